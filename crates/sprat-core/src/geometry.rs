@@ -1,0 +1,272 @@
+//! How a torrent's content is cut: files into one space, the space into pieces, pieces into blocks.
+//!
+//! [`PieceIndex`] and [`BlockRef`] are made here only, and only for pieces and blocks that exist: no unchecked number
+//! from the wire reaches an array.
+//!
+//! The content space is the concatenation of the files in the order of the info dictionary (BEP 3). In a v2-only
+//! torrent every file begins at a multiple of the piece length (BEP 52); the gaps belong to no piece, so the last
+//! piece of each file may be short. Hybrids reach the same alignment by explicit pad files, whose zeros do count.
+
+use std::ops::Range;
+
+use sprat_wire::BLOCK_LENGTH;
+use sprat_wire::metainfo::{Info, Version};
+
+/// A piece that exists.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PieceIndex(u32);
+
+impl PieceIndex {
+    /// The number, for arrays and the wire.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+
+    /// The number as an index.
+    #[must_use]
+    pub const fn as_usize(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl std::fmt::Debug for PieceIndex {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "#{}", self.0)
+    }
+}
+
+/// A block that exists: at most 16 KiB within one piece, at a multiple of 16 KiB.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BlockRef {
+    piece: PieceIndex,
+    index: u16,
+    length: u16,
+}
+
+impl BlockRef {
+    /// The piece it is part of.
+    #[must_use]
+    pub const fn piece(self) -> PieceIndex {
+        self.piece
+    }
+
+    /// Which block of the piece, from 0.
+    #[must_use]
+    pub const fn index(self) -> u32 {
+        self.index as u32
+    }
+
+    /// Offset in the piece, bytes.
+    #[must_use]
+    pub const fn begin(self) -> u32 {
+        self.index as u32 * BLOCK_LENGTH
+    }
+
+    /// Bytes.
+    #[must_use]
+    pub const fn length(self) -> u32 {
+        self.length as u32
+    }
+}
+
+impl std::fmt::Debug for BlockRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}.{}", self.piece, self.index)
+    }
+}
+
+/// A stretch of one file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileSlice {
+    /// Index into [`Info::files`].
+    pub file: usize,
+    /// Offset in the file, bytes.
+    pub offset: u64,
+    /// Bytes.
+    pub length: u64,
+}
+
+/// The cut of one torrent. Immutable, cheap to ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Geometry {
+    version: Version,
+    piece_length: u32,
+    pieces: u32,
+    /// Offset of each file in the content space, ascending, with its length and whether it is padding.
+    files: Vec<FileSpan>,
+    /// End of the content space, bytes.
+    end: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FileSpan {
+    start: u64,
+    length: u64,
+    pad: bool,
+}
+
+impl FileSpan {
+    const fn end(self) -> u64 {
+        self.start + self.length
+    }
+}
+
+impl Geometry {
+    /// The cut of the torrent that `info` describes.
+    #[must_use]
+    pub fn new(info: &Info) -> Self {
+        let piece_length = u64::from(info.piece_length);
+        let mut at = 0_u64;
+        let mut files = Vec::with_capacity(info.files.len());
+        for file in &info.files {
+            if info.version == Version::V2 {
+                at = at.next_multiple_of(piece_length);
+            }
+            files.push(FileSpan { start: at, length: file.length, pad: file.attributes.pad });
+            at += file.length;
+        }
+        let pieces = at.div_ceil(piece_length);
+        Self {
+            version: info.version,
+            piece_length: info.piece_length,
+            // Metainfo::parse bounds the number of pieces far below this.
+            pieces: u32::try_from(pieces).unwrap_or(u32::MAX),
+            files,
+            end: at,
+        }
+    }
+
+    /// Number of pieces.
+    #[must_use]
+    pub const fn pieces(&self) -> u32 {
+        self.pieces
+    }
+
+    /// Bytes per piece, except where a piece is the last.
+    #[must_use]
+    pub const fn piece_length(&self) -> u32 {
+        self.piece_length
+    }
+
+    /// Which hashes check the pieces.
+    #[must_use]
+    pub const fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Bytes of all pieces together, pad files included: what `left` counts down from.
+    #[must_use]
+    pub fn total_length(&self) -> u64 {
+        match self.version {
+            Version::V2 => self.files.iter().map(|file| file.length).sum(),
+            Version::V1 | Version::Hybrid => self.end,
+        }
+    }
+
+    /// The piece with this number, if there is one.
+    #[must_use]
+    pub fn piece(&self, index: u32) -> Option<PieceIndex> {
+        (index < self.pieces).then_some(PieceIndex(index))
+    }
+
+    /// Every piece, ascending.
+    pub fn all_pieces(&self) -> impl Iterator<Item = PieceIndex> + use<> {
+        (0..self.pieces).map(PieceIndex)
+    }
+
+    /// Bytes of this piece.
+    #[must_use]
+    pub fn length_of(&self, piece: PieceIndex) -> u32 {
+        let start = self.offset_of(piece);
+        let end = match self.version {
+            Version::V1 | Version::Hybrid => self.end,
+            Version::V2 => self.span_at(start).map_or(start, FileSpan::end),
+        };
+        u32::try_from(end.saturating_sub(start)).unwrap_or(u32::MAX).min(self.piece_length)
+    }
+
+    /// Offset of this piece in the content space, bytes.
+    #[must_use]
+    pub fn offset_of(&self, piece: PieceIndex) -> u64 {
+        u64::from(piece.0) * u64::from(self.piece_length)
+    }
+
+    /// Number of blocks of this piece.
+    #[must_use]
+    pub fn blocks_in(&self, piece: PieceIndex) -> u32 {
+        self.length_of(piece).div_ceil(BLOCK_LENGTH)
+    }
+
+    /// The `index`-th block of `piece`, if there is one.
+    #[must_use]
+    pub fn block(&self, piece: PieceIndex, index: u32) -> Option<BlockRef> {
+        let begin = index.checked_mul(BLOCK_LENGTH)?;
+        let length = self.length_of(piece).checked_sub(begin).filter(|rest| *rest > 0)?.min(BLOCK_LENGTH);
+        Some(BlockRef { piece, index: u16::try_from(index).ok()?, length: u16::try_from(length).ok()? })
+    }
+
+    /// The block that exactly these wire numbers name, if there is one.
+    #[must_use]
+    pub fn block_at(&self, piece: u32, begin: u32, length: u32) -> Option<BlockRef> {
+        let block = self.block(self.piece(piece)?, begin / BLOCK_LENGTH)?;
+        (block.begin() == begin && block.length() == length).then_some(block)
+    }
+
+    /// Whether these wire numbers name a stretch within one piece: what a request for upload must fulfil.
+    #[must_use]
+    pub fn contains(&self, piece: u32, begin: u32, length: u32) -> bool {
+        let Some(piece) = self.piece(piece) else { return false };
+        length > 0 && begin.checked_add(length).is_some_and(|end| end <= self.length_of(piece))
+    }
+
+    /// Bytes of this piece that belong to a file rather than to padding: what v2 hashes cover.
+    #[must_use]
+    pub fn data_length_of(&self, piece: PieceIndex) -> u32 {
+        let data = self.slices(piece, 0, self.length_of(piece)).map(|slice| slice.length).sum::<u64>();
+        u32::try_from(data).unwrap_or(self.piece_length)
+    }
+
+    /// The file that a v2 or hybrid piece belongs to (such pieces lie in exactly one), and the piece's number
+    /// within that file.
+    #[must_use]
+    pub fn file_of(&self, piece: PieceIndex) -> Option<(usize, u32)> {
+        let offset = self.offset_of(piece);
+        let at = self.files.partition_point(|span| span.end() <= offset);
+        let span = self.files.get(at)?;
+        let first = span.start / u64::from(self.piece_length);
+        Some((at, u32::try_from(u64::from(piece.0).checked_sub(first)?).ok()?))
+    }
+
+    /// The pieces that hold bytes of this file; empty for an empty file.
+    #[must_use]
+    pub fn pieces_of(&self, file: usize) -> Range<u32> {
+        let Some(span) = self.files.get(file).filter(|span| span.length > 0) else { return 0..0 };
+        let first = span.start / u64::from(self.piece_length);
+        let end = span.end().div_ceil(u64::from(self.piece_length));
+        u32::try_from(first).unwrap_or(u32::MAX)..u32::try_from(end).unwrap_or(u32::MAX)
+    }
+
+    /// Where `length` bytes from `begin` of `piece` lie: stretches of files in order. Padding is left out; it is all
+    /// zeros, at the end of what it pads.
+    pub fn slices(&self, piece: PieceIndex, begin: u32, length: u32) -> impl Iterator<Item = FileSlice> + '_ {
+        let start = self.offset_of(piece) + u64::from(begin);
+        let end = start + u64::from(length);
+        let first = self.files.partition_point(|span| span.end() <= start);
+        self.files
+            .iter()
+            .enumerate()
+            .skip(first)
+            .take_while(move |(_, span)| span.start < end)
+            .filter(|(_, span)| !span.pad && span.length > 0)
+            .filter_map(move |(file, span)| {
+                let from = start.max(span.start);
+                let to = end.min(span.end());
+                (from < to).then(|| FileSlice { file, offset: from - span.start, length: to - from })
+            })
+    }
+
+    fn span_at(&self, offset: u64) -> Option<FileSpan> {
+        self.files.get(self.files.partition_point(|span| span.end() <= offset)).copied()
+    }
+}

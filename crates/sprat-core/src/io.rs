@@ -1,0 +1,273 @@
+//! The face of the machine: everything that goes in and everything that comes out.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sprat_wire::hash::PeerId;
+use sprat_wire::metainfo::Metainfo;
+use sprat_wire::tracker::{AnnounceRequest, AnnounceResponse};
+
+use crate::geometry::PieceIndex;
+use crate::storage::{StorageError, StorageReply, StorageRequest, TorrentId};
+
+/// A connection, from the attempt to its end. Given out by the session, never reused.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ConnectionId(pub u64);
+
+/// A tracker of a torrent: which one, in the order of its first mention.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct TrackerId(pub u32);
+
+/// One thing that happened.
+#[derive(Debug)]
+pub enum Input {
+    /// Somebody accepted by the listener. The id comes from `Session::allocate_connection`.
+    Accepted {
+        /// Its new name.
+        connection: ConnectionId,
+        /// The remote end.
+        address: SocketAddr,
+    },
+    /// An [`Output::Connect`] succeeded.
+    Connected {
+        /// Which.
+        connection: ConnectionId,
+    },
+    /// Bytes arrived.
+    Received {
+        /// On which connection.
+        connection: ConnectionId,
+        /// The bytes. Blocks in them are kept by reference.
+        bytes: Bytes,
+    },
+    /// So many bytes of earlier [`Output::Send`]s have been handed to the network.
+    Sent {
+        /// On which connection.
+        connection: ConnectionId,
+        /// How many.
+        bytes: usize,
+    },
+    /// The connection has ended or never came about. After an [`Output::Disconnect`] this is not reported.
+    Closed {
+        /// Which.
+        connection: ConnectionId,
+    },
+    /// The disk answered.
+    Storage(StorageReply),
+    /// An [`Output::Announce`] ended.
+    Announced {
+        /// The torrent.
+        torrent: TorrentId,
+        /// The tracker.
+        tracker: TrackerId,
+        /// Its answer, or why there is none, in words for a person.
+        result: Result<AnnounceResponse, String>,
+    },
+    /// The time that `Session::poll_timeout` named has come.
+    Timeout,
+}
+
+/// One thing to be done.
+#[derive(Debug)]
+pub enum Output {
+    /// Open a TCP connection. Answered by [`Input::Connected`] or [`Input::Closed`].
+    Connect {
+        /// Its name.
+        connection: ConnectionId,
+        /// Where to.
+        address: SocketAddr,
+    },
+    /// Send these bytes, in order. Answered by [`Input::Sent`].
+    Send {
+        /// On which connection.
+        connection: ConnectionId,
+        /// The bytes.
+        bytes: Bytes,
+    },
+    /// Close the connection; what was not sent may be dropped.
+    Disconnect {
+        /// Which.
+        connection: ConnectionId,
+    },
+    /// Ask the disk.
+    Storage(StorageRequest),
+    /// Announce to a tracker, over every address family that it has. Answered by [`Input::Announced`].
+    Announce {
+        /// The torrent.
+        torrent: TorrentId,
+        /// The tracker.
+        tracker: TrackerId,
+        /// Its URL, as the torrent has it.
+        url: Arc<str>,
+        /// What to say.
+        request: AnnounceRequest,
+    },
+    /// Tell the user.
+    Event(Event),
+}
+
+/// What a user or a script may want to know, as it happens. State is read from the session's getters instead.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// Existing data has been looked at: this many pieces are had, and downloading or seeding begins.
+    Checked {
+        /// The torrent.
+        torrent: TorrentId,
+        /// Pieces had.
+        have: u32,
+    },
+    /// A piece was verified and written.
+    PieceCompleted {
+        /// The torrent.
+        torrent: TorrentId,
+        /// The piece.
+        piece: PieceIndex,
+    },
+    /// A piece did not match its hash and was dropped.
+    PieceRejected {
+        /// The torrent.
+        torrent: TorrentId,
+        /// The piece.
+        piece: PieceIndex,
+    },
+    /// Every wanted piece is had.
+    Finished {
+        /// The torrent.
+        torrent: TorrentId,
+    },
+    /// The torrent stopped by itself, or goes on again (`None`).
+    Trouble {
+        /// The torrent.
+        torrent: TorrentId,
+        /// Why it stopped.
+        trouble: Option<Trouble>,
+    },
+    /// A handshake was completed.
+    PeerConnected {
+        /// The torrent.
+        torrent: TorrentId,
+        /// Where.
+        address: SocketAddr,
+        /// Who it says it is.
+        peer_id: PeerId,
+    },
+    /// A connection ended.
+    PeerDisconnected {
+        /// The torrent.
+        torrent: TorrentId,
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        reason: DisconnectReason,
+    },
+    /// A peer sent bad data and will not be talked to again.
+    PeerBanned {
+        /// The torrent.
+        torrent: TorrentId,
+        /// Where.
+        address: SocketAddr,
+    },
+    /// A tracker answered.
+    TrackerAnswered {
+        /// The torrent.
+        torrent: TorrentId,
+        /// Its URL.
+        url: Arc<str>,
+        /// How many peers it named.
+        peers: usize,
+        /// What it wants a person to read.
+        warning: Option<String>,
+    },
+    /// A tracker did not answer, or answered with an error.
+    TrackerFailed {
+        /// The torrent.
+        torrent: TorrentId,
+        /// Its URL.
+        url: Arc<str>,
+        /// Its words or ours.
+        reason: String,
+    },
+    /// `Session::remove` is done: files closed, trackers told.
+    Removed {
+        /// The torrent.
+        torrent: TorrentId,
+    },
+}
+
+/// Why a torrent stopped by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// The disk would not do as asked. Writing is tried again by itself; what is had is still uploaded.
+    Storage(StorageError),
+    /// The v1 and v2 hashes of a hybrid contradict each other (BEP 52). For good.
+    Inconsistent,
+}
+
+/// Why a connection ended: whose fault it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum DisconnectReason {
+    /// The other side, or the network, closed it.
+    Remote,
+    /// Connecting or the handshake took too long, or nothing was heard for two minutes.
+    Timeout,
+    /// We connected to ourselves.
+    OurOwn,
+    /// The same peer is connected already.
+    Duplicate,
+    /// Both ends have everything, or neither can help the other any more.
+    Useless,
+    /// More connections than allowed.
+    TooMany,
+    /// It asked for a torrent that we do not have.
+    UnknownTorrent,
+    /// Its bytes make no sense.
+    Malformed(&'static str),
+    /// Its bytes make sense but break the rules.
+    Misbehaved(&'static str),
+    /// It sent data that failed its hash.
+    Poisoned,
+    /// The user or the session stopped the torrent.
+    Stopped,
+}
+
+/// How a torrent is to be treated; the user's choice.
+#[derive(Debug, Clone)]
+pub struct AddTorrent {
+    /// The torrent.
+    pub metainfo: Arc<Metainfo>,
+    /// Trackers besides the metainfo's own, as tiers put in front.
+    pub extra_trackers: Vec<Vec<String>>,
+    /// Peers known from elsewhere: a magnet link's `x.pe`, the command line.
+    pub peers: Vec<SocketAddr>,
+    /// One priority per file; missing entries are [`FilePriority::Normal`].
+    pub priorities: Vec<FilePriority>,
+    /// Pieces in order rather than rarest first.
+    pub sequential: bool,
+    /// Bytes per second in both directions for this torrent alone; `None` is no limit.
+    pub limits: RateLimits,
+}
+
+/// Bytes per second; `None` is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RateLimits {
+    /// Received payload.
+    pub download: Option<u64>,
+    /// Sent payload.
+    pub upload: Option<u64>,
+}
+
+/// How much a file is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum FilePriority {
+    /// Not at all.
+    Skip,
+    /// After the others.
+    Low,
+    /// As usual.
+    #[default]
+    Normal,
+    /// Before the others.
+    High,
+}

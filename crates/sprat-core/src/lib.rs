@@ -1,0 +1,20 @@
+//! The BitTorrent client as a state machine: no socket, file, clock, thread, lock or `async` inside.
+//!
+//! A driver hands [`Session`] one [`Input`] at a time and then drains its [`Output`]s:
+//!
+//! ```text
+//! loop {
+//!     while let Some(output) = session.poll_output() { execute(output) }
+//!     let input = wait(session.poll_timeout());
+//!     session.handle_input(now(), input);
+//! }
+//! ```
+//!
+//! The engine runs this loop on real sockets and disks, the simulator on virtual ones. Imports run one way:
+//! [`session`], [`torrent`], then its parts, then [`geometry`].
+
+pub mod bitfield;
+pub mod geometry;
+pub mod io;
+pub mod storage;
+pub mod time;

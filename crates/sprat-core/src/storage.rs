@@ -1,0 +1,240 @@
+//! What the machine asks of a disk, and what a disk answers. Plain data: the engine's workers and the simulator's
+//! virtual disk each serve it with a `match`.
+//!
+//! The contract of whoever serves it:
+//!
+//! - Requests of one piece are served in the order given; different pieces may be served in any order, in parallel.
+//! - `Write` is not answered, unless it fails. The block is held, hashed, or written early; nothing is claimed.
+//! - `Finish` hashes the whole piece. Only when every expected hash agrees is all of it written and
+//!   [`StorageReply::Stored`] sent; a piece that disagrees is dropped and never counts as had.
+//! - Files and directories come into being when their first byte is written, or for empty files at `Open`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sprat_wire::hash::{Sha1Hash, Sha256Hash};
+use sprat_wire::metainfo::Metainfo;
+use thiserror::Error;
+
+use crate::bitfield::Bitfield;
+use crate::geometry::{BlockRef, Geometry, PieceIndex};
+
+/// A torrent within one session. Never reused while the session lives.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct TorrentId(pub u32);
+
+/// Names one read, so that its answer finds its way back. Unique within a session.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ReadToken(pub u64);
+
+/// The hashes that a piece must have. At least one is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpectedHash {
+    /// SHA-1 of the piece, padding included.
+    pub v1: Option<Sha1Hash>,
+    /// Root over the piece's 16 KiB leaves (BEP 52).
+    pub v2: Option<ExpectedRoot>,
+}
+
+/// The v2 half of [`ExpectedHash`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpectedRoot {
+    /// The hash.
+    pub root: Sha256Hash,
+    /// Over how many leaves it was formed, a power of two: those of a whole piece, or, in a file of at most one
+    /// piece, just enough for the file. Leaves beyond the data are [`Sha256Hash::ZERO`].
+    pub leaves: u32,
+}
+
+/// A question to the disk.
+#[derive(Debug, Clone)]
+pub enum StorageRequest {
+    /// Makes a torrent known, looks for data and a resume record that are there already. Creates empty files.
+    /// Answered by [`StorageReply::Opened`].
+    Open {
+        /// The torrent.
+        torrent: TorrentId,
+        /// Its files.
+        metainfo: Arc<Metainfo>,
+        /// Its cut.
+        geometry: Arc<Geometry>,
+    },
+    /// Takes in one received block.
+    Write {
+        /// The torrent.
+        torrent: TorrentId,
+        /// Which block.
+        block: BlockRef,
+        /// Its bytes, exactly [`BlockRef::length`] of them.
+        data: Bytes,
+    },
+    /// All blocks of this piece have been given: check it, write it. Answered by [`StorageReply::Stored`],
+    /// [`StorageReply::Rejected`] or [`StorageReply::Failed`].
+    Finish {
+        /// The torrent.
+        torrent: TorrentId,
+        /// The piece.
+        piece: PieceIndex,
+        /// What it must hash to.
+        expected: ExpectedHash,
+        /// Report the leaf hashes of a good piece as well: they clear or convict the senders of an earlier bad one.
+        leaves: bool,
+    },
+    /// Forgets blocks of a piece that will not be finished. Not answered.
+    Forget {
+        /// The torrent.
+        torrent: TorrentId,
+        /// The piece.
+        piece: PieceIndex,
+    },
+    /// Reads a piece from disk and hashes it. Answered by [`StorageReply::Verified`].
+    Verify {
+        /// The torrent.
+        torrent: TorrentId,
+        /// The piece.
+        piece: PieceIndex,
+        /// What it must hash to.
+        expected: ExpectedHash,
+    },
+    /// Reads a stretch of a piece that we have. Answered by [`StorageReply::Read`].
+    Read {
+        /// The torrent.
+        torrent: TorrentId,
+        /// Comes back with the answer.
+        token: ReadToken,
+        /// The piece.
+        piece: PieceIndex,
+        /// Offset in the piece, bytes.
+        begin: u32,
+        /// Bytes, at most 256 KiB.
+        length: u32,
+    },
+    /// Writes the resume record: these pieces are had. Not answered unless it fails.
+    SaveResume {
+        /// The torrent.
+        torrent: TorrentId,
+        /// What is had.
+        have: Bitfield,
+    },
+    /// Asks whether a failed disk can be written again. Answered by [`StorageReply::Probed`].
+    Probe {
+        /// The torrent.
+        torrent: TorrentId,
+    },
+    /// Closes the files of a torrent, after what was asked before. Answered by [`StorageReply::Closed`].
+    Close {
+        /// The torrent.
+        torrent: TorrentId,
+    },
+}
+
+/// An answer from the disk.
+#[derive(Debug, Clone)]
+pub enum StorageReply {
+    /// To [`StorageRequest::Open`].
+    Opened {
+        /// The torrent.
+        torrent: TorrentId,
+        /// What is there.
+        result: Result<Found, StorageError>,
+    },
+    /// The piece was hashed, agreed with every expected hash, and was written.
+    Stored {
+        /// The torrent.
+        torrent: TorrentId,
+        /// The piece.
+        piece: PieceIndex,
+        /// SHA-256 of each 16 KiB block, when asked for.
+        leaves: Option<Vec<Sha256Hash>>,
+    },
+    /// The piece did not agree; its bytes are dropped.
+    Rejected {
+        /// The torrent.
+        torrent: TorrentId,
+        /// The piece.
+        piece: PieceIndex,
+        /// SHA-256 of each 16 KiB block as received: the v2 leaves, and for v1 the fingerprints by which the guilty
+        /// sender is found once a good copy is there.
+        leaves: Vec<Sha256Hash>,
+        /// Hybrid only: one of the two hashes agreed and the other did not. The torrent contradicts itself.
+        inconsistent: bool,
+    },
+    /// To [`StorageRequest::Verify`].
+    Verified {
+        /// The torrent.
+        torrent: TorrentId,
+        /// The piece.
+        piece: PieceIndex,
+        /// Whether it is there and agrees; a missing or short file is `Ok(false)`.
+        result: Result<bool, StorageError>,
+    },
+    /// To [`StorageRequest::Read`].
+    Read {
+        /// The torrent.
+        torrent: TorrentId,
+        /// Of the request.
+        token: ReadToken,
+        /// Exactly as many bytes as asked for.
+        result: Result<Bytes, StorageError>,
+    },
+    /// A [`StorageRequest::Write`] or [`StorageRequest::Finish`] could not be carried out. All blocks held for this
+    /// piece are dropped.
+    Failed {
+        /// The torrent.
+        torrent: TorrentId,
+        /// The piece.
+        piece: PieceIndex,
+        /// Why.
+        error: StorageError,
+    },
+    /// To [`StorageRequest::Probe`]: `Ok` when a piece could be written now.
+    Probed {
+        /// The torrent.
+        torrent: TorrentId,
+        /// How it went.
+        result: Result<(), StorageError>,
+    },
+    /// To [`StorageRequest::Close`].
+    Closed {
+        /// The torrent.
+        torrent: TorrentId,
+    },
+}
+
+/// What [`StorageRequest::Open`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// No file of the torrent exists: nothing to check.
+    Nothing,
+    /// A resume record whose sizes and times still match the files: these pieces are had.
+    Resumed(Bitfield),
+    /// Files exist, and what they hold must be found out: the pieces that lie in existing files.
+    Unchecked(Bitfield),
+}
+
+/// Why a disk would not do as asked, in the terms a user can act on.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{kind}: {detail}")]
+pub struct StorageError {
+    /// What kind of trouble.
+    pub kind: StorageErrorKind,
+    /// The file and the system's own words.
+    pub detail: String,
+}
+
+/// Kinds of trouble with a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
+pub enum StorageErrorKind {
+    /// No space, or over quota. Passes by itself when there is room again.
+    #[error("disk full")]
+    Full,
+    /// Read-only file system, or permission denied.
+    #[error("not writable")]
+    NotWritable,
+    /// A file is missing, short or not a regular file although we count on it.
+    #[error("file changed")]
+    Changed,
+    /// Anything else that the system reported.
+    #[error("I/O error")]
+    Io,
+}
