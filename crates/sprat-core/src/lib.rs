@@ -14,7 +14,9 @@
 //! [`session`], [`torrent`], then its parts, then [`geometry`].
 
 pub mod bitfield;
+pub mod blame;
 pub mod geometry;
 pub mod io;
+pub mod picker;
 pub mod storage;
 pub mod time;
