@@ -13,6 +13,9 @@
 //! | [`compact`] | address lists of 6 and 18 bytes an entry | BEP 5, 7, 23 |
 //! | [`merkle`] | the hash trees of v2 torrents | BEP 52 |
 
+// A stranger chose every number in here. Tests may index.
+#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
+
 pub mod bencode;
 pub mod compact;
 pub mod hash;
