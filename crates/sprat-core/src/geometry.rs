@@ -81,6 +81,8 @@ impl std::fmt::Debug for BlockRef {
 pub struct FileSlice {
     /// Index into [`Info::files`].
     pub file: usize,
+    /// Where it begins in the piece, bytes: what lies between two slices is padding.
+    pub begin: u32,
     /// Offset in the file, bytes.
     pub offset: u64,
     /// Bytes.
@@ -250,7 +252,8 @@ impl Geometry {
     /// Where `length` bytes from `begin` of `piece` lie: stretches of files in order. Padding is left out; it is all
     /// zeros, at the end of what it pads.
     pub fn slices(&self, piece: PieceIndex, begin: u32, length: u32) -> impl Iterator<Item = FileSlice> + '_ {
-        let start = self.offset_of(piece) + u64::from(begin);
+        let origin = self.offset_of(piece);
+        let start = origin + u64::from(begin);
         let end = start + u64::from(length);
         let first = self.files.partition_point(|span| span.end() <= start);
         self.files
@@ -262,7 +265,12 @@ impl Geometry {
             .filter_map(move |(file, span)| {
                 let from = start.max(span.start);
                 let to = end.min(span.end());
-                (from < to).then(|| FileSlice { file, offset: from - span.start, length: to - from })
+                (from < to).then(|| FileSlice {
+                    file,
+                    begin: u32::try_from(from - origin).unwrap_or(u32::MAX),
+                    offset: from - span.start,
+                    length: to - from,
+                })
             })
     }
 

@@ -1,1 +1,3 @@
-//! To be written.
+//! The shell around the machines: sockets, storage workers and clocks.
+
+pub mod storage;
