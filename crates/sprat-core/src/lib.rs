@@ -13,10 +13,14 @@
 //! The engine runs this loop on real sockets and disks, the simulator on virtual ones. Imports run one way:
 //! [`session`], [`torrent`], then its parts, then [`geometry`].
 
+pub mod announcer;
 pub mod bitfield;
 pub mod blame;
+pub mod choker;
 pub mod geometry;
 pub mod io;
+pub mod peer_list;
 pub mod picker;
+pub mod rate;
 pub mod storage;
 pub mod time;
