@@ -1,3 +1,7 @@
 //! The shell around the machines: sockets, storage workers and clocks.
 
+pub mod address_policy;
+pub mod announce;
+pub mod listen;
+pub mod resolve;
 pub mod storage;

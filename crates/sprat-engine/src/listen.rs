@@ -1,0 +1,186 @@
+//! TCP sockets for peers: the listening ones, and the dialled ones.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+/// How long a peer has to accept a connection. Half of all known peers are gone, and each holds a slot that long.
+pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Connections that the kernel keeps until they are accepted; it cuts the number to its own limit.
+const BACKLOG: i32 = 1024;
+
+/// How often the kernel is asked for another free port when the one it chose for IPv4 is taken for IPv6.
+const FREE_PORT_ATTEMPTS: usize = 16;
+
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenConfig {
+    /// The IPv4 address, or `None` for no IPv4.
+    pub v4: Option<Ipv4Addr>,
+    /// The IPv6 address, or `None` for no IPv6.
+    pub v6: Option<Ipv6Addr>,
+    /// The first port of these that is free is taken, the same one for both families. Port 0 is any free port.
+    pub ports: RangeInclusive<u16>,
+}
+
+impl ListenConfig {
+    /// Every address of this machine.
+    #[must_use]
+    pub const fn everywhere(ports: RangeInclusive<u16>) -> Self {
+        Self { v4: Some(Ipv4Addr::UNSPECIFIED), v6: Some(Ipv6Addr::UNSPECIFIED), ports }
+    }
+
+    /// Only for programs on this machine.
+    #[must_use]
+    pub const fn loopback(ports: RangeInclusive<u16>) -> Self {
+        Self { v4: Some(Ipv4Addr::LOCALHOST), v6: Some(Ipv6Addr::LOCALHOST), ports }
+    }
+}
+
+/// Listening sockets on one port; at least one of them is there.
+#[derive(Debug)]
+pub struct Listeners {
+    /// Accepts IPv4.
+    pub v4: Option<TcpListener>,
+    /// Accepts IPv6, and only IPv6.
+    pub v6: Option<TcpListener>,
+    /// The port of both.
+    pub port: u16,
+}
+
+impl Listeners {
+    /// Listens as `config` says. A family that this machine does not have is left out. Must be called within a
+    /// tokio runtime.
+    pub fn bind(config: &ListenConfig) -> io::Result<Self> {
+        let mut last = io::Error::new(io::ErrorKind::InvalidInput, "no address or no port to listen on");
+        for port in config.ports.clone() {
+            let attempts = if port == 0 { FREE_PORT_ATTEMPTS } else { 1 };
+            for _ in 0..attempts {
+                match Self::bind_port(config, port) {
+                    Ok(listeners) => return Ok(listeners),
+                    Err(error) => last = error,
+                }
+            }
+        }
+        Err(last)
+    }
+
+    /// The addresses on which peers are accepted.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        [&self.v4, &self.v6].into_iter().flatten().filter_map(|socket| socket.local_addr().ok()).collect()
+    }
+
+    fn bind_port(config: &ListenConfig, port: u16) -> io::Result<Self> {
+        let mut missing = None;
+        let mut v4 = None;
+        if let Some(ip) = config.v4 {
+            v4 = present(listen(SocketAddr::from((ip, port))), &mut missing)?;
+        }
+        let port = v4.as_ref().map_or(Ok(port), port_of)?;
+        let mut v6 = None;
+        if let Some(ip) = config.v6 {
+            v6 = present(listen(SocketAddr::from((ip, port))), &mut missing)?;
+        }
+        let Some(first) = v4.as_ref().or(v6.as_ref()) else {
+            return Err(missing.unwrap_or_else(|| io::ErrorKind::InvalidInput.into()));
+        };
+        Ok(Self { port: port_of(first)?, v4, v6 })
+    }
+}
+
+/// Connects to a peer, and sends without delay afterwards: messages are put together before they are written.
+///
+/// The caller has asked the [policy](crate::address_policy::AddressPolicy) about the address.
+pub async fn dial(address: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
+    let connected = timeout(limit, TcpStream::connect(address)).await;
+    let stream = connected.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // Connections of an earlier run that the kernel still remembers must not keep the port. On Windows the option
+    // means something else: it would let two programs have the port.
+    if cfg!(unix) {
+        socket.set_reuse_address(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// `None`, and the error kept in `missing`, when this machine does not have the family at all.
+fn present(
+    listener: io::Result<TcpListener>,
+    missing: &mut Option<io::Error>,
+) -> io::Result<Option<TcpListener>> {
+    match listener {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) if is_missing_family(&error) => {
+            *missing = Some(error);
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn is_missing_family(error: &io::Error) -> bool {
+    let unsupported = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
+    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(unsupported)
+}
+
+fn port_of(listener: &TcpListener) -> io::Result<u16> {
+    Ok(listener.local_addr()?.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn both_families_share_a_port_and_accept() {
+        let listeners = Listeners::bind(&ListenConfig::loopback(0..=0)).unwrap();
+        assert_ne!(listeners.port, 0);
+        for address in listeners.addresses() {
+            assert_eq!(address.port(), listeners.port);
+            let stream = dial(address, DIAL_TIMEOUT).await.unwrap();
+            assert!(stream.nodelay().unwrap());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_is_skipped() {
+        let only_v4 = |ports| ListenConfig { v6: None, ..ListenConfig::loopback(ports) };
+        let taken = Listeners::bind(&only_v4(0..=0)).unwrap();
+        assert!(Listeners::bind(&only_v4(taken.port..=taken.port)).is_err());
+        let range = taken.port..=taken.port.saturating_add(20);
+        let next = Listeners::bind(&only_v4(range.clone())).unwrap();
+        assert!(next.port != taken.port && range.contains(&next.port));
+    }
+
+    #[tokio::test]
+    async fn nothing_to_listen_on_is_an_error() {
+        let config = ListenConfig { v4: None, v6: None, ports: 0..=0 };
+        assert!(Listeners::bind(&config).is_err());
+    }
+
+    #[tokio::test]
+    async fn dialling_nobody_fails() {
+        let listeners = Listeners::bind(&ListenConfig::loopback(0..=0)).unwrap();
+        let address = listeners.addresses()[0];
+        drop(listeners);
+        assert!(dial(address, DIAL_TIMEOUT).await.is_err());
+    }
+}
