@@ -23,6 +23,7 @@ pub mod magnet;
 pub mod merkle;
 pub mod metainfo;
 pub mod peer;
+mod text;
 pub mod tracker;
 
 /// The unit in which piece data is requested and sent, in bytes (BEP 3: "All current implementations use 2^14").

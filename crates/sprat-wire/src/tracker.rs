@@ -8,6 +8,19 @@ use crate::hash::{InfoHash, PeerId};
 pub mod http;
 pub mod udp;
 
+/// Addresses that are taken from one answer; what follows is not read. Trackers send 50 to 200.
+pub const MAX_PEERS: usize = 5000;
+
+/// The longest interval that is believed, in seconds: a day. A tracker cannot silence a client for longer.
+pub const MAX_INTERVAL: u32 = 24 * 60 * 60;
+
+/// Swarms in one scrape over UDP: "up to about 74" (BEP 15), which fill an unfragmented packet. HTTP scrapes are
+/// held to the same number.
+pub const MAX_SCRAPE: usize = 74;
+
+/// Characters that are kept of a tracker's message to people.
+const MAX_MESSAGE: usize = 500;
+
 /// An announce: "I am here, and this is how far I am" (BEP 3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnnounceRequest {
@@ -79,4 +92,46 @@ pub struct ScrapeEntry {
     pub downloaded: u32,
     /// Leechers.
     pub incomplete: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::option;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Any announce.
+    pub(super) fn announce_request() -> impl Strategy<Value = AnnounceRequest> {
+        let event = prop_oneof![
+            Just(AnnounceEvent::Interval),
+            Just(AnnounceEvent::Started),
+            Just(AnnounceEvent::Completed),
+            Just(AnnounceEvent::Stopped),
+        ];
+        let ip =
+            prop_oneof![any::<[u8; 4]>().prop_map(IpAddr::from), any::<[u8; 16]>().prop_map(IpAddr::from)];
+        let optional = (option::of(any::<u32>()), option::of(ip), option::of("[ -~]{1,20}"));
+        (any::<([u8; 20], [u8; 20], u16, u64, u64, u64, u32)>(), event, optional).prop_map(
+            |(
+                (info_hash, peer_id, port, uploaded, downloaded, left, key),
+                event,
+                (num_want, ip, tracker_id),
+            )| {
+                AnnounceRequest {
+                    info_hash: info_hash.into(),
+                    peer_id: peer_id.into(),
+                    port,
+                    uploaded,
+                    downloaded,
+                    left,
+                    event,
+                    num_want,
+                    key,
+                    ip,
+                    tracker_id,
+                }
+            },
+        )
+    }
 }
