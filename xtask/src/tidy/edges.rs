@@ -21,8 +21,9 @@ enum Outside {
 }
 
 /// Libraries without I/O, clock and operating system. Every addition is a decision (`docs/DECISIONS.md`).
-const MACHINE_CRATES: [&str; 9] = [
+const MACHINE_CRATES: [&str; 10] = [
     "bytes",
+    "crc",
     "data-encoding",
     "fastrand",
     "percent-encoding",

@@ -32,7 +32,8 @@ fn banned_name(path: &str) -> Option<Problem> {
 }
 
 fn missing_introduction(path: &str, text: &str) -> Option<Problem> {
-    let missing = !text.trim_start().starts_with("//!");
+    // The tests of a module are introduced by the module.
+    let missing = !path.ends_with("/tests.rs") && !text.trim_start().starts_with("//!");
     missing.then(|| Problem::new(path, 1, "the file does not begin with `//!` and what it is for"))
 }
 
