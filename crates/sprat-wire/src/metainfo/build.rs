@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
+use super::names::MAX_PATH_LENGTH;
 use super::{
     Attributes, MAX_FILES, MAX_PIECES, MAX_TOTAL_LENGTH, MAX_V1_PIECE_LENGTH, MAX_V2_PIECE_LENGTH,
     MIN_V2_PIECE_LENGTH, Metainfo, MetainfoError, Version,
