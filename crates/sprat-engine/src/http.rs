@@ -19,6 +19,7 @@ use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::CertificateDer;
+use sprat_wire::compact::Family;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
@@ -26,7 +27,7 @@ use tokio::time::timeout;
 use url::{Position, Url};
 
 use crate::address_policy::{AddressPolicy, Origin};
-use crate::resolve::{Family, ResolveError, Resolver};
+use crate::resolve::{ResolveError, Resolver};
 
 mod connect;
 mod redacted;
@@ -125,7 +126,7 @@ pub enum HttpError {
     #[error(transparent)]
     Resolve(#[from] ResolveError),
     /// The host is not on the internet that was asked for.
-    #[error("the host has no {0} address")]
+    #[error("the host has no {} address", match .0 { Family::V4 => "IPv4", Family::V6 => "IPv6" })]
     NoAddress(Family),
     /// No connection to the host.
     #[error("could not connect: {0}")]
@@ -243,7 +244,7 @@ impl HttpClient {
         let port = url.port_or_known_default().ok_or(HttpError::Url("the URL has no port"))?;
         let mut addresses = self.config.resolver.resolve(host, port, policy, origin).await?;
         if let Some(family) = family {
-            addresses.retain(|address| Family::of(address.ip()) == family);
+            addresses.retain(|address| Family::of(*address) == family);
             if addresses.is_empty() {
                 return Err(HttpError::NoAddress(family));
             }

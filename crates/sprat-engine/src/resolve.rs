@@ -4,7 +4,6 @@
 //! answers differently the second time (DNS rebinding) is not asked a second time.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -19,38 +18,6 @@ pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How many addresses of one host are of interest. Nobody waits for the ninth to fail.
 const MAX_ADDRESSES: usize = 8;
-
-/// One of the two internets. Trackers are told about a client over each of them (BEP 7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Family {
-    /// IPv4.
-    V4,
-    /// IPv6.
-    V6,
-}
-
-impl Family {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::V4, Self::V6];
-
-    /// The internet that packets to `ip` travel on. IPv4-mapped addresses are sent over IPv4.
-    #[must_use]
-    pub fn of(ip: IpAddr) -> Self {
-        match ip.to_canonical() {
-            IpAddr::V4(_) => Self::V4,
-            IpAddr::V6(_) => Self::V6,
-        }
-    }
-}
-
-impl fmt::Display for Family {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::V4 => "IPv4",
-            Self::V6 => "IPv6",
-        })
-    }
-}
 
 /// Why a host has no address that could be contacted.
 #[derive(Debug, Error)]
