@@ -1,13 +1,26 @@
 //! Whom to upload to: one choker for the whole session.
+//!
+//! While a torrent is downloaded, slots are paid for with data ([`exchange`]); once it is complete they are lent in
+//! turn ([`giveaway`]). How many there are is decided in [`slots`].
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::io::ConnectionId;
 use crate::storage::TorrentId;
 use crate::time::Time;
 
-/// Time between two regular decisions (BEP 3: "every 10 seconds").
+mod exchange;
+mod giveaway;
+mod slots;
+#[cfg(test)]
+mod tests;
+
+use exchange::Exchange;
+use giveaway::Giveaway;
+
+/// Time between two regular decisions (BEP 3: "every ten seconds").
 pub const RECHOKE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How much the choker may give out.
@@ -16,13 +29,14 @@ pub struct ChokerConfig {
     /// The session's upload limit in bytes per second, from which the number of slots follows. `None`: from what the
     /// unchoked peers take.
     pub upload_limit: Option<u64>,
-    /// At least so many slots; 2 or more.
+    /// At least so many slots; 2 or more, one to pay with and one to try somebody new.
     pub min_slots: usize,
     /// At most so many slots.
     pub max_slots: usize,
 }
 
 impl Default for ChokerConfig {
+    /// 4 slots as BEP 3 has it, and at most 50: what a link of a gigabit is filled with.
     fn default() -> Self {
         Self { upload_limit: None, min_slots: 4, max_slots: 50 }
     }
@@ -64,16 +78,25 @@ pub struct Choker {
     rng: fastrand::Rng,
     next_rechoke: Time,
     slots: usize,
+    exchange: Exchange,
+    giveaway: Giveaway,
 }
 
 impl Choker {
     /// A choker whose first decision is due at once.
     #[must_use]
     pub fn new(config: ChokerConfig, rng: fastrand::Rng) -> Self {
-        Self { config, rng, next_rechoke: Time::ZERO, slots: config.min_slots }
+        Self {
+            config,
+            rng,
+            next_rechoke: Time::ZERO,
+            slots: slots::least(&config),
+            exchange: Exchange::default(),
+            giveaway: Giveaway::default(),
+        }
     }
 
-    /// Changes the limits; they count from the next decision.
+    /// Changes the limits; they count from the next regular decision.
     pub fn set_config(&mut self, config: ChokerConfig) {
         self.config = config;
     }
@@ -90,19 +113,103 @@ impl Choker {
         self.slots
     }
 
-    /// Who is to be unchoked, in the order of connection ids; everybody else is to be choked.
+    /// Who is to be unchoked, in the order of connection ids; everybody else is to be choked. Never more than
+    /// [`Self::slots`]. The order of `candidates` does not matter.
     ///
     /// Once [`Self::next_rechoke`] has come this is a regular decision. Before, for instance because an unchoked peer
-    /// left, it only fills free slots.
+    /// left, it only fills free slots: choking and unchoking in quick succession would hurt both sides (BEP 3 calls it
+    /// fibrillation).
     pub fn rechoke(&mut self, now: Time, candidates: &[Candidate]) -> Vec<ConnectionId> {
-        if now >= self.next_rechoke {
+        let regular = now >= self.next_rechoke;
+        if regular {
             self.next_rechoke = now + RECHOKE_INTERVAL;
+            self.slots = slots::count(&self.config, self.slots, candidates);
         }
-        let _ = self.rng.bool();
-        let mut chosen: Vec<ConnectionId> =
-            candidates.iter().filter(|c| c.interested).map(|c| c.connection).collect();
+        let round = Round { now, regular };
+        let (giving, exchanging) = self.contenders(candidates);
+
+        let reserved = reserved_for_giving(self.slots, &giving, &exchanging);
+        let mut chosen = self.exchange.choose(round, &exchanging, self.slots - reserved, &mut self.rng);
+        chosen.extend(self.giveaway.choose(round, &giving, self.slots - chosen.len()));
         chosen.sort_unstable();
-        chosen.truncate(self.slots);
         chosen
+    }
+
+    /// Those who want something, in the order of connection ids: of torrents that we have, and of those that we want.
+    fn contenders(&mut self, candidates: &[Candidate]) -> (Vec<Contender>, Vec<Contender>) {
+        let by_id: BTreeMap<_, _> =
+            candidates.iter().filter(|c| c.interested).map(|c| (c.connection, *c)).collect();
+        by_id
+            .into_values()
+            .map(|candidate| Contender {
+                candidate,
+                subnet: Subnet::of(candidate.address),
+                dice: self.rng.u64(..),
+            })
+            .partition(|contender| contender.candidate.seeding)
+    }
+}
+
+/// When a decision is made, and whether it may take slots away.
+#[derive(Debug, Clone, Copy)]
+struct Round {
+    now: Time,
+    regular: bool,
+}
+
+/// A candidate that wants a slot.
+#[derive(Debug, Clone, Copy)]
+struct Contender {
+    candidate: Candidate,
+    subnet: Subnet,
+    /// Decides between equals.
+    dice: u64,
+}
+
+/// Slots that torrents which we have get even when those that we want could use them all: their part of the torrents,
+/// but one at least, and half of all slots at most, because downloads pay.
+fn reserved_for_giving(slots: usize, giving: &[Contender], exchanging: &[Contender]) -> usize {
+    if exchanging.is_empty() {
+        return giving.len().min(slots);
+    }
+    let (given, exchanged) = (count_torrents(giving), count_torrents(exchanging));
+    let part = slots * given / (given + exchanged);
+    part.clamp(1, (slots / 2).max(1)).min(giving.len())
+}
+
+fn count_torrents(contenders: &[Contender]) -> usize {
+    let mut torrents: Vec<TorrentId> = contenders.iter().map(|c| c.candidate.torrent).collect();
+    torrents.sort_unstable();
+    torrents.dedup();
+    torrents.len()
+}
+
+/// Addresses that are cheap to get together, and therefore count as one when slots are scarce: whoever has one address of
+/// a /24 (or an IPv6 /48, what a provider gives to one site) easily has many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Subnet {
+    V4([u8; 3]),
+    V6([u16; 3]),
+    /// In a private network each host is one.
+    Host(IpAddr),
+    /// On our own machine each process is one.
+    Endpoint(SocketAddr),
+}
+
+impl Subnet {
+    fn of(address: SocketAddr) -> Self {
+        match address.ip().to_canonical() {
+            ip if ip.is_loopback() => Self::Endpoint(address),
+            IpAddr::V4(ip) if ip.is_private() || ip.is_link_local() => Self::Host(ip.into()),
+            IpAddr::V6(ip) if ip.is_unique_local() || ip.is_unicast_link_local() => Self::Host(ip.into()),
+            IpAddr::V4(ip) => {
+                let [a, b, c, _] = ip.octets();
+                Self::V4([a, b, c])
+            }
+            IpAddr::V6(ip) => {
+                let [a, b, c, ..] = ip.segments();
+                Self::V6([a, b, c])
+            }
+        }
     }
 }
