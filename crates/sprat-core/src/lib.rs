@@ -13,14 +13,25 @@
 //! The engine runs this loop on real sockets and disks, the simulator on virtual ones. Imports run one way:
 //! [`session`], [`torrent`], then its parts, then [`geometry`].
 
+mod allowed_fast;
 pub mod announcer;
 pub mod bitfield;
 pub mod blame;
 pub mod choker;
+mod connection;
+mod context;
 pub mod geometry;
 pub mod io;
 pub mod peer_list;
 pub mod picker;
 pub mod rate;
+pub mod session;
 pub mod storage;
+#[cfg(test)]
+mod test_torrents;
 pub mod time;
+pub mod torrent;
+
+pub use connection::Direction;
+pub use io::{Input, Output};
+pub use session::Session;

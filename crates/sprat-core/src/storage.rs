@@ -109,6 +109,15 @@ pub enum StorageRequest {
         /// Bytes, at most 256 KiB.
         length: u32,
     },
+    /// Reads a piece that we have and hashes its blocks. Answered by [`StorageReply::Leaves`].
+    Leaves {
+        /// The torrent.
+        torrent: TorrentId,
+        /// Comes back with the answer.
+        token: ReadToken,
+        /// The piece.
+        piece: PieceIndex,
+    },
     /// Writes the resume record: these pieces are had. Not answered unless it fails.
     SaveResume {
         /// The torrent.
@@ -177,6 +186,15 @@ pub enum StorageReply {
         /// Exactly as many bytes as asked for.
         result: Result<Bytes, StorageError>,
     },
+    /// To [`StorageRequest::Leaves`].
+    Leaves {
+        /// The torrent.
+        torrent: TorrentId,
+        /// Of the request.
+        token: ReadToken,
+        /// SHA-256 of each 16 KiB block that holds data of the file, padding left out.
+        result: Result<Vec<Sha256Hash>, StorageError>,
+    },
     /// A [`StorageRequest::Write`] or [`StorageRequest::Finish`] could not be carried out. All blocks held for this
     /// piece are dropped.
     Failed {
@@ -199,6 +217,30 @@ pub enum StorageReply {
         /// The torrent.
         torrent: TorrentId,
     },
+}
+
+impl StorageReply {
+    /// Whose answer it is.
+    #[must_use]
+    pub const fn torrent(&self) -> TorrentId {
+        match self {
+            Self::Opened { torrent, .. }
+            | Self::Stored { torrent, .. }
+            | Self::Rejected { torrent, .. }
+            | Self::Verified { torrent, .. }
+            | Self::Read { torrent, .. }
+            | Self::Leaves { torrent, .. }
+            | Self::Failed { torrent, .. }
+            | Self::Probed { torrent, .. }
+            | Self::Closed { torrent } => *torrent,
+        }
+    }
+
+    /// Whether nothing more will come for this torrent.
+    #[must_use]
+    pub const fn is_last(&self) -> bool {
+        matches!(self, Self::Closed { .. })
+    }
 }
 
 /// What [`StorageRequest::Open`] found.

@@ -1,0 +1,721 @@
+//! One connection to a peer: the protocol between two ends, and nothing about the torrent.
+//!
+//! A connection never names its torrent. Messages go in, [`Happening`]s come out, and the torrent decides what they
+//! mean. What is to be sent collects in an outbox that the torrent empties once per input, so that many small
+//! messages leave as one.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use sprat_wire::hash::{PeerId, Sha256Hash};
+use sprat_wire::metainfo::Version;
+use sprat_wire::peer::deframer::{Deframer, MessageLimits};
+use sprat_wire::peer::extension::ExtensionHandshake;
+use sprat_wire::peer::handshake::{Handshake, Reserved};
+use sprat_wire::peer::message::{BlockRequest, HashRequest, Message, encode_piece_header};
+
+use crate::bitfield::Bitfield;
+use crate::geometry::{BlockRef, Geometry, PieceIndex};
+use crate::io::{ConnectionId, DisconnectReason};
+use crate::rate::{CHOKE_WINDOW, RateMeter};
+use crate::storage::ReadToken;
+use crate::time::Time;
+
+mod requests;
+mod uploads;
+
+use requests::Requests;
+use uploads::{Queued, READ_LENGTH, Uploads};
+
+pub(crate) use uploads::{QUEUE_LIMIT, Stretch};
+
+/// `reqq` of a peer that does not say: what most clients take (libtorrent's default for `reqq`, BEP 10).
+const DEFAULT_REQUEST_LIMIT: u32 = 250;
+
+/// Nothing was heard for so long: the connection is dead (BEP 3: keepalives come every two minutes).
+pub(crate) const INACTIVITY_LIMIT: Duration = Duration::from_secs(130);
+
+/// Nothing was sent for so long: send a keepalive, before the other end gives up at two minutes.
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(90);
+
+/// Bytes given to the network or being read from disk for one peer. Deep enough for a disk that answers late, small
+/// enough that 2,000 peers fit into memory, and that a choke takes back what matters.
+const UPLOAD_WATERMARK: usize = 512 * 1024;
+
+/// A peer that delivers nothing it was asked for in so long is snubbing us (Cohen 2003).
+pub(crate) const SNUBBED_AFTER: Duration = Duration::from_secs(60);
+
+/// Unasked-for blocks beyond this many are an attack on our bandwidth rather than cancels that crossed on the way.
+const UNASKED_BLOCKS_LIMIT: u64 = 4 * QUEUE_LIMIT as u64;
+
+/// Who began the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// They called us.
+    Incoming,
+    /// We called them.
+    Outgoing,
+}
+
+/// What a message means for the torrent.
+#[derive(Debug)]
+pub(crate) enum Happening {
+    /// Nothing that the torrent need know.
+    Nothing,
+    /// The peer has these pieces; said once, at the beginning.
+    HasSet(Bitfield),
+    /// The peer has one more piece.
+    Has(PieceIndex),
+    /// The peer chokes us: these requests will not be answered.
+    Choked(Vec<BlockRef>),
+    /// The peer answers requests from now on, or allows one piece although it chokes (BEP 6).
+    MayRequest,
+    /// The peer wants something from us, or no longer does.
+    InterestChanged,
+    /// There is something in the upload queue.
+    Requested,
+    /// A block that we asked for.
+    Block(BlockRef, Bytes),
+    /// A block that we did not ask for, or no longer: so many bytes for nothing.
+    Unasked(u32),
+    /// The peer will not send this block.
+    Rejected(BlockRef),
+    /// The extension handshake (BEP 10).
+    Extended(Box<ExtensionHandshake>),
+    /// Somebody asks for hashes of a v2 tree.
+    HashesWanted(HashRequest),
+    /// An answer to our own hash request.
+    Hashes(HashRequest, Vec<Sha256Hash>),
+    /// Our own hash request was refused.
+    HashesRefused(HashRequest),
+}
+
+/// The state of one live connection, that is after both handshakes.
+#[derive(Debug)]
+pub(crate) struct PeerConnection {
+    pub(crate) id: ConnectionId,
+    pub(crate) address: SocketAddr,
+    pub(crate) direction: Direction,
+    pub(crate) peer_id: PeerId,
+    pub(crate) connected_at: Time,
+    reserved: Reserved,
+
+    deframer: Deframer,
+    limits: MessageLimits,
+    outbox: BytesMut,
+    unsent_bytes: usize,
+    last_heard: Time,
+    last_said: Time,
+
+    /// What the peer has.
+    pub(crate) pieces: Bitfield,
+    heard_pieces: bool,
+    /// We choke the peer.
+    pub(crate) choking: bool,
+    /// We want something from the peer.
+    pub(crate) interested: bool,
+    /// The peer chokes us.
+    pub(crate) choked: bool,
+    /// The peer wants something from us.
+    pub(crate) wanted: bool,
+    pub(crate) unchoked_at: Option<Time>,
+    pub(crate) sent_since_unchoke: u64,
+
+    requests: Requests,
+    request_limit: u32,
+    last_block: Time,
+    pub(crate) snubbed: bool,
+    /// Pieces the peer lets us request while it chokes us (BEP 6).
+    allowed_to_us: Vec<PieceIndex>,
+    suggested: Vec<PieceIndex>,
+    unasked_blocks: u64,
+
+    uploads: Uploads,
+    /// Pieces we let the peer request while we choke it (BEP 6).
+    allowed_to_them: Vec<u32>,
+    /// What the peer says it will never want (BEP 21).
+    pub(crate) upload_only: bool,
+    pub(crate) client: Option<String>,
+    hash_requests: Vec<HashRequest>,
+
+    pub(crate) download: RateMeter,
+    pub(crate) upload: RateMeter,
+    pub(crate) downloaded: u64,
+    pub(crate) uploaded: u64,
+}
+
+/// What both handshakes have settled.
+#[derive(Debug)]
+pub(crate) struct Introduction {
+    pub(crate) id: ConnectionId,
+    pub(crate) address: SocketAddr,
+    pub(crate) direction: Direction,
+    pub(crate) theirs: Handshake,
+    /// With the bytes that came behind the handshake.
+    pub(crate) deframer: Deframer,
+}
+
+impl PeerConnection {
+    pub(crate) fn new(now: Time, introduction: Introduction, geometry: &Geometry) -> Self {
+        let Introduction { id, address, direction, theirs, deframer } = introduction;
+        Self {
+            id,
+            address,
+            direction,
+            peer_id: theirs.peer_id,
+            connected_at: now,
+            reserved: theirs.reserved,
+            deframer,
+            limits: MessageLimits::for_torrent(geometry.pieces(), geometry.version() != Version::V1),
+            outbox: BytesMut::new(),
+            unsent_bytes: 0,
+            last_heard: now,
+            last_said: now,
+            pieces: Bitfield::new(geometry.pieces()),
+            heard_pieces: false,
+            choking: true,
+            interested: false,
+            choked: true,
+            wanted: false,
+            unchoked_at: None,
+            sent_since_unchoke: 0,
+            requests: Requests::new(now),
+            request_limit: DEFAULT_REQUEST_LIMIT,
+            last_block: now,
+            snubbed: false,
+            allowed_to_us: Vec::new(),
+            suggested: Vec::new(),
+            unasked_blocks: 0,
+            uploads: Uploads::default(),
+            allowed_to_them: Vec::new(),
+            upload_only: false,
+            client: None,
+            hash_requests: Vec::new(),
+            download: RateMeter::new(CHOKE_WINDOW),
+            upload: RateMeter::new(CHOKE_WINDOW),
+            downloaded: 0,
+            uploaded: 0,
+        }
+    }
+
+    pub(crate) fn push(&mut self, now: Time, bytes: Bytes) {
+        self.last_heard = now;
+        self.deframer.push(bytes);
+    }
+
+    /// The next complete message of what was pushed.
+    pub(crate) fn next_message(&mut self) -> Result<Option<Message>, DisconnectReason> {
+        self.deframer.next(&self.limits).map_err(|_| DisconnectReason::Malformed("message length"))
+    }
+
+    /// Takes one message in. One line per message.
+    pub(crate) fn handle_message(
+        &mut self,
+        now: Time,
+        geometry: &Geometry,
+        message: Message,
+    ) -> Result<Happening, DisconnectReason> {
+        match message {
+            Message::KeepAlive | Message::Port(_) | Message::Unknown(_) => Ok(Happening::Nothing),
+            Message::Choke => Ok(self.on_choke()),
+            Message::Unchoke => Ok(self.on_unchoke(now)),
+            Message::Interested => Ok(self.on_interest(true)),
+            Message::NotInterested => Ok(self.on_interest(false)),
+            Message::Have(piece) => self.on_have(geometry, piece),
+            Message::Bitfield(bits) => self.on_bitfield(geometry, &bits),
+            Message::HaveAll => self.on_have_all(geometry),
+            Message::HaveNone => self.on_have_none(geometry),
+            Message::Request(request) => self.on_request(geometry, request),
+            Message::Cancel(request) => Ok(self.on_cancel(request)),
+            Message::Piece { piece, begin, block } => self.on_block(now, geometry, piece, begin, block),
+            Message::RejectRequest(request) => self.on_reject(geometry, request),
+            Message::SuggestPiece(piece) => self.on_suggest(geometry, piece),
+            Message::AllowedFast(piece) => self.on_allowed_fast(geometry, piece),
+            Message::Extended { id, payload } => self.on_extended(id, &payload),
+            Message::HashRequest(request) => self.on_hash_request(geometry, request),
+            Message::Hashes { request, hashes } => self.on_hashes(request, hashes),
+            Message::HashReject(request) => self.on_hash_reject(request),
+        }
+    }
+
+    // What we can do together.
+
+    pub(crate) fn is_fast(&self) -> bool {
+        self.reserved.has_fast()
+    }
+
+    pub(crate) fn is_extended(&self) -> bool {
+        self.reserved.has_extended()
+    }
+
+    pub(crate) fn is_seed(&self) -> bool {
+        self.pieces.is_full()
+    }
+
+    // Saying things. All of these only fill the outbox.
+
+    pub(crate) fn say(&mut self, message: &Message) {
+        message.encode(&mut self.outbox);
+    }
+
+    /// The first message after the handshake: what we have.
+    pub(crate) fn say_pieces(&mut self, have: &Bitfield) {
+        let message = match (self.is_fast(), have.is_full(), have.is_empty()) {
+            (true, true, _) => Message::HaveAll,
+            (true, _, true) => Message::HaveNone,
+            (false, _, true) => return,
+            _ => Message::Bitfield(have.to_wire()),
+        };
+        self.say(&message);
+    }
+
+    pub(crate) fn say_extension_handshake(&mut self, handshake: &ExtensionHandshake) {
+        if self.is_extended() {
+            self.say(&Message::Extended { id: 0, payload: handshake.encode().into() });
+        }
+    }
+
+    pub(crate) fn say_have(&mut self, piece: PieceIndex) {
+        // A seed needs no news of us; its picker is done.
+        if !self.pieces.is_full() {
+            self.say(&Message::Have(piece.get()));
+        }
+    }
+
+    pub(crate) fn set_interested(&mut self, interested: bool) {
+        if self.interested != interested {
+            self.interested = interested;
+            self.say(&if interested { Message::Interested } else { Message::NotInterested });
+        }
+    }
+
+    pub(crate) fn unchoke(&mut self, now: Time) {
+        if self.choking {
+            self.choking = false;
+            self.unchoked_at = Some(now);
+            self.sent_since_unchoke = 0;
+            self.say(&Message::Unchoke);
+        }
+    }
+
+    /// Chokes the peer and takes back what it had asked for, except what it may have while choked.
+    pub(crate) fn choke(&mut self) {
+        if self.choking {
+            return;
+        }
+        self.choking = true;
+        self.say(&Message::Choke);
+        let allowed = &self.allowed_to_them;
+        let gone = self.uploads.cancel_unless(|request| allowed.contains(&request.piece));
+        if self.is_fast() {
+            for request in gone {
+                self.say(&Message::RejectRequest(request));
+            }
+        }
+    }
+
+    pub(crate) fn allow_fast(&mut self, pieces: Vec<u32>) {
+        if !self.is_fast() {
+            return;
+        }
+        for piece in &pieces {
+            self.say(&Message::AllowedFast(*piece));
+        }
+        self.allowed_to_them = pieces;
+    }
+
+    pub(crate) fn request(&mut self, now: Time, block: BlockRef) {
+        if self.requests.len() == 0 {
+            // The peer has owed us nothing until now, so its silence did not count.
+            self.last_block = now;
+        }
+        self.requests.sent(now, block);
+        self.say(&Message::Request(wire_request(block)));
+    }
+
+    /// Takes a request back, if it is still in flight.
+    pub(crate) fn cancel(&mut self, block: BlockRef) {
+        if self.requests.withdraw(block) {
+            self.say(&Message::Cancel(wire_request(block)));
+        }
+    }
+
+    /// Takes every request back.
+    pub(crate) fn cancel_all(&mut self) -> Vec<BlockRef> {
+        let blocks = self.requests.take_all();
+        for block in &blocks {
+            self.say(&Message::Cancel(wire_request(*block)));
+        }
+        blocks
+    }
+
+    pub(crate) fn ask_hashes(&mut self, request: HashRequest) {
+        self.hash_requests.push(request);
+        self.say(&Message::HashRequest(request));
+    }
+
+    pub(crate) fn can_tell_hashes(&self) -> bool {
+        self.reserved.has_v2()
+    }
+
+    /// What is to be handed to the network now.
+    pub(crate) fn take_outbox(&mut self, now: Time) -> Option<Bytes> {
+        if self.outbox.is_empty() {
+            return None;
+        }
+        self.last_said = now;
+        let bytes = self.outbox.split().freeze();
+        self.unsent_bytes += bytes.len();
+        Some(bytes)
+    }
+
+    pub(crate) fn keep_alive(&mut self, now: Time) {
+        if now.since(self.last_said) >= KEEPALIVE_AFTER {
+            self.say(&Message::KeepAlive);
+        }
+    }
+
+    pub(crate) fn is_silent(&self, now: Time) -> bool {
+        now.since(self.last_heard) >= INACTIVITY_LIMIT
+    }
+
+    // Downloading.
+
+    /// How many more blocks to ask for now.
+    pub(crate) fn request_room(&mut self, now: Time) -> usize {
+        // One request keeps the door open for a peer that has stopped delivering.
+        if self.snubbed {
+            return 1_usize.saturating_sub(self.requests.len());
+        }
+        let rate = self.download.rate(now);
+        self.requests.room(now, rate, self.request_limit)
+    }
+
+    pub(crate) fn may_request(&self) -> bool {
+        !self.choked || !self.allowed_to_us.is_empty()
+    }
+
+    /// While choked, only these pieces may be requested; `None` is any.
+    pub(crate) fn allowed_pieces(&self) -> Option<&[PieceIndex]> {
+        self.choked.then_some(self.allowed_to_us.as_slice())
+    }
+
+    pub(crate) fn suggested_pieces(&self) -> &[PieceIndex] {
+        &self.suggested
+    }
+
+    pub(crate) fn requests_in_flight(&self) -> usize {
+        self.requests.len()
+    }
+
+    pub(crate) fn take_lost_requests(&mut self) -> Vec<BlockRef> {
+        self.requests.take_lost()
+    }
+
+    pub(crate) fn take_all_requests(&mut self) -> Vec<BlockRef> {
+        self.requests.take_all()
+    }
+
+    /// Whether the peer has just begun to snub us: it owes us blocks and sends none.
+    pub(crate) fn begins_to_snub(&mut self, now: Time) -> bool {
+        let owes = self.requests.oldest().is_some_and(|oldest| now.since(oldest) >= SNUBBED_AFTER);
+        if self.snubbed || !owes || now.since(self.last_block) < SNUBBED_AFTER {
+            return false;
+        }
+        self.snubbed = true;
+        true
+    }
+
+    // Uploading.
+
+    /// Whether there is room for more on the way to the network.
+    pub(crate) fn can_take_upload(&self) -> bool {
+        self.unsent_bytes + self.uploads.reading_bytes() < UPLOAD_WATERMARK
+    }
+
+    /// The next stretch to read from disk for this peer, of `most` bytes at the most unless a single request is
+    /// longer; `None` when nothing is asked for.
+    pub(crate) fn next_upload(&mut self, most: u32) -> Option<Stretch> {
+        self.uploads.next_stretch(most.min(READ_LENGTH))
+    }
+
+    pub(crate) fn next_upload_length(&self) -> Option<u32> {
+        self.uploads.next_length()
+    }
+
+    /// We do not have what was asked for.
+    pub(crate) fn reject(&mut self, stretch: &Stretch) {
+        if self.is_fast() {
+            for request in &stretch.requests {
+                self.say(&Message::RejectRequest(*request));
+            }
+        }
+    }
+
+    pub(crate) fn upload_reading(&mut self, token: ReadToken, stretch: Stretch) {
+        self.uploads.reading(token, stretch);
+    }
+
+    /// The disk has delivered: cuts the bytes into blocks and returns what is to be sent, in order. The payload is
+    /// not copied.
+    pub(crate) fn upload_read(&mut self, now: Time, token: ReadToken, bytes: &Bytes) -> Vec<Bytes> {
+        let Some((begin, requests)) = self.uploads.read(token) else { return Vec::new() };
+        let mut out = Vec::with_capacity(2 * requests.len());
+        for request in requests {
+            let from = (request.begin - begin) as usize;
+            let to = from + request.length as usize;
+            if to > bytes.len() {
+                continue;
+            }
+            encode_piece_header(request.piece, request.begin, request.length, &mut self.outbox);
+            out.extend(self.take_outbox(now));
+            out.push(bytes.slice(from..to));
+            self.unsent_bytes += request.length as usize;
+            self.uploaded += u64::from(request.length);
+            self.sent_since_unchoke += u64::from(request.length);
+            self.upload.add(now, u64::from(request.length));
+        }
+        out
+    }
+
+    /// The disk could not deliver.
+    pub(crate) fn upload_failed(&mut self, token: ReadToken) {
+        let Some((_, requests)) = self.uploads.read(token) else { return };
+        if self.is_fast() {
+            for request in requests {
+                self.say(&Message::RejectRequest(request));
+            }
+        }
+    }
+
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        self.unsent_bytes = self.unsent_bytes.saturating_sub(bytes);
+    }
+
+    // Taking messages in.
+
+    fn on_choke(&mut self) -> Happening {
+        self.choked = true;
+        // With the fast extension every request is answered one by one, with a reject at least (BEP 6).
+        if self.is_fast() { Happening::Nothing } else { Happening::Choked(self.requests.take_all()) }
+    }
+
+    fn on_unchoke(&mut self, now: Time) -> Happening {
+        self.choked = false;
+        self.last_block = now;
+        Happening::MayRequest
+    }
+
+    fn on_interest(&mut self, wanted: bool) -> Happening {
+        self.wanted = wanted;
+        Happening::InterestChanged
+    }
+
+    fn on_have(&mut self, geometry: &Geometry, piece: u32) -> Result<Happening, DisconnectReason> {
+        let piece = known_piece(geometry, piece)?;
+        self.heard_pieces = true;
+        Ok(if self.pieces.insert(piece.get()) { Happening::Has(piece) } else { Happening::Nothing })
+    }
+
+    fn on_bitfield(&mut self, geometry: &Geometry, bits: &[u8]) -> Result<Happening, DisconnectReason> {
+        let pieces = Bitfield::from_wire(bits, geometry.pieces())
+            .ok_or(DisconnectReason::Malformed("bitfield of the wrong length or with spare bits set"))?;
+        self.first_pieces(pieces)
+    }
+
+    fn on_have_all(&mut self, geometry: &Geometry) -> Result<Happening, DisconnectReason> {
+        self.only_with_fast("have all without the fast extension")?;
+        self.first_pieces(Bitfield::full(geometry.pieces()))
+    }
+
+    fn on_have_none(&mut self, geometry: &Geometry) -> Result<Happening, DisconnectReason> {
+        self.only_with_fast("have none without the fast extension")?;
+        self.first_pieces(Bitfield::new(geometry.pieces()))
+    }
+
+    fn first_pieces(&mut self, pieces: Bitfield) -> Result<Happening, DisconnectReason> {
+        if self.heard_pieces {
+            return Err(DisconnectReason::Misbehaved("a second bitfield, or one after a have"));
+        }
+        self.heard_pieces = true;
+        self.pieces = pieces.clone();
+        Ok(Happening::HasSet(pieces))
+    }
+
+    fn on_request(
+        &mut self,
+        geometry: &Geometry,
+        request: BlockRequest,
+    ) -> Result<Happening, DisconnectReason> {
+        if !geometry.contains(request.piece, request.begin, request.length) {
+            return Err(DisconnectReason::Misbehaved("request outside the piece"));
+        }
+        // Longer than any client asks for (BEP 3 leaves the limit open; others draw it here).
+        if request.length > 128 * 1024 {
+            return Err(DisconnectReason::Misbehaved("request longer than 128 KiB"));
+        }
+        if self.choking && !self.allowed_to_them.contains(&request.piece) {
+            // Without the fast extension the choke is answer enough: it may have crossed the request.
+            if self.is_fast() {
+                self.say(&Message::RejectRequest(request));
+            }
+            return Ok(Happening::Nothing);
+        }
+        match self.uploads.push(request, self.is_fast()) {
+            Queued::Yes => Ok(Happening::Requested),
+            Queued::Twice => Ok(Happening::Nothing),
+            Queued::Full => {
+                self.say(&Message::RejectRequest(request));
+                Ok(Happening::Nothing)
+            }
+            Queued::Flood => Err(DisconnectReason::Misbehaved("request flood")),
+        }
+    }
+
+    fn on_cancel(&mut self, request: BlockRequest) -> Happening {
+        // BEP 6: every request gets exactly one answer, a cancelled one too.
+        if self.uploads.cancel(request) && self.is_fast() {
+            self.say(&Message::RejectRequest(request));
+        }
+        Happening::Nothing
+    }
+
+    fn on_block(
+        &mut self,
+        now: Time,
+        geometry: &Geometry,
+        piece: u32,
+        begin: u32,
+        data: Bytes,
+    ) -> Result<Happening, DisconnectReason> {
+        let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        let asked = geometry.block_at(piece, begin, length).filter(|block| self.requests.answered(*block));
+        let Some(block) = asked else {
+            self.unasked_blocks += 1;
+            if self.unasked_blocks > UNASKED_BLOCKS_LIMIT + self.downloaded / u64::from(QUEUE_LIMIT * 1024) {
+                return Err(DisconnectReason::Misbehaved("flood of blocks nobody asked for"));
+            }
+            return Ok(Happening::Unasked(length));
+        };
+        self.last_block = now;
+        self.snubbed = false;
+        self.downloaded += u64::from(length);
+        self.download.add(now, u64::from(length));
+        Ok(Happening::Block(block, data))
+    }
+
+    fn on_reject(
+        &mut self,
+        geometry: &Geometry,
+        request: BlockRequest,
+    ) -> Result<Happening, DisconnectReason> {
+        self.only_with_fast("reject without the fast extension")?;
+        let Some(block) = geometry
+            .block_at(request.piece, request.begin, request.length)
+            .filter(|block| self.requests.withdraw(*block))
+        else {
+            // It crossed a cancel of ours, or a request that we have given up on.
+            return Ok(Happening::Nothing);
+        };
+        if self.choked {
+            // What it rejects although it was allowed, it does not allow after all.
+            self.allowed_to_us.retain(|piece| *piece != block.piece());
+        }
+        Ok(Happening::Rejected(block))
+    }
+
+    fn on_suggest(&mut self, geometry: &Geometry, piece: u32) -> Result<Happening, DisconnectReason> {
+        self.only_with_fast("suggest without the fast extension")?;
+        remember(&mut self.suggested, known_piece(geometry, piece)?);
+        Ok(Happening::Nothing)
+    }
+
+    fn on_allowed_fast(&mut self, geometry: &Geometry, piece: u32) -> Result<Happening, DisconnectReason> {
+        self.only_with_fast("allowed fast without the fast extension")?;
+        remember(&mut self.allowed_to_us, known_piece(geometry, piece)?);
+        Ok(Happening::MayRequest)
+    }
+
+    fn on_extended(&mut self, id: u8, payload: &Bytes) -> Result<Happening, DisconnectReason> {
+        if !self.is_extended() {
+            return Err(DisconnectReason::Misbehaved("extension message without the extension bit"));
+        }
+        if id != 0 {
+            // We have announced no message of our own yet; others may be ignored (BEP 10).
+            return Ok(Happening::Nothing);
+        }
+        let handshake = ExtensionHandshake::decode(payload)
+            .map_err(|_| DisconnectReason::Malformed("extension handshake"))?;
+        if let Some(limit) = handshake.request_queue {
+            self.request_limit = limit.max(1);
+        }
+        if handshake.client.is_some() {
+            self.client.clone_from(&handshake.client);
+        }
+        if let Some(upload_only) = handshake.upload_only {
+            self.upload_only = upload_only;
+        }
+        Ok(Happening::Extended(Box::new(handshake)))
+    }
+
+    fn on_hash_request(
+        &mut self,
+        geometry: &Geometry,
+        request: HashRequest,
+    ) -> Result<Happening, DisconnectReason> {
+        if geometry.version() == Version::V1 {
+            return Err(DisconnectReason::Misbehaved("hash request in a v1 torrent"));
+        }
+        Ok(Happening::HashesWanted(request))
+    }
+
+    fn on_hashes(
+        &mut self,
+        request: HashRequest,
+        hashes: Vec<Sha256Hash>,
+    ) -> Result<Happening, DisconnectReason> {
+        self.take_hash_request(request)?;
+        Ok(Happening::Hashes(request, hashes))
+    }
+
+    fn on_hash_reject(&mut self, request: HashRequest) -> Result<Happening, DisconnectReason> {
+        self.take_hash_request(request)?;
+        Ok(Happening::HashesRefused(request))
+    }
+
+    fn take_hash_request(&mut self, request: HashRequest) -> Result<(), DisconnectReason> {
+        let at = self
+            .hash_requests
+            .iter()
+            .position(|asked| *asked == request)
+            .ok_or(DisconnectReason::Misbehaved("hashes that nobody asked for"))?;
+        self.hash_requests.remove(at);
+        Ok(())
+    }
+
+    fn only_with_fast(&self, what: &'static str) -> Result<(), DisconnectReason> {
+        if self.is_fast() { Ok(()) } else { Err(DisconnectReason::Misbehaved(what)) }
+    }
+}
+
+fn known_piece(geometry: &Geometry, piece: u32) -> Result<PieceIndex, DisconnectReason> {
+    geometry.piece(piece).ok_or(DisconnectReason::Misbehaved("piece index out of range"))
+}
+
+/// Hints are kept in a short list, newest last; the oldest makes room.
+fn remember(list: &mut Vec<PieceIndex>, piece: PieceIndex) {
+    /// Enough for the ten of BEP 6's example and then some.
+    const HINTS: usize = 32;
+    if list.contains(&piece) {
+        return;
+    }
+    if list.len() == HINTS {
+        list.remove(0);
+    }
+    list.push(piece);
+}
+
+fn wire_request(block: BlockRef) -> BlockRequest {
+    BlockRequest { piece: block.piece().get(), begin: block.begin(), length: block.length() }
+}

@@ -1,0 +1,191 @@
+//! What we have asked a peer for, and how much more to ask.
+//!
+//! The window follows the measured rate: about [`QUEUE_TIME`] worth of blocks are kept in flight, so that neither a
+//! fast nor a distant peer ever waits for the next request. Until a rate is known the window grows by one with every
+//! block that arrives (doubling each round trip, as TCP's slow start) and stops when that no longer brings more.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use sprat_wire::BLOCK_LENGTH;
+
+use crate::geometry::BlockRef;
+use crate::time::Time;
+
+/// How long the blocks in flight should last at the measured rate. Long enough for a round trip around the earth, a
+/// queue at the other end, and a rechoke; short enough that little is lost when the peer goes away.
+const QUEUE_TIME: Duration = Duration::from_secs(2);
+
+/// Requests in flight before anything is known of the peer.
+const FIRST_WINDOW: u32 = 8;
+
+/// Never fewer: one being sent, one on its way, one being read, one asked.
+const SMALLEST_WINDOW: u32 = 4;
+
+/// Never more, whatever the peer says it can queue: 32 MiB in flight.
+const LARGEST_WINDOW: u32 = 2048;
+
+/// Peers answer in the order asked. One that has answered what was asked this much later has lost the request:
+/// some clients drop requests beyond their queue limit without a word.
+const LOST_AFTER: Duration = Duration::from_secs(5);
+
+/// How often slow start looks whether the rate still grows.
+const SLOW_START_STEP: Duration = Duration::from_secs(1);
+
+/// The requests in flight to one peer.
+#[derive(Debug)]
+pub(super) struct Requests {
+    outstanding: VecDeque<Outstanding>,
+    window: u32,
+    slow_start: Option<SlowStart>,
+    /// When the request was sent that was answered last: everything sent long before it is lost.
+    newest_answered: Time,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Outstanding {
+    block: BlockRef,
+    sent_at: Time,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct SlowStart {
+    next_look: Time,
+    last_rate: u64,
+}
+
+impl Requests {
+    pub(super) fn new(now: Time) -> Self {
+        Self {
+            outstanding: VecDeque::new(),
+            window: FIRST_WINDOW,
+            slow_start: Some(SlowStart { next_look: now + SLOW_START_STEP, last_rate: 0 }),
+            newest_answered: now,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.outstanding.len()
+    }
+
+    /// How many more blocks to ask for: `rate` in bytes per second, `limit` as the peer announced it (`reqq`).
+    pub(super) fn room(&mut self, now: Time, rate: u64, limit: u32) -> usize {
+        self.leave_slow_start(now, rate);
+        let sustained = rate.saturating_mul(QUEUE_TIME.as_secs()) / u64::from(BLOCK_LENGTH);
+        let sustained = u32::try_from(sustained).unwrap_or(u32::MAX).max(SMALLEST_WINDOW);
+        let wanted = if self.slow_start.is_some() { self.window.max(sustained) } else { sustained };
+        let window = wanted.min(limit.max(1)).min(LARGEST_WINDOW) as usize;
+        // Asking in small bites would cost a message and a write each: wait until a quarter of the window is free.
+        let free = window.saturating_sub(self.outstanding.len());
+        if free * 4 >= window || self.outstanding.len() < SMALLEST_WINDOW as usize { free } else { 0 }
+    }
+
+    pub(super) fn sent(&mut self, now: Time, block: BlockRef) {
+        self.outstanding.push_back(Outstanding { block, sent_at: now });
+    }
+
+    /// Takes the request for `block` off the list; `false` when there was none.
+    pub(super) fn answered(&mut self, block: BlockRef) -> bool {
+        let Some(request) = self.take(block) else { return false };
+        self.newest_answered = self.newest_answered.max(request.sent_at);
+        if self.slow_start.is_some() {
+            self.window = self.window.saturating_add(1).min(LARGEST_WINDOW);
+        }
+        true
+    }
+
+    /// As [`Self::answered`], but nothing was gained: rejected or cancelled.
+    pub(super) fn withdraw(&mut self, block: BlockRef) -> bool {
+        self.take(block).is_some()
+    }
+
+    /// Takes off what the peer has evidently forgotten.
+    pub(super) fn take_lost(&mut self) -> Vec<BlockRef> {
+        let newest = self.newest_answered;
+        let mut lost = Vec::new();
+        self.outstanding.retain(|request| {
+            let keep = request.sent_at + LOST_AFTER >= newest;
+            if !keep {
+                lost.push(request.block);
+            }
+            keep
+        });
+        lost
+    }
+
+    /// Takes off everything.
+    pub(super) fn take_all(&mut self) -> Vec<BlockRef> {
+        self.outstanding.drain(..).map(|request| request.block).collect()
+    }
+
+    /// When the oldest request in flight was sent.
+    pub(super) fn oldest(&self) -> Option<Time> {
+        self.outstanding.front().map(|request| request.sent_at)
+    }
+
+    fn take(&mut self, block: BlockRef) -> Option<Outstanding> {
+        let at = self.outstanding.iter().position(|request| request.block == block)?;
+        self.outstanding.remove(at)
+    }
+
+    fn leave_slow_start(&mut self, now: Time, rate: u64) {
+        let Some(slow_start) = &mut self.slow_start else { return };
+        if now < slow_start.next_look {
+            return;
+        }
+        // Less than a tenth more than a second ago, although twice as much was in flight: the path is full.
+        if rate > 0 && rate < slow_start.last_rate + slow_start.last_rate / 10 {
+            self.slow_start = None;
+        } else {
+            *slow_start = SlowStart { next_look: now + SLOW_START_STEP, last_rate: rate };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_torrents::geometry_of_one_file;
+
+    fn blocks(count: u32) -> Vec<BlockRef> {
+        let geometry = geometry_of_one_file(64 << 20, 1 << 20);
+        let all = geometry.all_pieces();
+        all.flat_map(|piece| (0..geometry.blocks_in(piece)).filter_map(move |i| Some((piece, i))))
+            .take(count as usize)
+            .map(|(piece, index)| geometry.block(piece, index).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn the_window_doubles_while_the_rate_grows_and_then_follows_it() {
+        let mut requests = Requests::new(Time::ZERO);
+        assert_eq!(requests.room(Time::ZERO, 0, 500), FIRST_WINDOW as usize);
+        let blocks = blocks(40);
+        for block in &blocks[..8] {
+            requests.sent(Time::ZERO, *block);
+        }
+        for block in &blocks[..8] {
+            assert!(requests.answered(*block));
+        }
+        assert_eq!(requests.room(Time::from_millis(100), 0, 500), 16);
+        // Two seconds at a steady 160 KiB/s: 20 blocks in flight, no more slow start.
+        requests.room(Time::from_secs(2), 160 << 10, 500);
+        requests.room(Time::from_secs(3), 160 << 10, 500);
+        assert!(requests.slow_start.is_none());
+        assert_eq!(requests.room(Time::from_secs(3), 160 << 10, 500), 20);
+        assert_eq!(requests.room(Time::from_secs(3), 1 << 30, 500), 500, "the peer's own limit holds");
+    }
+
+    #[test]
+    fn a_request_overtaken_by_five_seconds_is_lost() {
+        let mut requests = Requests::new(Time::ZERO);
+        let blocks = blocks(3);
+        requests.sent(Time::from_secs(1), blocks[0]);
+        requests.sent(Time::from_secs(2), blocks[1]);
+        requests.sent(Time::from_millis(6500), blocks[2]);
+        assert!(requests.answered(blocks[2]));
+        assert_eq!(requests.take_lost(), [blocks[0]]);
+        assert_eq!(requests.len(), 1);
+        assert!(!requests.answered(blocks[0]));
+    }
+}

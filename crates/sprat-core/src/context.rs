@@ -1,0 +1,73 @@
+//! What a handler may touch besides its own torrent.
+
+use std::collections::VecDeque;
+
+use sprat_wire::hash::PeerId;
+
+use crate::io::{ConnectionId, Event, Output, RateLimits};
+use crate::rate::TokenBucket;
+use crate::session::Config;
+use crate::storage::{ReadToken, StorageRequest};
+use crate::time::Time;
+
+/// The session's side of one handler call: the time, where outputs go, and what all torrents share.
+#[derive(Debug)]
+pub(crate) struct Context<'a> {
+    pub(crate) now: Time,
+    pub(crate) config: &'a Config,
+    pub(crate) peer_id: PeerId,
+    pub(crate) outputs: &'a mut VecDeque<Output>,
+    pub(crate) limits: &'a mut Limits,
+    pub(crate) names: &'a mut Names,
+    /// How many more connections the session may open.
+    pub(crate) connections_left: usize,
+    /// Set when a slot may have become free or a new candidate has come up.
+    pub(crate) rechoke: &'a mut bool,
+}
+
+impl Context<'_> {
+    pub(crate) fn emit(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    pub(crate) fn storage(&mut self, request: StorageRequest) {
+        self.outputs.push_back(Output::Storage(request));
+    }
+}
+
+/// Both directions of one rate limit.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    pub(crate) download: TokenBucket,
+    pub(crate) upload: TokenBucket,
+}
+
+impl Limits {
+    pub(crate) fn new(limits: RateLimits) -> Self {
+        Self { download: TokenBucket::new(limits.download), upload: TokenBucket::new(limits.upload) }
+    }
+
+    pub(crate) fn set(&mut self, now: Time, limits: RateLimits) {
+        self.download.set_limit(now, limits.download);
+        self.upload.set_limit(now, limits.upload);
+    }
+}
+
+/// Hands out names that are never used twice.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    connections: u64,
+    reads: u64,
+}
+
+impl Names {
+    pub(crate) fn connection(&mut self) -> ConnectionId {
+        self.connections += 1;
+        ConnectionId(self.connections)
+    }
+
+    pub(crate) fn read(&mut self) -> ReadToken {
+        self.reads += 1;
+        ReadToken(self.reads)
+    }
+}

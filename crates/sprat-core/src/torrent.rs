@@ -1,0 +1,368 @@
+//! One torrent of a session: its pieces, its peers, its trackers, and what becomes of every message.
+//!
+//! The parts ([`Picker`], [`PeerList`], [`Announcer`], [`Blame`], connections) do not know one another; here they
+//! are put together. The submodules each hold the handlers of one concern:
+//!
+//! | Module | Concern |
+//! |---|---|
+//! | `lifecycle` | opening, checking what is there, pausing, trouble, the end |
+//! | `swarm` | dialling, greeting, messages, farewells |
+//! | `download` | which blocks to ask for, what to do with those that arrive |
+//! | `upload` | answering requests |
+//! | `verdict` | finding who sent bad data, with the hashes of v2 where there are any |
+//! | `status` | what a user sees |
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sprat_wire::BLOCK_LENGTH;
+use sprat_wire::hash::{InfoHash, Sha256Hash};
+use sprat_wire::merkle::Tree;
+use sprat_wire::metainfo::Metainfo;
+use sprat_wire::peer::deframer::Deframer;
+use sprat_wire::peer::message::HashRequest;
+
+use crate::announcer::Announcer;
+use crate::blame::{Blame, PeerKey};
+use crate::connection::PeerConnection;
+use crate::context::{Context, Limits};
+use crate::geometry::{Geometry, PieceIndex};
+use crate::io::{AddTorrent, ConnectionId, Event, FilePriority, Output, RateLimits, Trouble};
+use crate::peer_list::{PeerList, PeerSource};
+use crate::picker::Picker;
+use crate::session::Config;
+use crate::storage::{ExpectedHash, ExpectedRoot, ReadToken, StorageRequest, TorrentId};
+use crate::time::Time;
+
+mod download;
+mod lifecycle;
+mod status;
+mod swarm;
+mod upload;
+mod verdict;
+
+pub use status::{ConnectionStatus, TorrentState, TorrentStatus};
+
+/// How often a torrent with connections looks after them.
+const TICK: Duration = Duration::from_secs(1);
+
+/// News of pieces may wait this long for company: one write of many haves instead of many writes.
+const HAVE_DELAY: Duration = Duration::from_millis(100);
+
+/// One torrent of a session.
+#[derive(Debug)]
+pub struct Torrent {
+    id: TorrentId,
+    metainfo: Arc<Metainfo>,
+    geometry: Arc<Geometry>,
+    phase: Phase,
+    paused: bool,
+    trouble: Option<Trouble>,
+
+    picker: Picker,
+    blame: Blame,
+    peers: PeerList,
+    announcer: Announcer,
+    limits: Limits,
+
+    dials: BTreeMap<ConnectionId, Dial>,
+    connections: BTreeMap<ConnectionId, PeerConnection>,
+    /// Who a connection was, while a piece may still hold blocks that came over it.
+    identities: BTreeMap<ConnectionId, PeerKey>,
+    /// Connections whose outbox may have something for the network.
+    touched: Vec<ConnectionId>,
+    /// Connections that wait for the rate limit, first come first served.
+    starved_uploads: VecDeque<ConnectionId>,
+    starved_downloads: BTreeSet<ConnectionId>,
+    /// Reads for uploads that are with the disk: for whom, and of which piece.
+    reads: BTreeMap<ReadToken, (ConnectionId, PieceIndex)>,
+
+    /// Pieces that failed their hash with several senders, and the one peer that each is fetched from now.
+    suspects: BTreeMap<PieceIndex, Option<ConnectionId>>,
+    hash_questions: BTreeMap<HashRequest, HashQuestion>,
+    leaf_reads: BTreeMap<ReadToken, LeafRead>,
+    /// Hash trees by file, made when somebody asks.
+    trees: BTreeMap<usize, Tree>,
+    files_by_root: BTreeMap<Sha256Hash, usize>,
+
+    next_tick: Option<Time>,
+    next_flush: Option<Time>,
+    next_refill: Option<Time>,
+    next_probe: Option<Time>,
+    next_save: Option<Time>,
+    totals: Totals,
+}
+
+/// Where a torrent stands.
+#[derive(Debug)]
+enum Phase {
+    /// Not begun.
+    New,
+    /// The storage looks what is there.
+    Opening,
+    /// What is there is being hashed.
+    Checking(lifecycle::Check),
+    /// It takes part in its swarm, unless paused or in trouble.
+    Active,
+    /// The storage is closing its files; then it is gone.
+    Closing,
+}
+
+/// An outgoing connection before both handshakes are through.
+#[derive(Debug)]
+struct Dial {
+    address: SocketAddr,
+    since: Time,
+    deframer: Deframer,
+}
+
+/// A question for leaf hashes on its way.
+#[derive(Debug)]
+struct HashQuestion {
+    piece: PieceIndex,
+    asked_at: Time,
+}
+
+/// A question of somebody else for leaf hashes, while the disk reads them.
+#[derive(Debug)]
+struct LeafRead {
+    connection: ConnectionId,
+    request: HashRequest,
+    file: usize,
+}
+
+/// Bytes counted since the torrent was added.
+#[derive(Debug, Clone, Copy, Default)]
+struct Totals {
+    downloaded: u64,
+    uploaded: u64,
+    /// Received for nothing: rejected pieces, duplicates of the endgame, blocks nobody asked for.
+    wasted: u64,
+    rejected_pieces: u64,
+}
+
+impl Torrent {
+    pub(crate) fn new(
+        id: TorrentId,
+        add: AddTorrent,
+        config: &Config,
+        now: Time,
+        rng: &mut fastrand::Rng,
+    ) -> Self {
+        let AddTorrent { metainfo, extra_trackers, peers: known_peers, priorities, sequential, limits } = add;
+        let geometry = Arc::new(Geometry::new(&metainfo.info));
+        let tiers: Vec<_> = extra_trackers.into_iter().chain(metainfo.trackers.iter().cloned()).collect();
+        let hashes: Vec<_> = metainfo.info_hashes.on_the_wire().collect();
+        let mut another_rng = || fastrand::Rng::with_seed(rng.u64(..));
+        let mut picker = Picker::new(Arc::clone(&geometry), another_rng());
+        picker.set_sequential(sequential);
+        let peers = PeerList::new(config.peer_list, another_rng());
+        let announcer_rng = another_rng();
+        let mut torrent = Self {
+            id,
+            peers,
+            announcer: Announcer::new(config.announcer, &tiers, &hashes, rng.u32(..), announcer_rng),
+            metainfo,
+            geometry,
+            phase: Phase::New,
+            paused: false,
+            trouble: None,
+            picker,
+            blame: Blame::new(),
+            limits: Limits::new(limits),
+            dials: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            identities: BTreeMap::new(),
+            touched: Vec::new(),
+            starved_uploads: VecDeque::new(),
+            starved_downloads: BTreeSet::new(),
+            reads: BTreeMap::new(),
+            suspects: BTreeMap::new(),
+            hash_questions: BTreeMap::new(),
+            leaf_reads: BTreeMap::new(),
+            trees: BTreeMap::new(),
+            files_by_root: BTreeMap::new(),
+            next_tick: None,
+            next_flush: None,
+            next_refill: None,
+            next_probe: None,
+            next_save: None,
+            totals: Totals::default(),
+        };
+        torrent.set_priorities(&priorities);
+        torrent.add_peers(now, &known_peers, PeerSource::User);
+        torrent
+    }
+
+    /// Its name in this session.
+    #[must_use]
+    pub const fn id(&self) -> TorrentId {
+        self.id
+    }
+
+    /// The torrent file.
+    #[must_use]
+    pub const fn metainfo(&self) -> &Arc<Metainfo> {
+        &self.metainfo
+    }
+
+    /// How its content is cut.
+    #[must_use]
+    pub const fn geometry(&self) -> &Arc<Geometry> {
+        &self.geometry
+    }
+
+    pub(crate) fn answers_to(&self, info_hash: InfoHash) -> bool {
+        self.metainfo.info_hashes.on_the_wire().any(|ours| ours == info_hash)
+    }
+
+    /// One priority per file; a piece gets the highest of its files'. Missing entries are normal.
+    pub(crate) fn set_priorities(&mut self, priorities: &[FilePriority]) {
+        let geometry = Arc::clone(&self.geometry);
+        let mut of_pieces = vec![None; geometry.pieces() as usize];
+        for (at, file) in self.metainfo.info.files.iter().enumerate() {
+            if file.attributes.pad {
+                continue;
+            }
+            let priority = priorities.get(at).copied().unwrap_or_default();
+            for piece in geometry.pieces_of(at) {
+                if let Some(highest) = of_pieces.get_mut(piece as usize) {
+                    *highest = (*highest).max(Some(priority));
+                }
+            }
+        }
+        for (piece, priority) in geometry.all_pieces().zip(of_pieces) {
+            self.picker.set_priority(piece, priority.unwrap_or_default());
+        }
+    }
+
+    pub(crate) fn set_sequential(&mut self, on: bool) {
+        self.picker.set_sequential(on);
+    }
+
+    /// As [`Self::set_priorities`], with all that follows from another idea of what is wanted.
+    pub(crate) fn change_priorities(&mut self, cx: &mut Context<'_>, priorities: &[FilePriority]) {
+        let was_finished = self.picker.is_finished();
+        self.set_priorities(priorities);
+        self.update_interest(cx);
+        if self.is_active() && self.picker.is_finished() && !was_finished {
+            cx.emit(Event::Finished { torrent: self.id });
+        }
+        self.ask_everyone(cx);
+        self.dial(cx);
+        self.flush(cx);
+    }
+
+    pub(crate) fn set_limits(&mut self, cx: &mut Context<'_>, limits: RateLimits) {
+        self.limits.set(cx.now, limits);
+        self.on_limits_changed(cx);
+    }
+
+    /// Whoever waits for a rate limit looks again.
+    pub(crate) fn on_limits_changed(&mut self, cx: &mut Context<'_>) {
+        self.next_refill = None;
+        self.on_refill(cx);
+        self.flush(cx);
+    }
+
+    /// When `on_timeout` wants to be called.
+    pub(crate) fn next_timeout(&self) -> Option<Time> {
+        let announce = if self.may_announce() { self.announcer.next_time() } else { None };
+        [self.next_tick, self.next_flush, self.next_refill, self.next_probe, self.next_save, announce]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// The time has come for something; what is due is done.
+    pub(crate) fn on_timeout(&mut self, cx: &mut Context<'_>) {
+        if due(&mut self.next_refill, cx.now) {
+            self.on_refill(cx);
+        }
+        if due(&mut self.next_tick, cx.now) {
+            self.on_tick(cx);
+        }
+        if due(&mut self.next_probe, cx.now) {
+            cx.storage(StorageRequest::Probe { torrent: self.id });
+        }
+        if due(&mut self.next_save, cx.now) {
+            self.save_resume(cx);
+        }
+        if due(&mut self.next_flush, cx.now) {
+            self.touched.extend(self.connections.keys());
+        }
+        self.announce(cx);
+        self.flush(cx);
+    }
+
+    /// Looks after every connection once a second.
+    fn on_tick(&mut self, cx: &mut Context<'_>) {
+        self.look_after_connections(cx);
+        self.look_after_downloads(cx);
+        self.look_after_questions(cx);
+        self.dial(cx);
+        let busy = !self.connections.is_empty() || !self.dials.is_empty();
+        self.next_tick = if busy {
+            Some(cx.now + TICK)
+        } else if self.wants_peers() {
+            self.peers.next_attempt().map(|at| at.max(cx.now + TICK))
+        } else {
+            None
+        };
+    }
+
+    /// Makes sure that the next tick is not far off: there is somebody to look after or to call.
+    fn wake(&mut self, now: Time) {
+        let soon = now + TICK;
+        self.next_tick = Some(self.next_tick.map_or(soon, |at| at.min(soon)));
+    }
+
+    fn touch(&mut self, connection: ConnectionId) {
+        if self.touched.last() != Some(&connection) {
+            self.touched.push(connection);
+        }
+    }
+
+    /// Hands to the network what the handlers have said.
+    fn flush(&mut self, cx: &mut Context<'_>) {
+        let mut touched = std::mem::take(&mut self.touched);
+        for id in touched.drain(..) {
+            let Some(connection) = self.connections.get_mut(&id) else { continue };
+            if let Some(bytes) = connection.take_outbox(cx.now) {
+                cx.outputs.push_back(Output::Send { connection: id, bytes });
+            }
+        }
+        self.touched = touched;
+    }
+
+    /// What a piece must hash to.
+    fn expected(&self, piece: PieceIndex) -> ExpectedHash {
+        let info = &self.metainfo.info;
+        let v1 = info.v1_pieces.as_ref().and_then(|pieces| pieces.get(piece.as_usize()).copied());
+        ExpectedHash { v1, v2: self.expected_root(piece) }
+    }
+
+    fn expected_root(&self, piece: PieceIndex) -> Option<ExpectedRoot> {
+        let (file, nth) = self.geometry.file_of(piece)?;
+        let file = self.metainfo.info.files.get(file)?;
+        let root = file.pieces_root?;
+        let piece_length = self.geometry.piece_length();
+        if file.length <= u64::from(piece_length) {
+            let blocks = u32::try_from(file.length.div_ceil(u64::from(BLOCK_LENGTH))).ok()?;
+            return Some(ExpectedRoot { root, leaves: blocks.next_power_of_two() });
+        }
+        let root = *self.metainfo.piece_layers.get(&root)?.get(nth as usize)?;
+        Some(ExpectedRoot { root, leaves: piece_length / BLOCK_LENGTH })
+    }
+}
+
+/// Whether the time has come; if so, the appointment is over.
+fn due(at: &mut Option<Time>, now: Time) -> bool {
+    let due = at.is_some_and(|at| at <= now);
+    if due {
+        *at = None;
+    }
+    due
+}

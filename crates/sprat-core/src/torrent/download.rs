@@ -1,0 +1,230 @@
+//! Asking for blocks and taking them in.
+
+use bytes::Bytes;
+use sprat_wire::BLOCK_LENGTH;
+use sprat_wire::hash::Sha256Hash;
+
+use crate::context::Context;
+use crate::geometry::{BlockRef, PieceIndex};
+use crate::io::{ConnectionId, Event, Trouble};
+use crate::picker::{PickRequest, Received};
+use crate::rate::TokenBucket;
+use crate::storage::{StorageError, StorageRequest};
+
+use super::{HAVE_DELAY, Torrent};
+
+/// A peer that would deliver a whole piece in this many seconds gets pieces of its own: they complete sooner, and
+/// who sent a bad one is plain.
+const WHOLE_PIECE_SECONDS: u64 = 20;
+
+impl Torrent {
+    /// Asks this peer for as many blocks as its window and the rate limits allow.
+    pub(super) fn ask(&mut self, cx: &mut Context<'_>, id: ConnectionId) {
+        if !self.is_downloading() {
+            return;
+        }
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        if !connection.interested || !connection.may_request() {
+            return;
+        }
+        let room = connection.request_room(cx.now);
+        if room == 0 {
+            return;
+        }
+        let block = u64::from(BLOCK_LENGTH);
+        let permitted = cx.limits.download.permits(cx.now, block) && self.limits.download.permits(cx.now, block);
+        if !permitted {
+            self.starved_downloads.insert(id);
+            return self.await_refill(cx);
+        }
+        let affordable =
+            cx.limits.download.available(cx.now).min(self.limits.download.available(cx.now)) / block;
+        let count = room.min(usize::try_from(affordable).unwrap_or(usize::MAX).max(1));
+        let rate = connection.download.rate(cx.now);
+        let request = PickRequest {
+            connection: id,
+            pieces: &connection.pieces,
+            allowed: connection.allowed_pieces(),
+            count,
+            whole_pieces: rate.saturating_mul(WHOLE_PIECE_SECONDS) >= u64::from(self.geometry.piece_length()),
+            suggested: connection.suggested_pieces(),
+        };
+        let mut blocks = Vec::with_capacity(count.min(64));
+        self.picker.pick(&request, &mut blocks);
+        for block in &blocks {
+            cx.limits.download.charge(cx.now, u64::from(block.length()));
+            self.limits.download.charge(cx.now, u64::from(block.length()));
+            connection.request(cx.now, *block);
+        }
+        if blocks.len() == count && count < room {
+            self.starved_downloads.insert(id);
+            self.await_refill(cx);
+        }
+        self.touch(id);
+    }
+
+    pub(super) fn ask_everyone(&mut self, cx: &mut Context<'_>) {
+        let everyone: Vec<ConnectionId> = self.connections.keys().copied().collect();
+        for id in everyone {
+            self.ask(cx, id);
+        }
+    }
+
+    /// The rate limits have something to give again: those who wait take turns.
+    pub(super) fn on_refill(&mut self, cx: &mut Context<'_>) {
+        for _ in 0..self.starved_uploads.len() {
+            let Some(id) = self.starved_uploads.pop_front() else { break };
+            self.serve(cx, id);
+        }
+        for id in std::mem::take(&mut self.starved_downloads) {
+            self.ask(cx, id);
+        }
+    }
+
+    /// Makes an appointment for when a block may pass in the direction that somebody waits for.
+    pub(super) fn await_refill(&mut self, cx: &Context<'_>) {
+        let block = u64::from(BLOCK_LENGTH);
+        let download = [&cx.limits.download, &self.limits.download];
+        let upload = [&cx.limits.upload, &self.limits.upload];
+        // The later of the two buckets decides; `None` is a limit of zero, and no time ever comes.
+        let when = |buckets: [&TokenBucket; 2]| {
+            let times = buckets.map(|bucket| bucket.next_refill(cx.now, block));
+            Some(times[0]?.max(times[1]?))
+        };
+        let download = if self.starved_downloads.is_empty() { None } else { when(download) };
+        let upload = if self.starved_uploads.is_empty() { None } else { when(upload) };
+        let soonest = download.into_iter().chain(upload).chain(self.next_refill).min();
+        // Not in the past, or the driver would spin.
+        self.next_refill = soonest.map(|at| at.max(cx.now + std::time::Duration::from_millis(1)));
+    }
+
+    /// These requests will not be answered: others may be asked.
+    pub(super) fn take_back(&mut self, cx: &mut Context<'_>, id: ConnectionId, blocks: Vec<BlockRef>) {
+        for block in blocks {
+            self.picker.release(block, id);
+        }
+        self.wake(cx.now);
+    }
+
+    /// Takes every request back, because nothing can be taken in.
+    pub(super) fn take_back_requests(&mut self, cx: &mut Context<'_>) {
+        let everyone: Vec<ConnectionId> = self.connections.keys().copied().collect();
+        for id in everyone {
+            let Some(connection) = self.connections.get_mut(&id) else { continue };
+            let blocks = connection.cancel_all();
+            self.touch(id);
+            self.take_back(cx, id, blocks);
+        }
+    }
+
+    pub(super) fn on_block(&mut self, cx: &mut Context<'_>, id: ConnectionId, block: BlockRef, data: Bytes) {
+        let length = u64::from(block.length());
+        self.totals.downloaded += length;
+        if !self.is_downloading() {
+            self.picker.release(block, id);
+            self.totals.wasted += length;
+            return;
+        }
+        match self.picker.received(block, id) {
+            Received::Unwanted => self.totals.wasted += length,
+            Received::Accepted { piece_complete, cancel } => {
+                for other in cancel {
+                    if let Some(connection) = self.connections.get_mut(&other) {
+                        connection.cancel(block);
+                        self.touch(other);
+                    }
+                }
+                cx.storage(StorageRequest::Write { torrent: self.id, block, data });
+                if piece_complete {
+                    self.finish_piece(cx, block.piece());
+                }
+            }
+        }
+    }
+
+    fn finish_piece(&mut self, cx: &mut Context<'_>, piece: PieceIndex) {
+        cx.storage(StorageRequest::Finish {
+            torrent: self.id,
+            piece,
+            expected: self.expected(piece),
+            leaves: self.blame.is_suspect(piece),
+        });
+    }
+
+    /// A piece has been verified and written.
+    pub(super) fn on_stored(
+        &mut self,
+        cx: &mut Context<'_>,
+        piece: PieceIndex,
+        leaves: Option<Vec<Sha256Hash>>,
+    ) {
+        let was_finished = self.picker.is_finished();
+        self.picker.set_have(piece);
+        self.picker.unrestrict(piece);
+        self.progress_made(cx);
+        if let Some(leaves) = leaves {
+            self.on_good_copy(cx, piece, &leaves);
+        }
+        cx.emit(Event::PieceCompleted { torrent: self.id, piece });
+        for connection in self.connections.values_mut() {
+            connection.say_have(piece);
+        }
+        self.next_flush.get_or_insert(cx.now + HAVE_DELAY);
+        if self.picker.is_finished() && !was_finished {
+            self.on_finished(cx);
+        } else {
+            self.lose_interest(cx, piece);
+        }
+    }
+
+    fn on_finished(&mut self, cx: &mut Context<'_>) {
+        cx.emit(Event::Finished { torrent: self.id });
+        if self.picker.have().is_full() {
+            self.announcer.completed(cx.now);
+        }
+        self.save_resume(cx);
+        self.announce_upload_only(cx);
+        self.announce(cx);
+        *cx.rechoke = true;
+    }
+
+    /// One piece less is missing: some peers may have nothing left for us.
+    fn lose_interest(&mut self, cx: &mut Context<'_>, piece: PieceIndex) {
+        let mut bored = Vec::new();
+        for connection in self.connections.values_mut() {
+            if connection.interested
+                && connection.pieces.contains(piece.get())
+                && !self.picker.is_interesting(&connection.pieces)
+            {
+                connection.set_interested(false);
+                bored.push(connection.id);
+            }
+        }
+        for id in bored {
+            self.touch(id);
+        }
+        self.flush(cx);
+    }
+
+    /// The disk could not take a piece in: its blocks are gone.
+    pub(super) fn on_failed(&mut self, cx: &mut Context<'_>, piece: PieceIndex, error: StorageError) {
+        self.picker.set_missing(piece);
+        self.enter_trouble(cx, Trouble::Storage(error));
+    }
+
+    pub(super) fn look_after_downloads(&mut self, cx: &mut Context<'_>) {
+        let everyone: Vec<ConnectionId> = self.connections.keys().copied().collect();
+        for id in everyone {
+            let Some(connection) = self.connections.get_mut(&id) else { continue };
+            let mut lost = connection.take_lost_requests();
+            if connection.begins_to_snub(cx.now) {
+                lost.extend(connection.take_all_requests());
+                self.set_suspects_free(id);
+            }
+            if !lost.is_empty() {
+                self.take_back(cx, id, lost);
+            }
+            self.ask(cx, id);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! What a user sees of a torrent: plain values, taken when asked for.
+
+use std::net::SocketAddr;
+
+use sprat_wire::hash::PeerId;
+
+use crate::announcer::TrackerStatus;
+use crate::bitfield::Bitfield;
+use crate::connection::Direction;
+use crate::io::Trouble;
+use crate::time::Time;
+
+use super::{Phase, Torrent};
+
+/// What a torrent is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TorrentState {
+    /// Looking which files are there.
+    Opening,
+    /// Hashing what is there; so many thousandths are done.
+    Checking {
+        /// 0 to 1000.
+        permille: u16,
+    },
+    /// Fetching what is missing.
+    Downloading,
+    /// Everything wanted is had; sharing it.
+    Seeding,
+    /// The user said so.
+    Paused,
+    /// It stopped by itself.
+    Trouble(Trouble),
+    /// Closing its files.
+    Closing,
+}
+
+/// The figures of a torrent.
+#[derive(Debug, Clone)]
+pub struct TorrentStatus {
+    /// What it is doing.
+    pub state: TorrentState,
+    /// Pieces, and how many of them are had and how many are wanted but not had.
+    pub pieces: u32,
+    /// Pieces had.
+    pub pieces_have: u32,
+    /// Pieces wanted and not had.
+    pub pieces_wanted_left: u32,
+    /// Bytes of the whole torrent.
+    pub bytes_total: u64,
+    /// Bytes of the whole torrent that are not had.
+    pub bytes_left: u64,
+    /// Bytes wanted that are not had.
+    pub bytes_wanted_left: u64,
+    /// Payload received since it was added, bytes.
+    pub downloaded: u64,
+    /// Payload sent since it was added, bytes.
+    pub uploaded: u64,
+    /// Payload received for nothing, bytes.
+    pub wasted: u64,
+    /// Pieces that failed their hash.
+    pub rejected_pieces: u64,
+    /// Payload received, bytes per second.
+    pub download_rate: u64,
+    /// Payload sent, bytes per second.
+    pub upload_rate: u64,
+    /// Connections whose handshakes are through.
+    pub connections: usize,
+    /// Connected peers that have everything.
+    pub seeds: usize,
+    /// Addresses known.
+    pub known_peers: usize,
+    /// Whole copies that connected peers hold together, and thousandths of one more.
+    pub distributed_copies: (u32, u32),
+}
+
+/// The figures of a connection.
+#[derive(Debug, Clone)]
+pub struct ConnectionStatus {
+    /// The remote end.
+    pub address: SocketAddr,
+    /// Who it says it is.
+    pub peer_id: PeerId,
+    /// What program it says it is.
+    pub client: Option<String>,
+    /// Who began.
+    pub direction: Direction,
+    /// Pieces it has.
+    pub pieces_have: u32,
+    /// We choke it.
+    pub choking: bool,
+    /// It chokes us.
+    pub choked: bool,
+    /// We want something from it.
+    pub interested: bool,
+    /// It wants something from us.
+    pub wanted: bool,
+    /// It owes us blocks and does not deliver.
+    pub snubbed: bool,
+    /// Payload received from it, bytes.
+    pub downloaded: u64,
+    /// Payload sent to it, bytes.
+    pub uploaded: u64,
+    /// Payload received, bytes per second.
+    pub download_rate: u64,
+    /// Payload sent, bytes per second.
+    pub upload_rate: u64,
+    /// Requests of ours that it has not answered.
+    pub requests: usize,
+}
+
+impl Torrent {
+    /// What it is doing.
+    #[must_use]
+    pub fn state(&self) -> TorrentState {
+        match (&self.phase, &self.trouble) {
+            (Phase::Closing, _) => TorrentState::Closing,
+            (_, Some(trouble)) => TorrentState::Trouble(trouble.clone()),
+            (_, None) if self.paused => TorrentState::Paused,
+            (Phase::New | Phase::Opening, None) => TorrentState::Opening,
+            (Phase::Checking(check), None) => TorrentState::Checking { permille: check.permille() },
+            (Phase::Active, None) if self.picker.is_finished() => TorrentState::Seeding,
+            (Phase::Active, None) => TorrentState::Downloading,
+        }
+    }
+
+    /// Its figures.
+    #[must_use]
+    pub fn status(&self, now: Time) -> TorrentStatus {
+        let connections = self.connections.values();
+        TorrentStatus {
+            state: self.state(),
+            pieces: self.geometry.pieces(),
+            pieces_have: self.picker.have().count(),
+            pieces_wanted_left: self.picker.wanted_left(),
+            bytes_total: self.geometry.total_length(),
+            bytes_left: self.picker.bytes_left(),
+            bytes_wanted_left: self.picker.bytes_wanted_left(),
+            downloaded: self.totals.downloaded,
+            uploaded: self.totals.uploaded,
+            wasted: self.totals.wasted,
+            rejected_pieces: self.totals.rejected_pieces,
+            download_rate: connections.clone().map(|connection| connection.download.rate(now)).sum(),
+            upload_rate: connections.clone().map(|connection| connection.upload.rate(now)).sum(),
+            connections: self.connections.len(),
+            seeds: connections.filter(|connection| connection.is_seed()).count(),
+            known_peers: self.peers.len(),
+            distributed_copies: self.picker.distributed_copies(),
+        }
+    }
+
+    /// The pieces had.
+    #[must_use]
+    pub const fn have(&self) -> &Bitfield {
+        self.picker.have()
+    }
+
+    /// Its connections, oldest first.
+    pub fn connections(&self, now: Time) -> impl Iterator<Item = ConnectionStatus> + '_ {
+        self.connections.values().map(move |connection| ConnectionStatus {
+            address: connection.address,
+            peer_id: connection.peer_id,
+            client: connection.client.clone(),
+            direction: connection.direction,
+            pieces_have: connection.pieces.count(),
+            choking: connection.choking,
+            choked: connection.choked,
+            interested: connection.interested,
+            wanted: connection.wanted,
+            snubbed: connection.snubbed,
+            downloaded: connection.downloaded,
+            uploaded: connection.uploaded,
+            download_rate: connection.download.rate(now),
+            upload_rate: connection.upload.rate(now),
+            requests: connection.requests_in_flight(),
+        })
+    }
+
+    /// Its trackers, by tier.
+    pub fn trackers(&self) -> impl Iterator<Item = TrackerStatus> + '_ {
+        self.announcer.trackers()
+    }
+}
