@@ -660,7 +660,7 @@ impl PeerConnection {
     }
 
     fn on_hash_request(
-        &mut self,
+        &self,
         geometry: &Geometry,
         request: HashRequest,
     ) -> Result<Happening, DisconnectReason> {

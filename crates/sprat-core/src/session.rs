@@ -282,10 +282,10 @@ impl Session {
     // Callers.
 
     fn on_accepted(&mut self, now: Time, connection: ConnectionId, address: SocketAddr) {
-        if self.strangers.len() >= STRANGERS {
-            if let Some((oldest, _)) = self.strangers.pop_first() {
-                self.outputs.push_back(Output::Disconnect { connection: oldest });
-            }
+        if self.strangers.len() >= STRANGERS
+            && let Some((oldest, _)) = self.strangers.pop_first()
+        {
+            self.outputs.push_back(Output::Disconnect { connection: oldest });
         }
         self.strangers.insert(connection, Stranger { address, since: now, deframer: Deframer::new() });
     }

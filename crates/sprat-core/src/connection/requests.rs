@@ -150,7 +150,7 @@ mod tests {
     fn blocks(count: u32) -> Vec<BlockRef> {
         let geometry = geometry_of_one_file(64 << 20, 1 << 20);
         let all = geometry.all_pieces();
-        all.flat_map(|piece| (0..geometry.blocks_in(piece)).filter_map(move |i| Some((piece, i))))
+        all.flat_map(|piece| (0..geometry.blocks_in(piece)).map(move |i| (piece, i)))
             .take(count as usize)
             .map(|(piece, index)| geometry.block(piece, index).unwrap())
             .collect()

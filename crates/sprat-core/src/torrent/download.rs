@@ -32,7 +32,8 @@ impl Torrent {
             return;
         }
         let block = u64::from(BLOCK_LENGTH);
-        let permitted = cx.limits.download.permits(cx.now, block) && self.limits.download.permits(cx.now, block);
+        let permitted =
+            cx.limits.download.permits(cx.now, block) && self.limits.download.permits(cx.now, block);
         if !permitted {
             self.starved_downloads.insert(id);
             return self.await_refill(cx);
@@ -99,7 +100,7 @@ impl Torrent {
     }
 
     /// These requests will not be answered: others may be asked.
-    pub(super) fn take_back(&mut self, cx: &mut Context<'_>, id: ConnectionId, blocks: Vec<BlockRef>) {
+    pub(super) fn take_back(&mut self, cx: &Context<'_>, id: ConnectionId, blocks: Vec<BlockRef>) {
         for block in blocks {
             self.picker.release(block, id);
         }
@@ -107,7 +108,7 @@ impl Torrent {
     }
 
     /// Takes every request back, because nothing can be taken in.
-    pub(super) fn take_back_requests(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn take_back_requests(&mut self, cx: &Context<'_>) {
         let everyone: Vec<ConnectionId> = self.connections.keys().copied().collect();
         for id in everyone {
             let Some(connection) = self.connections.get_mut(&id) else { continue };
@@ -142,7 +143,7 @@ impl Torrent {
         }
     }
 
-    fn finish_piece(&mut self, cx: &mut Context<'_>, piece: PieceIndex) {
+    fn finish_piece(&self, cx: &mut Context<'_>, piece: PieceIndex) {
         cx.storage(StorageRequest::Finish {
             torrent: self.id,
             piece,

@@ -223,7 +223,9 @@ impl Torrent {
             return;
         }
         self.next_probe = match &trouble {
-            Trouble::Storage(error) if error.kind == StorageErrorKind::Full => Some(cx.now + PROBE_FULL_AFTER),
+            Trouble::Storage(error) if error.kind == StorageErrorKind::Full => {
+                Some(cx.now + PROBE_FULL_AFTER)
+            }
             Trouble::Storage(_) => Some(cx.now + PROBE_AFTER),
             Trouble::Inconsistent => None,
         };

@@ -12,8 +12,8 @@ use sprat_wire::peer::handshake::{Handshake, Reserved};
 use crate::allowed_fast;
 use crate::bitfield::Bitfield;
 use crate::blame::PeerKey;
-use crate::connection::{Direction, Happening, Introduction, PeerConnection, QUEUE_LIMIT};
 use crate::choker::Candidate;
+use crate::connection::{Direction, Happening, Introduction, PeerConnection, QUEUE_LIMIT};
 use crate::context::Context;
 use crate::geometry::PieceIndex;
 use crate::io::{ConnectionId, DisconnectReason, Event, Output};
@@ -85,7 +85,7 @@ impl Torrent {
         Handshake { reserved, info_hash: self.metainfo.info_hashes.primary(), peer_id: cx.peer_id }
     }
 
-    pub(crate) fn on_connected(&mut self, cx: &mut Context<'_>, connection: ConnectionId) {
+    pub(crate) fn on_connected(&self, cx: &mut Context<'_>, connection: ConnectionId) {
         if self.dials.contains_key(&connection) {
             let bytes = Bytes::copy_from_slice(&self.our_handshake(cx).encode());
             cx.outputs.push_back(Output::Send { connection, bytes });
@@ -108,7 +108,7 @@ impl Torrent {
     }
 
     fn refuse(
-        &mut self,
+        &self,
         cx: &mut Context<'_>,
         connection: ConnectionId,
         address: SocketAddr,
@@ -144,26 +144,9 @@ impl Torrent {
         }
         let full = self.connections.len() >= cx.config.connections_per_torrent || cx.connections_left == 0;
         if who.direction == Direction::Incoming && full {
-            self.make_room(cx, who.address)?;
+            return Err(DisconnectReason::TooMany);
         }
         Ok(())
-    }
-
-    /// Ends the connection that matters least, by BEP 40, if the newcomer matters more.
-    fn make_room(&mut self, cx: &mut Context<'_>, newcomer: SocketAddr) -> Result<(), DisconnectReason> {
-        let least = self
-            .connections
-            .values()
-            .filter(|connection| connection.choking && connection.choked)
-            .map(|connection| (self.peers.priority(connection.address), connection.id))
-            .min();
-        match least {
-            Some((priority, least)) if priority < self.peers.priority(newcomer) => {
-                self.disconnect(cx, least, DisconnectReason::TooMany);
-                Ok(())
-            }
-            _ => Err(DisconnectReason::TooMany),
-        }
     }
 
     /// Begins a connection whose handshakes are through.
@@ -287,10 +270,10 @@ impl Torrent {
 
     fn on_has_set(&mut self, cx: &mut Context<'_>, id: ConnectionId, pieces: &Bitfield) {
         self.picker.peer_joined(pieces);
-        if pieces.is_full() {
-            if let Some(connection) = self.connections.get(&id) {
-                self.peers.seen_complete(connection.address);
-            }
+        if pieces.is_full()
+            && let Some(connection) = self.connections.get(&id)
+        {
+            self.peers.seen_complete(connection.address);
         }
         self.review(cx, id);
     }
@@ -457,10 +440,7 @@ impl Torrent {
     }
 
     /// What the choker must know of every connection.
-    pub(crate) fn choker_candidates(
-        &self,
-        now: Time,
-    ) -> impl Iterator<Item = Candidate> + '_ {
+    pub(crate) fn choker_candidates(&self, now: Time) -> impl Iterator<Item = Candidate> + '_ {
         let seeding = self.picker.is_finished();
         self.connections.values().map(move |connection| Candidate {
             connection: connection.id,

@@ -94,7 +94,7 @@ impl Torrent {
 
     // Asking for leaf hashes.
 
-    fn ask_for_leaves(&mut self, cx: &mut Context<'_>, piece: PieceIndex) {
+    fn ask_for_leaves(&mut self, cx: &Context<'_>, piece: PieceIndex) {
         let Some(request) = self.leaf_request(piece) else { return };
         let witness = self
             .connections
@@ -133,7 +133,11 @@ impl Torrent {
         let fits = hashes.len() == expected.leaves as usize
             && merkle::padded_root(hashes, 0, hashes.len()) == expected.root;
         if !fits {
-            return self.disconnect(cx, id, DisconnectReason::Misbehaved("hashes that do not lead to the root"));
+            return self.disconnect(
+                cx,
+                id,
+                DisconnectReason::Misbehaved("hashes that do not lead to the root"),
+            );
         }
         let blocks = self.geometry.data_length_of(piece).div_ceil(sprat_wire::BLOCK_LENGTH) as usize;
         let exact = self.blame.exact(piece, hashes.get(..blocks).unwrap_or(hashes));
@@ -147,7 +151,7 @@ impl Torrent {
         self.hash_questions.remove(&request);
     }
 
-    pub(super) fn look_after_questions(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn look_after_questions(&mut self, cx: &Context<'_>) {
         self.hash_questions.retain(|_, question| cx.now.since(question.asked_at) < HASH_ANSWER_LIMIT);
         self.assign_suspects();
     }
