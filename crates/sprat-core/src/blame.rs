@@ -1,10 +1,26 @@
 //! Who poisoned a piece that failed its hash?
+//!
+//! A piece usually has several senders, and its hash says only that one of them lied. So the fingerprints of the
+//! rejected copy are kept, block by block, with the sender of each; the piece is fetched again from one peer alone,
+//! and once a copy is right, whoever sent other bytes is known for certain. In v2 torrents the true fingerprints can
+//! be had without a good copy (BEP 52: the leaves of the file's tree).
+//!
+//! Nobody is convicted on evidence that fits somebody else as well, ourselves included.
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 use sprat_wire::hash::{PeerId, Sha256Hash};
 
 use crate::geometry::PieceIndex;
+
+/// Evidence is kept on so many pieces; the oldest is dropped first. With a piece under suspicion fetched from one
+/// peer alone, this is more than a swarm that is worth staying in needs.
+const MAX_PIECES: usize = 64;
+
+/// Evidence is kept on so many blocks of all pieces together (5 MB); the oldest is dropped first. Enough for two
+/// copies of the largest pieces, 512 MiB.
+const MAX_BLOCKS: usize = 65_536;
 
 /// Who sent a block, recognisable over several connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,44 +54,130 @@ pub struct Exact {
 
 /// The evidence of one torrent.
 #[derive(Debug, Default)]
-pub struct Blame;
+pub struct Blame {
+    pieces: BTreeMap<PieceIndex, Vec<Copy>>,
+    /// One entry for each copy in `pieces`, oldest first. Copies of a piece are in the same order in both.
+    ages: VecDeque<PieceIndex>,
+    /// Blocks of all copies.
+    blocks: usize,
+}
+
+/// A rejected copy of a piece.
+#[derive(Debug)]
+struct Copy {
+    leaves: Vec<Sha256Hash>,
+    senders: Vec<Option<PeerKey>>,
+}
+
+impl Copy {
+    /// Who sent all of it, if that was one peer.
+    fn sole_sender(&self) -> Option<PeerKey> {
+        let first = *self.senders.first()?;
+        if self.senders.len() < self.leaves.len() {
+            return None;
+        }
+        self.senders.iter().all(|sender| *sender == first).then_some(first).flatten()
+    }
+
+    /// The blocks that are not as they should be.
+    fn bad_blocks<'a>(&'a self, good: &'a [Sha256Hash]) -> impl Iterator<Item = usize> + 'a {
+        self.leaves
+            .iter()
+            .zip(good)
+            .enumerate()
+            .filter(|(_, (ours, good))| ours != good)
+            .map(|(block, _)| block)
+    }
+}
 
 impl Blame {
     /// No evidence.
     #[must_use]
     pub fn new() -> Self {
-        Self
+        Self::default()
     }
 
-    /// A copy of `piece` failed its hash: the SHA-256 of each block, and who sent it.
+    /// A copy of `piece` failed its hash: the SHA-256 of each block, and who sent it, where that is known. The copy is
+    /// kept as evidence in any case: a conviction now does not clear those who had a part in earlier copies.
     pub fn rejected(
         &mut self,
-        _piece: PieceIndex,
-        _leaves: Vec<Sha256Hash>,
-        _senders: Vec<Option<PeerKey>>,
+        piece: PieceIndex,
+        leaves: Vec<Sha256Hash>,
+        senders: Vec<Option<PeerKey>>,
     ) -> Verdict {
-        Verdict::Suspect
+        let copy = Copy { leaves, senders };
+        let sole_sender = copy.sole_sender();
+        let earlier = self.pieces.get(&piece).map_or(&[] as &[Copy], Vec::as_slice);
+        // When two peers each send a whole piece and neither passes, then both lie, or the torrent's hash is wrong,
+        // or what we receive is damaged on its way through our memory. A good copy will tell.
+        let is_doubtful =
+            earlier.iter().filter_map(Copy::sole_sender).any(|sender| Some(sender) != sole_sender);
+        self.keep(piece, copy);
+        match sole_sender {
+            None => Verdict::Suspect,
+            Some(_) if is_doubtful => Verdict::Doubtful,
+            Some(sender) => Verdict::Convicted(sender),
+        }
     }
 
     /// Whether there is evidence about this piece: its good leaves are wanted.
     #[must_use]
-    pub fn is_suspect(&self, _piece: PieceIndex) -> bool {
-        false
+    pub fn is_suspect(&self, piece: PieceIndex) -> bool {
+        self.pieces.contains_key(&piece)
     }
 
     /// Whether a copy of this piece that came from this peer alone has failed.
     #[must_use]
-    pub fn has_tried(&self, _piece: PieceIndex, _peer: PeerKey) -> bool {
-        false
+    pub fn has_tried(&self, piece: PieceIndex, peer: PeerKey) -> bool {
+        self.pieces
+            .get(&piece)
+            .is_some_and(|copies| copies.iter().any(|copy| copy.sole_sender() == Some(peer)))
     }
 
     /// A copy of `piece` passed its hash, and these are the SHA-256 of its blocks: who sent other bytes, ascending.
-    pub fn cleared(&mut self, _piece: PieceIndex, _good_leaves: &[Sha256Hash]) -> Vec<PeerKey> {
-        Vec::new()
+    /// Everybody else is innocent, and the case is closed.
+    pub fn cleared(&mut self, piece: PieceIndex, good_leaves: &[Sha256Hash]) -> Vec<PeerKey> {
+        self.exact(piece, good_leaves).guilty
     }
 
     /// The true leaf hashes of `piece` (BEP 52), proved against its root, are known although no copy has passed yet.
-    pub fn exact(&mut self, _piece: PieceIndex, _expected_leaves: &[Sha256Hash]) -> Exact {
-        Exact::default()
+    /// The case is closed.
+    pub fn exact(&mut self, piece: PieceIndex, expected_leaves: &[Sha256Hash]) -> Exact {
+        let copies = self.close(piece);
+        let mut guilty = BTreeSet::new();
+        for copy in &copies {
+            let bad = copy.bad_blocks(expected_leaves);
+            guilty.extend(bad.filter_map(|block| copy.senders.get(block).copied().flatten()));
+        }
+        let bad_blocks = copies
+            .last()
+            .map(|copy| copy.bad_blocks(expected_leaves).map(|block| block as u32).collect())
+            .unwrap_or_default();
+        Exact { guilty: guilty.into_iter().collect(), bad_blocks }
+    }
+
+    fn keep(&mut self, piece: PieceIndex, copy: Copy) {
+        self.blocks += copy.leaves.len();
+        self.pieces.entry(piece).or_default().push(copy);
+        self.ages.push_back(piece);
+        while self.pieces.len() > MAX_PIECES || (self.blocks > MAX_BLOCKS && self.ages.len() > 1) {
+            self.drop_oldest();
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        let Some(piece) = self.ages.pop_front() else { return };
+        let Some(copies) = self.pieces.get_mut(&piece) else { return };
+        self.blocks -= copies.remove(0).leaves.len();
+        if copies.is_empty() {
+            self.pieces.remove(&piece);
+        }
+    }
+
+    fn close(&mut self, piece: PieceIndex) -> Vec<Copy> {
+        let copies = self.pieces.remove(&piece).unwrap_or_default();
+        self.blocks -= copies.iter().map(|copy| copy.leaves.len()).sum::<usize>();
+        self.ages.retain(|aged| *aged != piece);
+        copies
     }
 }
