@@ -2,6 +2,7 @@
 
 pub mod address_policy;
 pub mod announce;
+pub mod client;
 pub mod http;
 pub mod listen;
 pub mod resolve;

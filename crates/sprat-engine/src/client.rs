@@ -1,0 +1,177 @@
+//! The running client: one thread that owns a [`Session`] and everything it speaks through.
+//!
+//! The thread runs the loop of the sans-IO design: execute what the session puts out, wait for the next thing that
+//! happens, hand it in. Sockets live in small tasks on the same thread ([`socket`]); disks in the threads of
+//! [`Storage`](crate::storage::Storage). No state is shared, so nothing is locked.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use sprat_core::Session;
+use sprat_core::io::{AddTorrent, Event};
+use sprat_core::session::{AddError, Config};
+use sprat_core::storage::TorrentId;
+use sprat_core::time::Time;
+use thiserror::Error;
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use crate::address_policy::AddressPolicy;
+use crate::listen::{ListenConfig, Listeners};
+use crate::storage::StorageConfig;
+
+mod driver;
+mod socket;
+
+use driver::{Driver, Shell};
+
+/// Events kept for a subscriber that is slow; it is told how many it has missed.
+const EVENT_BUFFER: usize = 4096;
+
+/// Everything that can be chosen about a client.
+#[derive(Debug, Clone)]
+pub struct ClientConfig {
+    /// The session. Its `listen_port` is overwritten with the port that was found.
+    pub session: Config,
+    /// Where to accept peers; `None` only dials.
+    pub listen: Option<ListenConfig>,
+    /// The disk.
+    pub storage: StorageConfig,
+    /// Whom to contact on the word of strangers.
+    pub policy: Arc<AddressPolicy>,
+    /// What everything random follows from; `None` asks the operating system.
+    pub seed: Option<u64>,
+}
+
+/// Why a client did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// No port to listen on.
+    #[error("cannot listen for peers: {0}")]
+    Listen(#[source] io::Error),
+    /// No thread, or no event loop.
+    #[error("cannot start the client's thread: {0}")]
+    Thread(#[source] io::Error),
+}
+
+/// The client's thread has ended: it was shut down, or it has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the client has ended")]
+pub struct Ended;
+
+/// Something for the client's thread to do.
+type Task = Box<dyn FnOnce(&mut Driver) + Send>;
+
+/// A handle to a running client. Dropping it ends the client without farewell; see [`Self::shut_down`].
+#[derive(Debug)]
+pub struct Client {
+    tasks: mpsc::UnboundedSender<Task>,
+    events: broadcast::Sender<Event>,
+    thread: Option<JoinHandle<()>>,
+    port: u16,
+}
+
+impl Client {
+    /// Starts the thread and listens.
+    pub fn start(config: ClientConfig) -> Result<Self, StartError> {
+        let (tasks, task_queue) = mpsc::unbounded_channel();
+        let (events, _) = broadcast::channel(EVENT_BUFFER);
+        let event_sender = events.clone();
+        let (started, start) = std::sync::mpsc::channel();
+        let thread = std::thread::Builder::new()
+            .name("sprat-session".to_owned())
+            .spawn(move || run(config, task_queue, event_sender, &started))
+            .map_err(StartError::Thread)?;
+        let gone = |_| StartError::Thread(io::Error::other("the thread ended at once"));
+        let port = start.recv().map_err(gone)??;
+        Ok(Self { tasks, events, thread: Some(thread), port })
+    }
+
+    /// The port on which peers are accepted; 0 when not listening.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What happens from now on.
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    /// Adds a torrent whose files go below `directory`. Its extra trackers count as named by the user.
+    pub async fn add(
+        &self,
+        add: AddTorrent,
+        directory: PathBuf,
+    ) -> Result<Result<TorrentId, AddError>, Ended> {
+        self.run(|driver| driver.add(add, directory)).await
+    }
+
+    /// Runs `act` on the session, on its own thread, and returns what it returns. This is how everything is read and
+    /// changed; `act` should be quick, for the client does nothing else meanwhile.
+    pub async fn with<R: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Session, Time) -> R + Send + 'static,
+    ) -> Result<R, Ended> {
+        self.run(|driver| driver.with_session(act)).await
+    }
+
+    /// Tells the trackers, closes files and connections, and ends the thread; gives up on slow trackers and disks
+    /// after five seconds.
+    pub async fn shut_down(mut self) -> Result<(), Ended> {
+        let (done, all_done) = oneshot::channel();
+        self.tasks.send(Box::new(move |driver| driver.shut_down(done))).map_err(|_| Ended)?;
+        let result = all_done.await.map_err(|_| Ended);
+        if let Some(thread) = self.thread.take() {
+            // The thread has nothing left to do but to join the storage threads.
+            let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+            joined.map_err(|_| Ended)?.map_err(|_| Ended)?;
+        }
+        result
+    }
+
+    async fn run<R: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Driver) -> R + Send + 'static,
+    ) -> Result<R, Ended> {
+        let (answer, result) = oneshot::channel();
+        let task: Task = Box::new(move |driver| {
+            // Whoever asked may have gone; what was asked for is done all the same.
+            let _ = answer.send(act(driver));
+        });
+        self.tasks.send(task).map_err(|_| Ended)?;
+        result.await.map_err(|_| Ended)
+    }
+}
+
+/// The client's thread, from start to end.
+fn run(
+    config: ClientConfig,
+    tasks: mpsc::UnboundedReceiver<Task>,
+    events: broadcast::Sender<Event>,
+    started: &std::sync::mpsc::Sender<Result<u16, StartError>>,
+) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let _ = started.send(Err(StartError::Thread(error)));
+            return;
+        }
+    };
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, async move {
+        let listeners = match config.listen.as_ref().map(Listeners::bind).transpose() {
+            Ok(listeners) => listeners,
+            Err(error) => {
+                let _ = started.send(Err(StartError::Listen(error)));
+                return;
+            }
+        };
+        let port = listeners.as_ref().map_or(0, |listeners| listeners.port);
+        let (driver, shell) = Shell::new(config, listeners, events);
+        let _ = started.send(Ok(port));
+        shell.run(driver, tasks).await;
+    });
+}

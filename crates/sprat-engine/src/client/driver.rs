@@ -1,0 +1,294 @@
+//! The loop: outputs of the session are executed, what happens is handed in.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sprat_core::Session;
+use sprat_core::io::{AddTorrent, ConnectionId, Event, Input, Output, TrackerId};
+use sprat_core::session::AddError;
+use sprat_core::storage::{StorageReply, TorrentId};
+use sprat_core::time::Time;
+use sprat_wire::tracker::AnnounceRequest;
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::socket::{self, Connection, Happened, What};
+use super::{ClientConfig, Task};
+use crate::address_policy::Origin;
+use crate::announce::{AnnounceClient, AnnounceConfig};
+use crate::listen::Listeners;
+use crate::storage::Storage;
+
+/// Happenings of sockets that may wait for the session. Readers wait when there are more: what is not read stays
+/// with the kernel, and the sender slows down.
+const SOCKET_QUEUE: usize = 64;
+
+/// Happenings taken in before the clock is read and tasks are looked at again.
+const BATCH: usize = 32;
+
+/// How long a shutdown waits for trackers and disks.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
+
+/// The session with its sockets, disk and trackers: what tasks of the user act on.
+#[derive(Debug)]
+pub(super) struct Driver {
+    session: Session,
+    epoch: Instant,
+    storage: Storage,
+    announces: AnnounceClient,
+    connections: BTreeMap<ConnectionId, Connection>,
+    /// Trackers that the user named rather than the torrent.
+    user_trackers: BTreeMap<TorrentId, BTreeSet<String>>,
+    happened: mpsc::Sender<Happened>,
+    announced: mpsc::UnboundedSender<Announced>,
+    pending_announces: usize,
+    events: broadcast::Sender<Event>,
+    shutdown: Option<Shutdown>,
+}
+
+#[derive(Debug)]
+struct Shutdown {
+    deadline: Instant,
+    done: oneshot::Sender<()>,
+}
+
+/// The end of an announce.
+#[derive(Debug)]
+struct Announced {
+    torrent: TorrentId,
+    tracker: TrackerId,
+    result: Result<sprat_wire::tracker::AnnounceResponse, String>,
+}
+
+/// The receiving ends of everything that the driver waits for.
+#[derive(Debug)]
+pub(super) struct Shell {
+    happened: mpsc::Receiver<Happened>,
+    storage: mpsc::UnboundedReceiver<StorageReply>,
+    announced: mpsc::UnboundedReceiver<Announced>,
+}
+
+impl Shell {
+    /// The two halves of a client. Must be called within the client's runtime.
+    pub(super) fn new(
+        mut config: ClientConfig,
+        listeners: Option<Listeners>,
+        events: broadcast::Sender<Event>,
+    ) -> (Driver, Self) {
+        let (happened, happenings) = mpsc::channel(SOCKET_QUEUE);
+        let (stored, storage_replies) = mpsc::unbounded_channel();
+        let (announced, announce_results) = mpsc::unbounded_channel();
+        config.session.listen_port = listeners.as_ref().map_or(0, |listeners| listeners.port);
+        if let Some(listeners) = listeners {
+            for listener in [listeners.v4, listeners.v6].into_iter().flatten() {
+                tokio::task::spawn_local(socket::accept(listener, happened.clone()));
+            }
+        }
+        let driver = Driver {
+            session: Session::new(config.session, config.seed.unwrap_or_else(seed_from_the_system)),
+            epoch: Instant::now(),
+            storage: Storage::start(config.storage, stored),
+            announces: AnnounceClient::new(AnnounceConfig::new(config.policy)),
+            connections: BTreeMap::new(),
+            user_trackers: BTreeMap::new(),
+            happened,
+            announced,
+            pending_announces: 0,
+            events,
+            shutdown: None,
+        };
+        (driver, Self { happened: happenings, storage: storage_replies, announced: announce_results })
+    }
+
+    /// Runs until a shutdown is over or the last handle is dropped.
+    pub(super) async fn run(mut self, mut driver: Driver, mut tasks: mpsc::UnboundedReceiver<Task>) {
+        let mut happenings = Vec::with_capacity(BATCH);
+        let mut replies = Vec::with_capacity(BATCH);
+        while !driver.is_over() {
+            driver.drain();
+            let timer = tokio::time::sleep_until(driver.next_timeout());
+            tokio::select! {
+                _ = self.storage.recv_many(&mut replies, BATCH) => {}
+                _ = self.happened.recv_many(&mut happenings, BATCH) => {}
+                Some(announced) = self.announced.recv() => driver.on_announced(announced),
+                task = tasks.recv() => match task {
+                    Some(task) => task(&mut driver),
+                    None => break,
+                },
+                () = timer => {}
+            }
+            for reply in replies.drain(..) {
+                driver.input(Input::Storage(reply));
+            }
+            for happened in happenings.drain(..) {
+                driver.on_happened(happened);
+            }
+            driver.on_time();
+        }
+        driver.end();
+    }
+}
+
+impl Driver {
+    fn now(&self) -> Time {
+        let nanos = self.epoch.elapsed().as_nanos();
+        Time::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    /// When the loop must go round although nothing happens.
+    fn next_timeout(&self) -> Instant {
+        /// Without any appointment: far enough to be no work, near enough for the timer.
+        const IDLE: Duration = Duration::from_secs(3600);
+        let idle = self.epoch.elapsed() + IDLE;
+        let session = self.session.poll_timeout().map_or(idle, |at| at.since(Time::ZERO).min(idle));
+        let at = self.epoch + session;
+        self.shutdown.as_ref().map_or(at, |shutdown| at.min(shutdown.deadline))
+    }
+
+    fn on_time(&mut self) {
+        let now = self.now();
+        if self.session.poll_timeout().is_some_and(|at| at <= now) {
+            self.session.handle_input(now, Input::Timeout);
+        }
+    }
+
+    fn input(&mut self, input: Input) {
+        let now = self.now();
+        self.session.handle_input(now, input);
+        self.drain();
+    }
+
+    /// Executes everything that the session has put out.
+    fn drain(&mut self) {
+        while let Some(output) = self.session.poll_output() {
+            match output {
+                Output::Send { connection, bytes } => {
+                    if let Some(connection) = self.connections.get(&connection) {
+                        connection.send(bytes);
+                    }
+                }
+                Output::Storage(request) => self.storage.submit(request),
+                Output::Connect { connection, address } => self.connect(connection, address),
+                Output::Disconnect { connection } => {
+                    self.connections.remove(&connection);
+                }
+                Output::Announce { torrent, tracker, url, request } => {
+                    self.announce(torrent, tracker, &url, request);
+                }
+                Output::Event(event) => self.tell(event),
+            }
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        if let Event::Removed { torrent } = event {
+            self.user_trackers.remove(&torrent);
+        }
+        // Nobody listening is no fault.
+        let _ = self.events.send(event);
+    }
+
+    // Sockets.
+
+    fn connect(&mut self, id: ConnectionId, address: std::net::SocketAddr) {
+        let connection = Connection::dial(id, address, self.happened.clone(), self.storage.pressure());
+        self.connections.insert(id, connection);
+    }
+
+    fn on_happened(&mut self, happened: Happened) {
+        match happened {
+            Happened::Accepted(stream, address) => {
+                let id = self.session.allocate_connection();
+                let connection =
+                    Connection::accepted(id, stream, self.happened.clone(), self.storage.pressure());
+                self.connections.insert(id, connection);
+                self.input(Input::Accepted { connection: id, address });
+            }
+            // What a connection said before it was told to end is still on its way to us.
+            Happened::On(id, _) if !self.connections.contains_key(&id) => {}
+            Happened::On(connection, what) => {
+                let input = match what {
+                    What::Connected => Input::Connected { connection },
+                    What::Received(bytes) => Input::Received { connection, bytes },
+                    What::Sent(bytes) => Input::Sent { connection, bytes },
+                    What::Closed => {
+                        self.connections.remove(&connection);
+                        Input::Closed { connection }
+                    }
+                };
+                self.input(input);
+            }
+        }
+    }
+
+    // Trackers.
+
+    fn announce(&mut self, torrent: TorrentId, tracker: TrackerId, url: &Arc<str>, request: AnnounceRequest) {
+        let by_user = self.user_trackers.get(&torrent).is_some_and(|urls| urls.contains(&**url));
+        let origin = if by_user { Origin::User } else { Origin::Torrent };
+        let announces = self.announces.clone();
+        let announced = self.announced.clone();
+        let url = Arc::clone(url);
+        self.pending_announces += 1;
+        tokio::task::spawn_local(async move {
+            let result = announces.announce(&url, &request, origin).await;
+            let result = result.map_err(|error| error.to_string());
+            let _ = announced.send(Announced { torrent, tracker, result });
+        });
+    }
+
+    fn on_announced(&mut self, announced: Announced) {
+        let Announced { torrent, tracker, result } = announced;
+        self.pending_announces = self.pending_announces.saturating_sub(1);
+        self.input(Input::Announced { torrent, tracker, result });
+    }
+
+    // Tasks of the user.
+
+    pub(super) fn add(&mut self, add: AddTorrent, directory: PathBuf) -> Result<TorrentId, AddError> {
+        let user_trackers = add.extra_trackers.iter().flatten().cloned().collect();
+        let now = self.now();
+        let id = self.session.add(now, add)?;
+        // Before the outputs are drained, so the storage knows the place when it is asked to open.
+        self.storage.place(id, directory);
+        self.user_trackers.insert(id, user_trackers);
+        Ok(id)
+    }
+
+    pub(super) fn with_session<R>(&mut self, act: impl FnOnce(&mut Session, Time) -> R) -> R {
+        let now = self.now();
+        act(&mut self.session, now)
+    }
+
+    pub(super) fn shut_down(&mut self, done: oneshot::Sender<()>) {
+        let now = self.now();
+        self.session.shut_down(now);
+        self.shutdown = Some(Shutdown { deadline: Instant::now() + SHUTDOWN_LIMIT, done });
+    }
+
+    /// Whether a shutdown has nothing left to wait for.
+    fn is_over(&mut self) -> bool {
+        if self.shutdown.is_none() {
+            return false;
+        }
+        self.drain();
+        let idle = self.pending_announces == 0 && self.session.torrents().next().is_none();
+        idle || self.shutdown.as_ref().is_some_and(|shutdown| shutdown.deadline <= Instant::now())
+    }
+
+    fn end(mut self) {
+        self.connections.clear();
+        self.storage.stop();
+        if let Some(shutdown) = self.shutdown.take() {
+            let _ = shutdown.done.send(());
+        }
+    }
+}
+
+/// A number that nobody can guess, from the keys that the standard library draws for its hash maps.
+fn seed_from_the_system() -> u64 {
+    use std::hash::{BuildHasher as _, Hasher as _};
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
+}

@@ -1,0 +1,233 @@
+//! One task per connection that does nothing but move bytes.
+//!
+//! Reading: into a buffer that grows with the traffic from 16 to 256 KiB; each read is handed on by reference, and the
+//! rest of the buffer serves the next read. Writing: whatever has collected goes out with one vectored call. A reader
+//! waits while the session or the disk is behind, so the kernel's buffers fill and the sender slows down.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use sprat_core::io::ConnectionId;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::AbortHandle;
+
+use crate::listen::{DIAL_TIMEOUT, dial};
+use crate::storage::Pressure;
+
+/// The first read buffer: one block and its header do not quite fit, and idle peers are many.
+const SMALLEST_READ: usize = 16 * 1024;
+
+/// The largest: beyond this a read no longer gets cheaper per byte.
+const LARGEST_READ: usize = 256 * 1024;
+
+/// Stretches handed to one vectored write; the kernel takes up to 1024.
+const SLICES_PER_WRITE: usize = 64;
+
+/// After an error of `accept` (too many open files, mostly) there is no point in trying at once.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Something that a socket has to tell.
+#[derive(Debug)]
+pub(super) enum Happened {
+    Accepted(TcpStream, SocketAddr),
+    On(ConnectionId, What),
+}
+
+#[derive(Debug)]
+pub(super) enum What {
+    Connected,
+    Received(Bytes),
+    Sent(usize),
+    Closed,
+}
+
+/// The session's end of a connection. Dropping it ends the connection at once.
+#[derive(Debug)]
+pub(super) struct Connection {
+    outbox: Rc<Outbox>,
+    task: AbortHandle,
+}
+
+/// What is to be written.
+#[derive(Debug, Default)]
+struct Outbox {
+    waiting: RefCell<VecDeque<Bytes>>,
+    filled: Notify,
+}
+
+impl Connection {
+    /// Calls `address` and reports how that went.
+    pub(super) fn dial(
+        id: ConnectionId,
+        address: SocketAddr,
+        happened: mpsc::Sender<Happened>,
+        pressure: Pressure,
+    ) -> Self {
+        Self::spawn(|outbox| async move {
+            if let Ok(stream) = dial(address, DIAL_TIMEOUT).await {
+                let _ = happened.send(Happened::On(id, What::Connected)).await;
+                // How it ends does not matter: it has ended.
+                let _ = serve(id, stream, &outbox, &happened, &pressure).await;
+            }
+            let _ = happened.send(Happened::On(id, What::Closed)).await;
+        })
+    }
+
+    /// Takes over a connection that was accepted.
+    pub(super) fn accepted(
+        id: ConnectionId,
+        stream: TcpStream,
+        happened: mpsc::Sender<Happened>,
+        pressure: Pressure,
+    ) -> Self {
+        Self::spawn(|outbox| async move {
+            let _ = serve(id, stream, &outbox, &happened, &pressure).await;
+            let _ = happened.send(Happened::On(id, What::Closed)).await;
+        })
+    }
+
+    fn spawn<F: Future<Output = ()> + 'static>(task: impl FnOnce(Rc<Outbox>) -> F) -> Self {
+        let outbox = Rc::<Outbox>::default();
+        let task = tokio::task::spawn_local(task(Rc::clone(&outbox)));
+        Self { outbox, task: task.abort_handle() }
+    }
+
+    /// Queues bytes for writing. How much is queued is bounded by the session, which counts what is reported as sent.
+    pub(super) fn send(&self, bytes: Bytes) {
+        self.outbox.waiting.borrow_mut().push_back(bytes);
+        self.outbox.filled.notify_one();
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Accepts for ever.
+pub(super) async fn accept(listener: TcpListener, happened: mpsc::Sender<Happened>) {
+    loop {
+        let Ok((stream, address)) = listener.accept().await else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        // Messages are put together before they are written.
+        let _ = stream.set_nodelay(true);
+        if happened.send(Happened::Accepted(stream, address)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Moves bytes both ways until one way fails.
+async fn serve(
+    id: ConnectionId,
+    mut stream: TcpStream,
+    outbox: &Outbox,
+    happened: &mpsc::Sender<Happened>,
+    pressure: &Pressure,
+) -> io::Result<()> {
+    let (reader, writer) = stream.split();
+    tokio::select! {
+        end = read(id, reader, happened, pressure) => end,
+        end = write(id, writer, outbox, happened) => end,
+    }
+}
+
+async fn read(
+    id: ConnectionId,
+    mut reader: ReadHalf<'_>,
+    happened: &mpsc::Sender<Happened>,
+    pressure: &Pressure,
+) -> io::Result<()> {
+    let mut size = SMALLEST_READ;
+    let mut buffer = BytesMut::with_capacity(size);
+    loop {
+        if pressure.is_congested() {
+            pressure.drained().await;
+        }
+        let room = buffer.capacity();
+        if room < size / 2 {
+            buffer = BytesMut::with_capacity(size);
+        }
+        let room = buffer.capacity();
+        let count = reader.read_buf(&mut buffer).await?;
+        if count == 0 {
+            return Ok(());
+        }
+        if count == room {
+            size = (size * 2).min(LARGEST_READ);
+        } else if count < size / 8 {
+            size = (size / 2).max(SMALLEST_READ);
+        }
+        let bytes = buffer.split().freeze();
+        if happened.send(Happened::On(id, What::Received(bytes))).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+async fn write(
+    id: ConnectionId,
+    mut writer: WriteHalf<'_>,
+    outbox: &Outbox,
+    happened: &mpsc::Sender<Happened>,
+) -> io::Result<()> {
+    let mut writing: VecDeque<Bytes> = VecDeque::new();
+    loop {
+        writing.append(&mut outbox.waiting.borrow_mut());
+        if writing.is_empty() {
+            outbox.filled.notified().await;
+            continue;
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
+        let mut used = 0;
+        for (slice, bytes) in slices.iter_mut().zip(&writing) {
+            *slice = IoSlice::new(bytes);
+            used += 1;
+        }
+        let count = writer.write_vectored(slices.get(..used).unwrap_or(&[])).await?;
+        if count == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        advance(&mut writing, count);
+        if happened.send(Happened::On(id, What::Sent(count))).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// Takes `count` bytes off the front.
+fn advance(writing: &mut VecDeque<Bytes>, mut count: usize) {
+    while let Some(first) = writing.front_mut() {
+        if first.len() > count {
+            first.advance(count);
+            return;
+        }
+        count -= first.len();
+        writing.pop_front();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partial_write_leaves_the_rest_in_order() {
+        let mut writing: VecDeque<Bytes> = [&b"abc"[..], b"", b"defg"].map(Bytes::from_static).into();
+        advance(&mut writing, 4);
+        assert_eq!(writing, [Bytes::from_static(b"efg")]);
+        advance(&mut writing, 3);
+        assert!(writing.is_empty());
+    }
+}
