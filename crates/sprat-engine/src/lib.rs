@@ -7,3 +7,4 @@ pub mod http;
 pub mod listen;
 pub mod resolve;
 pub mod storage;
+pub mod tracker_server;
