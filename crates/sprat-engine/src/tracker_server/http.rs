@@ -244,7 +244,7 @@ fn route<B>(
             } else {
                 scrape(service, client, query)
             };
-            body.map_or_else(|failed| failed, |body| response(StatusCode::OK, TEXT, body))
+            body.map_or_else(|error| malformed(&error), |body| response(StatusCode::OK, TEXT, body))
         }
         "/stats" if gate.serve_statistics => {
             response(StatusCode::OK, JSON, report::json(&service.statistics()))
@@ -256,8 +256,8 @@ fn route<B>(
     }
 }
 
-fn announce(service: &Service, client: SocketAddr, query: &[u8]) -> Result<Vec<u8>, Response<Full<Bytes>>> {
-    let query = wire::announce_request_from_query(query).map_err(|error| malformed(&error))?;
+fn announce(service: &Service, client: SocketAddr, query: &[u8]) -> Result<Vec<u8>, wire::QueryError> {
+    let query = wire::announce_request_from_query(query)?;
     Ok(match service.announce(Protocol::Http, client, &query.announce) {
         Ok(answer) => wire::encode_announce_response(&answer, query.compact),
         // Clients read refusals in answers with status 200; many ignore the body of others.
@@ -267,8 +267,8 @@ fn announce(service: &Service, client: SocketAddr, query: &[u8]) -> Result<Vec<u
     })
 }
 
-fn scrape(service: &Service, client: SocketAddr, query: &[u8]) -> Result<Vec<u8>, Response<Full<Bytes>>> {
-    let info_hashes = wire::scrape_hashes_from_query(query).map_err(|error| malformed(&error))?;
+fn scrape(service: &Service, client: SocketAddr, query: &[u8]) -> Result<Vec<u8>, wire::QueryError> {
+    let info_hashes = wire::scrape_hashes_from_query(query)?;
     let entries = service.scrape(Protocol::Http, client, &info_hashes);
     Ok(wire::encode_scrape_response(&info_hashes.into_iter().zip(entries).collect()))
 }
