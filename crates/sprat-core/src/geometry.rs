@@ -278,3 +278,180 @@ impl Geometry {
         self.files.get(self.files.partition_point(|span| span.end() <= offset)).copied()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
+    use sprat_wire::metainfo::{Attributes, File};
+
+    use super::*;
+
+    fn info(version: Version, piece_length: u32, files: &[(u64, bool)]) -> Info {
+        let file = |(at, (length, pad)): (usize, &(u64, bool))| File {
+            path: format!("files/{at}"),
+            original_path: None,
+            length: *length,
+            attributes: Attributes { pad: *pad, ..Attributes::default() },
+            pieces_root: None,
+        };
+        Info {
+            name: "files".into(),
+            version,
+            piece_length,
+            files: files.iter().enumerate().map(file).collect(),
+            v1_pieces: None,
+            private: false,
+            single_file: false,
+            similar: Vec::new(),
+            collections: Vec::new(),
+        }
+    }
+
+    /// What lies at each offset of the content space: a byte of a file, or a gap that belongs to no piece.
+    fn content(info: &Info) -> Vec<Option<(usize, u64)>> {
+        let mut content = Vec::new();
+        for (at, file) in info.files.iter().enumerate() {
+            while info.version == Version::V2 && content.len() % info.piece_length as usize != 0 {
+                content.push(None);
+            }
+            content.extend((0..file.length).map(|offset| Some((at, offset))));
+        }
+        while content.last() == Some(&None) {
+            content.pop();
+        }
+        content
+    }
+
+    /// Piece lengths of a few bytes: not legal, but the arithmetic is the same, and every byte can be looked at.
+    fn infos() -> impl Strategy<Value = Info> {
+        let version = prop_oneof![Just(Version::V1), Just(Version::V2)];
+        let files = vec((prop_oneof![1 => Just(0), 4 => 0..40_u64], proptest::bool::weighted(0.1)), 0..8);
+        (version, 1..12_u32, files).prop_map(|(version, piece_length, mut files)| {
+            if version == Version::V2 {
+                files.iter_mut().for_each(|(_, pad)| *pad = false);
+            }
+            info(version, piece_length, &files)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_byte_of_every_file_is_in_one_piece_at_its_place(info in infos(), from: u32, count: u32) {
+            let geometry = Geometry::new(&info);
+            let content = content(&info);
+            let pieces: Vec<&[Option<(usize, u64)>]> = content.chunks(info.piece_length as usize).collect();
+            prop_assert_eq!(geometry.pieces() as usize, pieces.len());
+            prop_assert_eq!(geometry.total_length(), content.iter().flatten().count() as u64);
+            prop_assert_eq!(geometry.piece(geometry.pieces()), None);
+            for (piece, bytes) in geometry.all_pieces().zip(pieces) {
+                let length = bytes.iter().flatten().count() as u32;
+                prop_assert_eq!(geometry.length_of(piece), length);
+                let is_data = |(file, _): &(usize, u64)| !info.files[*file].attributes.pad;
+                let data: Vec<(usize, u64)> = bytes.iter().copied().flatten().filter(is_data).collect();
+                prop_assert_eq!(geometry.data_length_of(piece) as usize, data.len());
+
+                let begin = from % length;
+                let count = count % (length - begin + 1);
+                let mut expected: Vec<(u32, usize, u64)> = Vec::new();
+                for at in begin..begin + count {
+                    if let Some((file, offset)) = bytes[at as usize].filter(is_data) {
+                        expected.push((at, file, offset));
+                    }
+                }
+                let mut sliced = Vec::new();
+                for slice in geometry.slices(piece, begin, count) {
+                    prop_assert!(slice.length > 0);
+                    sliced.extend((0..slice.length).map(|at| (slice.begin + at as u32, slice.file, slice.offset + at)));
+                }
+                prop_assert_eq!(sliced, expected);
+
+                if info.version == Version::V2 {
+                    let (file, number) = geometry.file_of(piece).unwrap();
+                    prop_assert_eq!(bytes[0], Some((file, u64::from(number * info.piece_length))));
+                    prop_assert!(bytes.iter().flatten().all(|(other, _)| *other == file), "one file per piece");
+                }
+            }
+            for (at, file) in info.files.iter().enumerate() {
+                let holds = |piece: &PieceIndex| {
+                    let start = geometry.offset_of(*piece) as usize;
+                    let end = start + geometry.length_of(*piece) as usize;
+                    content[start..end].iter().flatten().any(|(other, _)| *other == at)
+                };
+                let expected: Vec<u32> = geometry.all_pieces().filter(holds).map(PieceIndex::get).collect();
+                prop_assert_eq!(geometry.pieces_of(at).collect::<Vec<u32>>(), expected);
+                prop_assert_eq!(geometry.pieces_of(at).is_empty(), file.length == 0);
+            }
+            prop_assert_eq!(geometry.pieces_of(info.files.len()), 0..0);
+        }
+
+        #[test]
+        fn the_blocks_of_a_piece_are_its_bytes_in_order(length in 1..200_000_u64, piece_length in 1..70_000_u32) {
+            let geometry = Geometry::new(&info(Version::V1, piece_length, &[(length, false)]));
+            let mut total = 0;
+            for piece in geometry.all_pieces().step_by(geometry.pieces().div_ceil(50) as usize) {
+                let mut at = 0;
+                for index in 0..geometry.blocks_in(piece) {
+                    let block = geometry.block(piece, index).unwrap();
+                    prop_assert_eq!((block.piece(), block.index(), block.begin()), (piece, index, at));
+                    prop_assert_eq!(geometry.block_at(piece.get(), at, block.length()), Some(block));
+                    prop_assert!(geometry.contains(piece.get(), at, block.length()));
+                    at += block.length();
+                }
+                prop_assert_eq!(at, geometry.length_of(piece));
+                prop_assert_eq!(geometry.block(piece, geometry.blocks_in(piece)), None);
+                total += 1;
+            }
+            prop_assert!(total > 0);
+        }
+
+        #[test]
+        fn numbers_from_the_wire_name_a_block_or_a_stretch_that_exists_or_nothing(
+            piece in edge(), begin in edge(), length in edge(),
+        ) {
+            // Two and a half pieces of two and a half blocks.
+            let piece_length = BLOCK_LENGTH * 5 / 2;
+            let geometry = Geometry::new(&info(Version::V1, piece_length, &[(u64::from(piece_length) * 5 / 2, false)]));
+            let exists = u64::from(begin) + u64::from(length)
+                <= geometry.piece(piece).map_or(0, |piece| u64::from(geometry.length_of(piece)));
+            prop_assert_eq!(geometry.contains(piece, begin, length), exists && length > 0);
+            match geometry.block_at(piece, begin, length) {
+                Some(block) => {
+                    prop_assert!(exists);
+                    prop_assert_eq!((block.piece().get(), block.begin(), block.length()), (piece, begin, length));
+                }
+                None => {
+                    let is_whole = length == BLOCK_LENGTH && begin % BLOCK_LENGTH == 0;
+                    prop_assert!(!exists || !is_whole);
+                }
+            }
+        }
+    }
+
+    fn edge() -> impl Strategy<Value = u32> {
+        prop_oneof![
+            0..4_u32,
+            (0..4_u32, 0..3_u32).prop_map(|(blocks, off)| (blocks * BLOCK_LENGTH + off).saturating_sub(1)),
+            (u32::MAX - 3..=u32::MAX),
+            any::<u32>(),
+        ]
+    }
+
+    #[test]
+    fn the_largest_pieces_and_torrents_are_cut_without_overflow() {
+        // 512 MiB a piece, and 2⁴⁵ bytes in all: the limits of metainfo.
+        let geometry = Geometry::new(&info(Version::V1, 1 << 29, &[(1 << 45, false)]));
+        let last = geometry.piece(geometry.pieces() - 1).unwrap();
+        assert_eq!((geometry.pieces(), geometry.length_of(last)), (1 << 16, 1 << 29));
+        let block = geometry.block(last, geometry.blocks_in(last) - 1).unwrap();
+        assert_eq!((block.index(), block.begin() + block.length()), (32_767, 1 << 29));
+    }
+
+    #[test]
+    fn a_torrent_without_bytes_has_no_pieces() {
+        for version in [Version::V1, Version::V2, Version::Hybrid] {
+            let geometry = Geometry::new(&info(version, BLOCK_LENGTH, &[(0, false), (0, false)]));
+            assert_eq!((geometry.pieces(), geometry.total_length(), geometry.pieces_of(0)), (0, 0, 0..0));
+        }
+    }
+}
