@@ -181,3 +181,155 @@ impl Blame {
         copies
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use proptest::collection::vec;
+    use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
+    use sprat_wire::metainfo::{Attributes, File, Info, Version};
+
+    use super::*;
+    use crate::geometry::Geometry;
+
+    fn piece(index: u32) -> PieceIndex {
+        let file = File {
+            path: "file".into(),
+            original_path: None,
+            length: 1 << 40,
+            attributes: Attributes::default(),
+            pieces_root: None,
+        };
+        let geometry = Geometry::new(&Info {
+            name: "file".into(),
+            version: Version::V1,
+            piece_length: 1 << 20,
+            files: vec![file],
+            v1_pieces: None,
+            private: false,
+            single_file: true,
+            similar: Vec::new(),
+            collections: Vec::new(),
+        });
+        geometry.piece(index).unwrap()
+    }
+
+    fn peer(number: u8) -> PeerKey {
+        PeerKey { ip: Ipv4Addr::new(10, 0, 0, number).into(), id: PeerId([number; 20]) }
+    }
+
+    fn from(numbers: &[u8]) -> Vec<Option<PeerKey>> {
+        numbers.iter().map(|number| Some(peer(*number))).collect()
+    }
+
+    /// A good block is 0.
+    fn leaves(blocks: &[u8]) -> Vec<Sha256Hash> {
+        blocks.iter().map(|block| Sha256Hash([*block; 32])).collect()
+    }
+
+    const GOOD: [u8; 3] = [0; 3];
+
+    #[test]
+    fn a_sole_sender_is_convicted_at_once() {
+        let mut blame = Blame::new();
+        let verdict = blame.rejected(piece(0), leaves(&[0, 9, 0]), from(&[1, 1, 1]));
+        assert_eq!(verdict, Verdict::Convicted(peer(1)));
+        let verdict = blame.rejected(piece(0), leaves(&[0, 9, 0]), from(&[1, 1, 1]));
+        assert_eq!(verdict, Verdict::Convicted(peer(1)), "again the same");
+        assert!(blame.has_tried(piece(0), peer(1)) && !blame.has_tried(piece(1), peer(1)));
+    }
+
+    #[test]
+    fn of_several_senders_the_good_copy_convicts_who_sent_other_bytes() {
+        let mut blame = Blame::new();
+        assert_eq!(blame.rejected(piece(0), leaves(&[0, 9, 0]), from(&[1, 2, 3])), Verdict::Suspect);
+        assert!(blame.is_suspect(piece(0)) && !blame.has_tried(piece(0), peer(2)));
+        assert_eq!(blame.cleared(piece(0), &leaves(&GOOD)), [peer(2)]);
+        assert!(!blame.is_suspect(piece(0)));
+        assert_eq!(blame.cleared(piece(0), &leaves(&GOOD)), []);
+    }
+
+    #[test]
+    fn whoever_fails_alone_is_guilty_and_the_first_copy_stays_evidence() {
+        let mut blame = Blame::new();
+        assert_eq!(blame.rejected(piece(0), leaves(&[0, 9, 0]), from(&[1, 2, 1])), Verdict::Suspect);
+        let verdict = blame.rejected(piece(0), leaves(&[8, 0, 0]), from(&[4, 4, 4]));
+        assert_eq!(verdict, Verdict::Convicted(peer(4)));
+        assert_eq!(blame.cleared(piece(0), &leaves(&GOOD)), [peer(2), peer(4)]);
+    }
+
+    #[test]
+    fn whole_copies_from_different_peers_convict_nobody_until_one_is_good() {
+        let mut blame = Blame::new();
+        blame.rejected(piece(0), leaves(&[7, 0, 0]), from(&[1, 1, 1]));
+        for number in 2..5 {
+            let verdict = blame.rejected(piece(0), leaves(&[7, 0, 0]), from(&[number; 3]));
+            assert_eq!(verdict, Verdict::Doubtful);
+            assert!(blame.has_tried(piece(0), peer(number)));
+        }
+        // It was the torrent that was wrong after all, or else:
+        assert_eq!(blame.cleared(piece(0), &leaves(&GOOD)), [peer(1), peer(2), peer(3), peer(4)]);
+    }
+
+    #[test]
+    fn unknown_senders_are_never_convicted_and_shield_others_from_a_quick_verdict() {
+        let mut blame = Blame::new();
+        let mut senders = from(&[1, 1, 1]);
+        senders[1] = None;
+        assert_eq!(blame.rejected(piece(0), leaves(&[0, 9, 0]), senders), Verdict::Suspect);
+        assert_eq!(blame.rejected(piece(0), leaves(&[0, 9, 0]), vec![None; 3]), Verdict::Suspect);
+        assert_eq!(blame.rejected(piece(0), leaves(&[0, 9, 0]), from(&[1])), Verdict::Suspect);
+        assert_eq!(blame.rejected(piece(0), leaves(&GOOD), vec![]), Verdict::Suspect);
+        assert_eq!(blame.cleared(piece(0), &leaves(&GOOD)), []);
+    }
+
+    #[test]
+    fn true_leaves_convict_without_a_good_copy_and_name_the_bad_blocks() {
+        let mut blame = Blame::new();
+        blame.rejected(piece(0), leaves(&[5, 0, 0]), from(&[1, 2, 3]));
+        blame.rejected(piece(0), leaves(&[0, 9, 9]), from(&[1, 2, 3]));
+        let exact = blame.exact(piece(0), &leaves(&GOOD));
+        assert_eq!(exact, Exact { guilty: vec![peer(1), peer(2), peer(3)], bad_blocks: vec![1, 2] });
+        blame.rejected(piece(0), leaves(&GOOD), from(&[1, 2, 3]));
+        assert_eq!(blame.exact(piece(0), &leaves(&GOOD)), Exact::default(), "our own fault");
+    }
+
+    #[test]
+    fn evidence_is_bounded_and_the_oldest_is_dropped() {
+        let mut blame = Blame::new();
+        for index in 0..MAX_PIECES as u32 + 1 {
+            blame.rejected(piece(index), leaves(&[9, 9, 9]), from(&[1, 2, 3]));
+        }
+        assert!(!blame.is_suspect(piece(0)) && blame.is_suspect(piece(1)));
+        let large = vec![Sha256Hash::ZERO; MAX_BLOCKS];
+        blame.rejected(piece(1), large.clone(), vec![None; MAX_BLOCKS]);
+        assert_eq!((blame.blocks, blame.pieces.len()), (MAX_BLOCKS, 1));
+        blame.rejected(piece(1), large, vec![None; MAX_BLOCKS]);
+        assert_eq!((blame.blocks, blame.pieces.len(), blame.ages.len()), (MAX_BLOCKS, 1, 1));
+    }
+
+    proptest! {
+        /// Peers below 3 are honest, the others send bad blocks at times.
+        #[test]
+        fn the_honest_are_never_convicted_and_a_good_copy_convicts_all_others_involved(
+            copies in vec(vec((0..8_u8, 0..3_u8), 3), 1..12),
+        ) {
+            let mut blame = Blame::new();
+            let mut liars = BTreeSet::new();
+            for copy in copies {
+                let sent: Vec<(u8, u8)> =
+                    copy.into_iter().map(|(who, block)| (who, if who < 3 { 0 } else { block })).collect();
+                if sent.iter().all(|(_, block)| *block == 0) {
+                    continue;
+                }
+                let (who, blocks): (Vec<u8>, Vec<u8>) = sent.iter().copied().unzip();
+                liars.extend(sent.iter().filter(|(_, block)| *block != 0).map(|(who, _)| peer(*who)));
+                if let Verdict::Convicted(guilty) = blame.rejected(piece(0), leaves(&blocks), from(&who)) {
+                    prop_assert!(liars.contains(&guilty));
+                }
+            }
+            prop_assert_eq!(blame.cleared(piece(0), &leaves(&GOOD)), liars.into_iter().collect::<Vec<_>>());
+        }
+    }
+}
