@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::tracker::{Origin, Protocol};
+use crate::origin::{Origin, Protocol};
 
 /// A snapshot of a tracker's numbers. The first group are levels, the others count since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -12,30 +12,13 @@ use crate::config::{ClaimedAddress, TrackerConfig};
 use crate::connection_id;
 use crate::keys::Keys;
 use crate::members::{Minute, Role, Sighting};
+use crate::origin::{Origin, Protocol};
 use crate::statistics::Statistics;
 use crate::store::{Cursor, Place, Room, Store};
 use crate::swarm::Wanted;
 
 /// One call of [`Tracker::expire`] looks at so many peers and swarms, or at 1/64 of all if that is more.
 const EXPIRE_BATCH: usize = 4096;
-
-/// Where a request came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Origin {
-    /// The protocol.
-    pub protocol: Protocol,
-    /// The address. IPv4 addresses mapped into IPv6 count as IPv4.
-    pub address: SocketAddr,
-}
-
-/// How a request came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
-    /// BEP 3.
-    Http,
-    /// BEP 15.
-    Udp,
-}
 
 /// Why an announce gets no peers. The text is for the client's user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

@@ -2,7 +2,9 @@
 
 use std::fmt::{self, Write as _};
 
-use super::service::ServerStatistics;
+use sprat_tracker::{PerOrigin, Statistics};
+
+use super::service::{ServerStatistics, Traffic};
 
 /// One number, or one for each of a few labels. All names are ours and need no escaping.
 struct Metric {
@@ -74,10 +76,14 @@ pub(super) fn prometheus(statistics: &ServerStatistics) -> String {
 /// The one list of what is told, whatever the format.
 fn metrics(statistics: &ServerStatistics) -> Vec<Metric> {
     let ServerStatistics { tracker, traffic, uptime } = statistics;
-    let gauge = |name, help, value| Metric { name, help, kind: Kind::Gauge, samples: plain(value) };
-    let counter = |name, help, value| Metric { name, help, kind: Kind::Counter, samples: plain(value) };
+    let mut metrics = vec![gauge("uptime_seconds", "Seconds since the start.", uptime.as_secs())];
+    metrics.extend(of_tracker(tracker));
+    metrics.extend(of_traffic(traffic));
+    metrics
+}
+
+fn of_tracker(tracker: &Statistics) -> Vec<Metric> {
     vec![
-        gauge("uptime_seconds", "Seconds since the start.", uptime.as_secs()),
         gauge("swarms", "Swarms with at least one peer.", tracker.swarms as u64),
         Metric {
             name: "peers",
@@ -114,6 +120,11 @@ fn metrics(statistics: &ServerStatistics) -> Vec<Metric> {
         counter("unlisted", "Announces answered although the peer could not be listed.", tracker.unlisted),
         counter("evicted_swarms", "Unsettled swarms that made room for others.", tracker.evicted_swarms),
         counter("expired_peers", "Peers forgotten because they were silent.", tracker.expired_peers),
+    ]
+}
+
+fn of_traffic(traffic: &Traffic) -> Vec<Metric> {
+    vec![
         gauge("http_connections_open", "HTTP connections open now.", traffic.http_connections_open),
         counter("http_connections", "HTTP connections accepted.", traffic.http_connections),
         counter(
@@ -128,9 +139,19 @@ fn metrics(statistics: &ServerStatistics) -> Vec<Metric> {
         ),
         counter("http_requests", "HTTP requests.", traffic.http_requests),
         counter("http_errors", "HTTP requests malformed or for something not here.", traffic.http_errors),
-        bytes("http_bytes", "Bytes over HTTP connections.", traffic.http_bytes_in, traffic.http_bytes_out),
-        bytes("udp_packets", "UDP packets.", traffic.udp_packets_in, traffic.udp_packets_out),
-        bytes("udp_bytes", "Bytes over UDP without headers.", traffic.udp_bytes_in, traffic.udp_bytes_out),
+        in_and_out(
+            "http_bytes",
+            "Bytes over HTTP connections.",
+            traffic.http_bytes_in,
+            traffic.http_bytes_out,
+        ),
+        in_and_out("udp_packets", "UDP packets.", traffic.udp_packets_in, traffic.udp_packets_out),
+        in_and_out(
+            "udp_bytes",
+            "Bytes over UDP without headers.",
+            traffic.udp_bytes_in,
+            traffic.udp_bytes_out,
+        ),
         Metric {
             name: "udp_dropped",
             help: "UDP packets that were not answered.",
@@ -144,11 +165,15 @@ fn metrics(statistics: &ServerStatistics) -> Vec<Metric> {
     ]
 }
 
-fn plain(value: u64) -> Vec<Sample> {
-    vec![Sample { labels: &[], value }]
+fn gauge(name: &'static str, help: &'static str, value: u64) -> Metric {
+    Metric { name, help, kind: Kind::Gauge, samples: vec![Sample { labels: &[], value }] }
 }
 
-fn per_origin(name: &'static str, help: &'static str, counts: sprat_tracker::PerOrigin) -> Metric {
+fn counter(name: &'static str, help: &'static str, value: u64) -> Metric {
+    Metric { name, help, kind: Kind::Counter, samples: vec![Sample { labels: &[], value }] }
+}
+
+fn per_origin(name: &'static str, help: &'static str, counts: PerOrigin) -> Metric {
     let samples = vec![
         Sample { labels: &[("protocol", "http"), ("family", "ipv4")], value: counts.http_ipv4 },
         Sample { labels: &[("protocol", "http"), ("family", "ipv6")], value: counts.http_ipv6 },
@@ -158,7 +183,7 @@ fn per_origin(name: &'static str, help: &'static str, counts: sprat_tracker::Per
     Metric { name, help, kind: Kind::Counter, samples }
 }
 
-fn bytes(name: &'static str, help: &'static str, received: u64, sent: u64) -> Metric {
+fn in_and_out(name: &'static str, help: &'static str, received: u64, sent: u64) -> Metric {
     let samples = vec![
         Sample { labels: &[("direction", "in")], value: received },
         Sample { labels: &[("direction", "out")], value: sent },
