@@ -245,18 +245,12 @@ fn add_url(urls: &mut Vec<String>, value: &str) {
 fn peer_address(text: &str) -> Option<(String, u16)> {
     let (host, port) = text.rsplit_once(':')?;
     let port = decimal(port).and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0)?;
-    let host = match host.strip_prefix('[') {
-        Some(address) => address.strip_suffix(']')?.parse::<Ipv6Addr>().ok()?.to_string(),
-        None => host.to_owned(),
-    };
+    if let Some(address) = host.strip_prefix('[') {
+        return Some((address.strip_suffix(']')?.parse::<Ipv6Addr>().ok()?.to_string(), port));
+    }
+    let is_name = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
     // 253 bytes are the longest name that DNS has (RFC 1035, 2.3.4).
-    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-    let is_address = host.contains(':') || host.bytes().all(is_name);
-    (!host.is_empty()
-        && host.len() <= 253
-        && is_address
-        && host.parse::<Ipv6Addr>().is_ok() == host.contains(':'))
-    .then_some((host, port))
+    (is_name && (1..=253).contains(&host.len())).then(|| (host.to_owned(), port))
 }
 
 fn add_selection(selection: &mut Option<Vec<RangeInclusive<u32>>>, text: &str) -> Result<(), MagnetError> {

@@ -278,6 +278,11 @@ impl HashRange {
         Self { proof_layers: shape.height().saturating_sub(self.base_layer).saturating_sub(1), ..self }
     }
 
+    /// The number of the node above the whole range, in its own layer.
+    fn node(self) -> u32 {
+        self.index.checked_div(self.length).unwrap_or(0)
+    }
+
     /// Checks the hashes of a `hashes` message against the root of the file. Then the first `length` of them are the
     /// true hashes of the base layer; those beyond the end of the file are padding.
     pub fn verify(self, root: &Sha256Hash, shape: Shape, hashes: &[Sha256Hash]) -> Result<(), ProofError> {
@@ -292,7 +297,7 @@ impl HashRange {
             return Err(ProofError::Incomplete(self.proof_layers));
         }
         let node = padded_root(base, self.base_layer, base.len());
-        let top = climb(node, self.index / self.length, uncles);
+        let top = climb(node, self.node(), uncles);
         if top == *root { Ok(()) } else { Err(ProofError::Mismatch) }
     }
 }
@@ -360,7 +365,7 @@ impl Tree {
         let end = u64::from(range.index).saturating_add(u64::from(range.length));
         let base = (u64::from(range.index)..end).map(|index| self.hash(range.base_layer, index));
         let node_layer = range.base_layer.saturating_add(range.length.ilog2());
-        let node = u64::from(range.index / range.length);
+        let node = u64::from(range.node());
         let uncles = self.uncles(node_layer, node).take(range.uncles()).map(Some);
         base.chain(uncles).collect::<Option<Vec<_>>>().ok_or(ProofError::OutOfRange)
     }
@@ -377,7 +382,7 @@ impl Tree {
         if range.base_layer != 0 || range.length > per_piece {
             return Err(ProofError::OutOfRange);
         }
-        let piece = range.index / per_piece;
+        let piece = range.index.checked_shr(self.base_layer).ok_or(ProofError::OutOfRange)?;
         let of_piece = Shape { leaves: u64::from(per_piece) };
         let mut padded = leaves.to_vec();
         padded.resize(per_piece as usize, Sha256Hash::ZERO);
@@ -389,7 +394,7 @@ impl Tree {
         let within = range.index.checked_rem(per_piece).ok_or(ProofError::OutOfRange)?;
         let end = within.saturating_add(range.length);
         let base = (within..end).map(|index| below.hash(0, u64::from(index)));
-        let node = u64::from(within / range.length);
+        let node = u64::from(HashRange { index: within, ..range }.node());
         let uncles = below
             .uncles(range.length.ilog2(), node)
             .chain(self.uncles(self.base_layer, u64::from(piece)))

@@ -1,5 +1,7 @@
 //! One pass over the bytes, with an explicit stack.
 
+use std::cmp::Ordering;
+
 use super::{DecodeError, DecodeErrorReason as Reason, Limits, NotCanonical, NotCanonicalReason, Value};
 
 /// A string, an integer, or the beginning or end of a list or dictionary; the byte at `start` says which.
@@ -183,51 +185,60 @@ fn number(bytes: &[u8], first: usize, delimiter: u8, negative: bool) -> Result<N
 }
 
 pub(super) fn check_canonical(value: Value<'_>) -> Result<(), NotCanonical> {
-    // One entry per open list (`None`) or dictionary (its last key, and whether a key is next).
-    let mut open: Vec<Option<(Option<&[u8]>, bool)>> = Vec::new();
+    let mut open: Vec<Level<'_>> = Vec::new();
     for index in value.index..value.next_index() {
         let token = Value { index, ..value };
-        let fault = |reason| Err(NotCanonical { offset: token.start(), reason });
         let rest = token.input.get(token.start()..).unwrap_or_default();
         let number = match rest.first() {
+            Some(byte @ (b'd' | b'l')) => {
+                open.push(Level { wants_key: *byte == b'd', ..Level::default() });
+                continue;
+            }
             Some(b'e') => {
                 open.pop();
-                advance(&mut open);
-                continue;
-            }
-            Some(b'd') => {
-                open.push(Some((None, true)));
-                continue;
-            }
-            Some(b'l') => {
-                open.push(None);
+                Level::value_done(&mut open);
                 continue;
             }
             Some(b'i') => integer(rest),
             _ => string_header(rest),
         };
-        if number.is_ok_and(|number| number.needless_zeros) {
-            return fault(NotCanonicalReason::LeadingZero);
-        }
-        if let Some(Some((last, wants_key @ true))) = open.last_mut() {
-            let key = token.as_bytes();
-            match last.zip(key).map(|(last, key)| key.cmp(last)) {
-                Some(std::cmp::Ordering::Less) => return fault(NotCanonicalReason::UnsortedKeys),
-                Some(std::cmp::Ordering::Equal) => return fault(NotCanonicalReason::DuplicateKey),
-                _ => {}
-            }
-            *last = key;
-            *wants_key = false;
+        let reason = if number.is_ok_and(|number| number.needless_zeros) {
+            Some(NotCanonicalReason::LeadingZero)
+        } else if let Some(dict) = open.last_mut().filter(|level| level.wants_key) {
+            dict.take_key(token.as_bytes().unwrap_or_default())
         } else {
-            advance(&mut open);
+            Level::value_done(&mut open);
+            None
+        };
+        if let Some(reason) = reason {
+            return Err(NotCanonical { offset: token.start(), reason });
         }
     }
     Ok(())
 }
 
-/// After a value, a dictionary wants a key.
-fn advance(open: &mut [Option<(Option<&[u8]>, bool)>]) {
-    if let Some(Some((_, wants_key))) = open.last_mut() {
-        *wants_key = true;
+/// An open list or dictionary. Only a dictionary ever has or wants a key.
+#[derive(Default)]
+struct Level<'a> {
+    last_key: Option<&'a [u8]>,
+    wants_key: bool,
+}
+
+impl<'a> Level<'a> {
+    /// Takes the next key, or says what is wrong with it.
+    fn take_key(&mut self, key: &'a [u8]) -> Option<NotCanonicalReason> {
+        self.wants_key = false;
+        match self.last_key.replace(key)?.cmp(key) {
+            Ordering::Less => None,
+            Ordering::Equal => Some(NotCanonicalReason::DuplicateKey),
+            Ordering::Greater => Some(NotCanonicalReason::UnsortedKeys),
+        }
+    }
+
+    /// After a value, a dictionary wants a key.
+    fn value_done(open: &mut [Self]) {
+        if let Some(level) = open.last_mut() {
+            level.wants_key = level.last_key.is_some();
+        }
     }
 }

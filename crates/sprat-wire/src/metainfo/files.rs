@@ -1,5 +1,6 @@
 //! The two ways in which torrents list files: `files` (BEP 3, BEP 47) and `file tree` (BEP 52).
 
+use super::names::NameError;
 use super::{Attributes, MAX_FILES, MAX_TOTAL_LENGTH, MetainfoError, Problem};
 use crate::bencode::{Dict, DictIter, List, Value};
 use crate::hash::Sha256Hash;
@@ -173,12 +174,18 @@ fn path(dict: Dict<'_>, attributes: Attributes) -> Result<Vec<&[u8]>, Problem> {
     if let Some(path) = utf8.filter(|path: &Vec<_>| !path.is_empty()) {
         return Ok(path);
     }
-    let Some(value) = dict.value_of("path") else {
+    let path: Vec<&[u8]> = match dict.value_of("path").map(Value::as_list) {
+        Some(Some(list)) => list
+            .iter()
+            .map(|part| part.as_bytes().ok_or(Problem::WrongKind("a list of strings")))
+            .collect::<Result<_, _>>()?,
+        Some(None) => return Err(Problem::WrongKind("a list of strings")),
         // BEP 47: clients should not require the path of a pad file.
-        return if attributes.pad { Ok(vec![b".pad"]) } else { Err(Problem::Missing) };
+        None if attributes.pad => vec![b".pad"],
+        None => return Err(Problem::Missing),
     };
-    let list = value.as_list().ok_or(Problem::WrongKind("a list of strings"))?;
-    list.iter().map(|part| part.as_bytes().ok_or(Problem::WrongKind("a list of strings"))).collect()
+    // An empty path would name the directory of the torrent itself.
+    if path.is_empty() { Err(NameError::Empty.into()) } else { Ok(path) }
 }
 
 /// `info.file tree.dir.file`, shortened, for errors.
