@@ -116,7 +116,7 @@ impl FromStr for Magnet {
                 "tr" => add_url(&mut magnet.trackers, value),
                 "ws" => add_url(&mut magnet.web_seeds, value),
                 "x.pe" if magnet.peers.len() < MAX_SOURCES => {
-                    magnet.peers.extend(peer_address(&decoded(value)))
+                    magnet.peers.extend(peer_address(&decoded(value)));
                 }
                 "so" => add_selection(&mut magnet.select_only, &decoded(value))?,
                 _ => {}
