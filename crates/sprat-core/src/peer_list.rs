@@ -287,6 +287,13 @@ impl PeerList {
         self.peers.len()
     }
 
+    /// How much a connection between this address and us matters, by BEP 40; 0 while we do not know our own address.
+    #[must_use]
+    pub fn priority(&self, address: SocketAddr) -> u32 {
+        let own = self.external.iter().find(|own| own.is_ipv4() == address.is_ipv4());
+        own.map_or(0, |own| canonical_priority(*own, address))
+    }
+
     /// No address is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {

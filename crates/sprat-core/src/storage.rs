@@ -118,7 +118,8 @@ pub enum StorageRequest {
         /// The piece.
         piece: PieceIndex,
     },
-    /// Writes the resume record: these pieces are had. Not answered unless it fails.
+    /// Writes the resume record: these pieces are had. Not answered unless it fails, by
+    /// [`StorageReply::SaveFailed`].
     SaveResume {
         /// The torrent.
         torrent: TorrentId,
@@ -205,6 +206,13 @@ pub enum StorageReply {
         /// Why.
         error: StorageError,
     },
+    /// A [`StorageRequest::SaveResume`] could not be carried out: the record before it, if any, stays.
+    SaveFailed {
+        /// The torrent.
+        torrent: TorrentId,
+        /// Why.
+        error: StorageError,
+    },
     /// To [`StorageRequest::Probe`]: `Ok` when a piece could be written now.
     Probed {
         /// The torrent.
@@ -231,6 +239,7 @@ impl StorageReply {
             | Self::Read { torrent, .. }
             | Self::Leaves { torrent, .. }
             | Self::Failed { torrent, .. }
+            | Self::SaveFailed { torrent, .. }
             | Self::Probed { torrent, .. }
             | Self::Closed { torrent } => *torrent,
         }

@@ -3,6 +3,7 @@
 pub mod address_policy;
 pub mod announce;
 pub mod client;
+mod hashing;
 pub mod http;
 pub mod listen;
 pub mod resolve;

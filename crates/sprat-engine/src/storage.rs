@@ -9,14 +9,38 @@
 //! Every answer goes to the one channel given to [`Storage::start`]. No request waits for another torrent's lock: a
 //! piece that is being put together belongs to its shard alone, open files are counted references.
 
+mod assembly;
+mod contain;
+mod content;
+mod fault;
+mod pool;
+mod resume;
+mod shard;
+mod survey;
+
+use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
+use bytes::Bytes;
+use sprat_core::geometry::PieceIndex;
 use sprat_core::storage::{StorageReply, StorageRequest, TorrentId};
+use sprat_wire::hash::InfoHashes;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
+
+pub(crate) use self::content::Content;
+use self::fault::other;
+pub(crate) use self::pool::FilePool;
+use self::resume::Records;
+use self::shard::Shard;
+
+/// Threads that serve `Read` only: one may wait for a slow disk while the other serves the rest.
+const READERS: usize = 2;
 
 /// How the disk is to be used.
 #[derive(Debug, Clone)]
@@ -51,49 +75,292 @@ impl Default for StorageConfig {
 /// The handle to the storage threads.
 #[derive(Debug)]
 pub struct Storage {
-    _config: StorageConfig,
-    _reply: UnboundedSender<StorageReply>,
+    shared: Arc<Shared>,
+    torrents: Mutex<BTreeMap<TorrentId, Known>>,
+    shards: Vec<Sender<Job>>,
+    readers: Sender<Job>,
+    steward: Sender<Job>,
+    threads: Vec<JoinHandle<()>>,
+    preallocate: bool,
+}
+
+/// What all threads share.
+#[derive(Debug)]
+struct Shared {
+    reply: UnboundedSender<StorageReply>,
+    pool: Arc<FilePool>,
     pressure: Pressure,
+    records: Option<Records>,
+    /// Bytes of unfinished pieces in memory, of all shards.
+    held: AtomicUsize,
+    held_limit: usize,
+}
+
+#[derive(Debug)]
+enum Known {
+    Placed(PathBuf),
+    Open(Arc<OpenTorrent>),
+}
+
+/// A torrent between `Open` and `Close`. When the last request lets go of it, `Closed` is sent.
+#[derive(Debug)]
+struct OpenTorrent {
+    content: Arc<Content>,
+    hashes: InfoHashes,
+    closing: AtomicBool,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Job {
+    torrent: Arc<OpenTorrent>,
+    request: StorageRequest,
 }
 
 impl Storage {
     /// Starts the threads. Answers go to `reply`.
+    ///
+    /// # Panics
+    ///
+    /// When the system will not start a thread.
+    #[must_use]
     pub fn start(config: StorageConfig, reply: UnboundedSender<StorageReply>) -> Self {
-        let pressure = Pressure::new(config.queue_limit);
-        Self { _config: config, _reply: reply, pressure }
+        let shared = Arc::new(Shared {
+            reply,
+            pool: Arc::new(FilePool::new(config.open_files)),
+            pressure: Pressure::new(config.queue_limit),
+            records: config.resume_dir.map(Records::new),
+            held: AtomicUsize::new(0),
+            held_limit: config.held_limit,
+        });
+        let mut threads = Vec::new();
+        let mut shards = Vec::new();
+        for _ in 0..config.workers.max(1) {
+            let (sender, inbox) = channel();
+            let shard = Shard::new(Arc::clone(&shared));
+            threads.push(std::thread::spawn(move || shard.run(&inbox)));
+            shards.push(sender);
+        }
+        let (readers, inbox) = channel();
+        let inbox = Arc::new(Mutex::new(inbox));
+        for _ in 0..READERS {
+            let inbox = Arc::clone(&inbox);
+            threads.push(std::thread::spawn(move || serve_reads(&inbox)));
+        }
+        let (steward, inbox) = channel();
+        threads.push(std::thread::spawn(move || serve_torrents(&inbox)));
+        let preallocate = config.preallocate;
+        Self { shared, torrents: Mutex::default(), shards, readers, steward, threads, preallocate }
     }
 
     /// Says in which directory the files of `torrent` lie. To be called before [`StorageRequest::Open`].
-    pub fn place(&self, _torrent: TorrentId, _directory: PathBuf) {}
+    pub fn place(&self, torrent: TorrentId, directory: PathBuf) {
+        self.with_torrents(|torrents| torrents.insert(torrent, Known::Placed(directory)));
+    }
 
     /// Hands over a request. Never waits: see [`Storage::is_congested`].
-    pub fn submit(&self, _request: StorageRequest) {}
+    pub fn submit(&self, request: StorageRequest) {
+        let id = torrent_of(&request);
+        let torrent = self.with_torrents(|torrents| match (&request, torrents.remove(&id)) {
+            (StorageRequest::Open { metainfo, geometry, .. }, Some(Known::Placed(directory))) => {
+                let info = Arc::clone(&metainfo.info);
+                let pool = Arc::clone(&self.shared.pool);
+                let content = Content::new(id, directory, info, Arc::clone(geometry), pool, self.preallocate);
+                let torrent = Arc::new(OpenTorrent {
+                    content: Arc::new(content),
+                    hashes: metainfo.info_hashes,
+                    closing: AtomicBool::new(false),
+                    shared: Arc::clone(&self.shared),
+                });
+                torrents.insert(id, Known::Open(Arc::clone(&torrent)));
+                Some(torrent)
+            }
+            (StorageRequest::Close { .. }, Some(Known::Open(torrent))) => Some(torrent),
+            (_, Some(Known::Open(torrent))) => {
+                torrents.insert(id, Known::Open(Arc::clone(&torrent)));
+                Some(torrent)
+            }
+            (_, Some(placed)) => {
+                torrents.insert(id, placed);
+                None
+            }
+            (_, None) => None,
+        });
+        match torrent {
+            Some(torrent) => self.dispatch(torrent, request),
+            None => self.refuse(&request),
+        }
+    }
 
     /// Bytes submitted and not yet taken in by a worker.
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
-        self.pressure.queued_bytes()
+        self.shared.pressure.queued_bytes()
     }
 
     /// More is queued than should be: whoever reads from sockets pauses until [`Storage::drained`].
     #[must_use]
     pub fn is_congested(&self) -> bool {
-        self.pressure.is_congested()
+        self.shared.pressure.is_congested()
     }
 
-    /// Returns when less than half of the limit is queued.
+    /// Returns when at most half of the limit is queued.
     pub async fn drained(&self) {
-        self.pressure.drained().await;
+        self.shared.pressure.drained().await;
     }
 
     /// The same three questions for tasks that do not own the storage.
     #[must_use]
     pub fn pressure(&self) -> Pressure {
-        self.pressure.clone()
+        self.shared.pressure.clone()
     }
 
     /// Finishes what was submitted and ends the threads. Blocks for as long as that takes.
-    pub fn stop(self) {}
+    pub fn stop(self) {
+        let Self { shards, readers, steward, threads, .. } = self;
+        drop((shards, readers, steward)); // each thread ends when its queue is empty and has no sender
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a storage thread panicked");
+            }
+        }
+    }
+
+    fn dispatch(&self, torrent: Arc<OpenTorrent>, request: StorageRequest) {
+        let queue = match &request {
+            StorageRequest::Write { block, data, .. } => {
+                self.shared.pressure.rise(data.len());
+                self.shard(torrent.content.torrent, block.piece())
+            }
+            StorageRequest::Finish { piece, .. }
+            | StorageRequest::Forget { piece, .. }
+            | StorageRequest::Verify { piece, .. }
+            | StorageRequest::Leaves { piece, .. } => self.shard(torrent.content.torrent, *piece),
+            StorageRequest::Read { .. } => &self.readers,
+            StorageRequest::Open { .. }
+            | StorageRequest::SaveResume { .. }
+            | StorageRequest::Probe { .. } => &self.steward,
+            StorageRequest::Close { .. } => {
+                torrent.closing.store(true, Ordering::Release);
+                for shard in &self.shards {
+                    send(shard, Job { torrent: Arc::clone(&torrent), request: request.clone() });
+                }
+                return;
+            }
+        };
+        send(queue, Job { torrent, request });
+    }
+
+    /// One piece, one thread; neighbours go to different ones.
+    fn shard(&self, torrent: TorrentId, piece: PieceIndex) -> &Sender<Job> {
+        let at = (torrent.0 as usize).wrapping_add(piece.as_usize()) % self.shards.len();
+        self.shards.get(at).unwrap_or(&self.steward)
+    }
+
+    /// Answers for a torrent that is not open, where an answer is due.
+    fn refuse(&self, request: &StorageRequest) {
+        let torrent = torrent_of(request);
+        let error = || other("the torrent is not open");
+        let reply = match request {
+            StorageRequest::Open { .. } => StorageReply::Opened { torrent, result: Err(error()) },
+            StorageRequest::Finish { piece, .. } => {
+                StorageReply::Failed { torrent, piece: *piece, error: error() }
+            }
+            StorageRequest::Verify { piece, .. } => {
+                StorageReply::Verified { torrent, piece: *piece, result: Err(error()) }
+            }
+            StorageRequest::Read { token, .. } => {
+                StorageReply::Read { torrent, token: *token, result: Err(error()) }
+            }
+            StorageRequest::Leaves { token, .. } => {
+                StorageReply::Leaves { torrent, token: *token, result: Err(error()) }
+            }
+            StorageRequest::SaveResume { .. } => StorageReply::SaveFailed { torrent, error: error() },
+            StorageRequest::Probe { .. } => StorageReply::Probed { torrent, result: Err(error()) },
+            StorageRequest::Close { .. } => StorageReply::Closed { torrent },
+            StorageRequest::Write { .. } | StorageRequest::Forget { .. } => return,
+        };
+        self.shared.reply(reply);
+    }
+
+    fn with_torrents<T>(&self, act: impl FnOnce(&mut BTreeMap<TorrentId, Known>) -> T) -> T {
+        act(&mut self.torrents.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Shared {
+    fn reply(&self, reply: StorageReply) {
+        // Nobody listens any more: the session has gone, and its answers with it.
+        let _ = self.reply.send(reply);
+    }
+}
+
+impl Drop for OpenTorrent {
+    fn drop(&mut self) {
+        if self.closing.load(Ordering::Acquire) {
+            self.content.close();
+            self.shared.reply(StorageReply::Closed { torrent: self.content.torrent });
+        }
+    }
+}
+
+fn send(queue: &Sender<Job>, job: Job) {
+    if let Err(std::sync::mpsc::SendError(job)) = queue.send(job) {
+        tracing::error!(
+            torrent = job.torrent.content.torrent.0,
+            "a storage thread has gone; a request is lost"
+        );
+    }
+}
+
+fn torrent_of(request: &StorageRequest) -> TorrentId {
+    match request {
+        StorageRequest::Open { torrent, .. }
+        | StorageRequest::Write { torrent, .. }
+        | StorageRequest::Finish { torrent, .. }
+        | StorageRequest::Forget { torrent, .. }
+        | StorageRequest::Verify { torrent, .. }
+        | StorageRequest::Read { torrent, .. }
+        | StorageRequest::Leaves { torrent, .. }
+        | StorageRequest::SaveResume { torrent, .. }
+        | StorageRequest::Probe { torrent }
+        | StorageRequest::Close { torrent } => *torrent,
+    }
+}
+
+fn serve_reads(inbox: &Mutex<Receiver<Job>>) {
+    loop {
+        // The lock is held while waiting: it makes the queue one that several threads take from.
+        let job = inbox.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(Job { torrent, request }) = job else { return };
+        let StorageRequest::Read { token, piece, begin, length, .. } = request else { continue };
+        let mut buffer = vec![0; length as usize];
+        let result = torrent.content.read(piece, begin, &mut buffer).map(|()| Bytes::from(buffer));
+        torrent.shared.reply(StorageReply::Read { torrent: torrent.content.torrent, token, result });
+    }
+}
+
+fn serve_torrents(inbox: &Receiver<Job>) {
+    while let Ok(Job { torrent: open, request }) = inbox.recv() {
+        let OpenTorrent { content, hashes, shared, .. } = &*open;
+        let torrent = content.torrent;
+        match request {
+            StorageRequest::Open { .. } => {
+                let result = survey::open(content, hashes, shared.records.as_ref());
+                shared.reply(StorageReply::Opened { torrent, result });
+            }
+            StorageRequest::SaveResume { have, .. } => {
+                let Some(records) = &shared.records else { continue };
+                if let Err(error) = resume::save(content, hashes, records, have) {
+                    shared.reply(StorageReply::SaveFailed { torrent, error });
+                }
+            }
+            StorageRequest::Probe { .. } => {
+                shared.reply(StorageReply::Probed { torrent, result: content.probe() });
+            }
+            _ => {} // never sent here, see Storage::submit
+        }
+    }
 }
 
 /// How much waits for the disk. Cheap to clone.
@@ -136,12 +403,10 @@ impl Pressure {
         }
     }
 
-    #[expect(dead_code, reason = "the workers come next")]
     fn rise(&self, bytes: usize) {
         self.0.queued.fetch_add(bytes, Ordering::AcqRel);
     }
 
-    #[expect(dead_code, reason = "the workers come next")]
     fn sink(&self, bytes: usize) {
         let before = self.0.queued.fetch_sub(bytes, Ordering::AcqRel);
         let half = self.0.limit / 2;

@@ -69,6 +69,8 @@ impl Torrent {
             StorageReply::Read { token, result, .. } => self.on_read(cx, token, result),
             StorageReply::Leaves { token, result, .. } => self.on_leaves(token, result),
             StorageReply::Probed { result, .. } => self.on_probed(cx, result),
+            // Tried again with the next progress; without a record the next start checks what it finds.
+            StorageReply::SaveFailed { .. } => self.progress_made(cx),
             StorageReply::Closed { .. } => cx.emit(Event::Removed { torrent: self.id }),
         }
         self.flush(cx);

@@ -144,9 +144,26 @@ impl Torrent {
         }
         let full = self.connections.len() >= cx.config.connections_per_torrent || cx.connections_left == 0;
         if who.direction == Direction::Incoming && full {
-            return Err(DisconnectReason::TooMany);
+            self.make_room(cx, who.address)?;
         }
         Ok(())
+    }
+
+    /// Ends the connection that matters least, by BEP 40, if the newcomer matters more.
+    fn make_room(&mut self, cx: &mut Context<'_>, newcomer: SocketAddr) -> Result<(), DisconnectReason> {
+        let least = self
+            .connections
+            .values()
+            .filter(|connection| connection.choking && connection.choked)
+            .map(|connection| (self.peers.priority(connection.address), connection.id))
+            .min();
+        match least {
+            Some((priority, least)) if priority < self.peers.priority(newcomer) => {
+                self.disconnect(cx, least, DisconnectReason::TooMany);
+                Ok(())
+            }
+            _ => Err(DisconnectReason::TooMany),
+        }
     }
 
     /// Begins a connection whose handshakes are through.

@@ -1,0 +1,171 @@
+//! Opening files so that nothing outside a torrent's directory is ever touched, whatever names and symbolic links
+//! lie in the way.
+//!
+//! The kernel holds the line: `openat2` with `RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS`. Where there is none, a walk
+//! from directory to directory with `O_NOFOLLOW` gives the same: each step names one component, and none is `..`.
+
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+/// The directory in which the files of a torrent lie.
+#[derive(Debug)]
+pub(super) struct Root(OwnedFd);
+
+/// A directory as a place to start from only: needs no permission to list it.
+const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// For every file. `NONBLOCK`: a FIFO planted in the way must not hold up the thread.
+const FILE: OFlags = OFlags::CLOEXEC.union(OFlags::NOFOLLOW).union(OFlags::NOCTTY).union(OFlags::NONBLOCK);
+
+impl Root {
+    /// Opens an existing directory. Links on the way to it are the user's own and are followed.
+    pub(super) fn open(directory: &Path) -> Result<Self, Errno> {
+        rustix::fs::openat(CWD, directory, DIRECTORY, Mode::empty()).map(Self)
+    }
+
+    /// Opens a file below the root. `path` is joined by `/`.
+    pub(super) fn file(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+        check(path)?;
+        // Some kernels and sandboxes have no openat2; an error of the walk is then the true one.
+        match contained_open(self.0.as_fd(), path, flags | FILE) {
+            Err(Errno::NOSYS | Errno::PERM | Errno::INVAL | Errno::AGAIN) => self.walk(path, flags | FILE),
+            result => result,
+        }
+    }
+
+    /// Creates a file, and the directories to it, unless they exist.
+    pub(super) fn create(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+        check(path)?;
+        let (parent, name) = self.parent(path, Missing::Create)?;
+        let parent = parent.as_ref().map_or(self.0.as_fd(), AsFd::as_fd);
+        rustix::fs::openat(parent, name, flags | FILE | OFlags::CREATE, Mode::from_raw_mode(0o666))
+    }
+
+    /// Looks at what has this name, without following it when it is a link.
+    pub(super) fn stat(&self, path: &str) -> Result<Stat, Errno> {
+        rustix::fs::fstat(self.file(path, OFlags::PATH)?)
+    }
+
+    /// Makes the names in a directory below the root durable; the empty path is the root itself.
+    pub(super) fn sync_directory(&self, path: &str) -> Result<(), Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let directory = if path.is_empty() {
+            rustix::fs::openat(&self.0, ".", flags | OFlags::CLOEXEC, Mode::empty())?
+        } else {
+            self.file(path, flags)?
+        };
+        rustix::fs::fsync(directory)
+    }
+
+    /// Creates a file of a name that nothing else has.
+    pub(super) fn create_new(&self, name: &str) -> Result<OwnedFd, Errno> {
+        check(name)?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | FILE;
+        rustix::fs::openat(&self.0, name, flags, Mode::from_raw_mode(0o600))
+    }
+
+    /// Removes what [`Root::create_new`] made.
+    pub(super) fn remove(&self, name: &str) -> Result<(), Errno> {
+        check(name)?;
+        rustix::fs::unlinkat(&self.0, name, AtFlags::empty())
+    }
+
+    /// Number of the file system.
+    pub(super) fn device(&self) -> Result<u64, Errno> {
+        Ok(rustix::fs::fstat(&self.0)?.st_dev)
+    }
+
+    fn walk(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let (parent, name) = self.parent(path, Missing::Refuse)?;
+        let parent = parent.as_ref().map_or(self.0.as_fd(), AsFd::as_fd);
+        rustix::fs::openat(parent, name, flags, Mode::empty())
+    }
+
+    /// The directory of `path` (`None`: the root) and the last component.
+    fn parent<'a>(&self, path: &'a str, missing: Missing) -> Result<(Option<OwnedFd>, &'a str), Errno> {
+        let Some((directories, name)) = path.rsplit_once('/') else { return Ok((None, path)) };
+        let mut at: Option<OwnedFd> = None;
+        for component in directories.split('/') {
+            let here = at.as_ref().map_or(self.0.as_fd(), AsFd::as_fd);
+            at = Some(step(here, component, missing)?);
+        }
+        Ok((at, name))
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    Create,
+    Refuse,
+}
+
+fn step(here: BorrowedFd<'_>, component: &str, missing: Missing) -> Result<OwnedFd, Errno> {
+    let flags = DIRECTORY | OFlags::NOFOLLOW;
+    match rustix::fs::openat(here, component, flags, Mode::empty()) {
+        Err(Errno::NOENT) if missing == Missing::Create => {}
+        result => return result,
+    }
+    match rustix::fs::mkdirat(here, component, Mode::from_raw_mode(0o777)) {
+        // Another thread may have been first.
+        Ok(()) | Err(Errno::EXIST) => rustix::fs::openat(here, component, flags, Mode::empty()),
+        Err(errno) => Err(errno),
+    }
+}
+
+fn contained_open(root: BorrowedFd<'_>, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+    use rustix::fs::ResolveFlags;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    rustix::fs::openat2(root, path, flags, Mode::empty(), resolve)
+}
+
+/// Metainfo vouches for its paths; this is the second lock on the same door.
+fn check(path: &str) -> Result<(), Errno> {
+    let plain = |part: &str| !matches!(part, "" | "." | "..") && !part.contains('\0');
+    if path.split('/').all(plain) && !OsStr::new(path).is_empty() { Ok(()) } else { Err(Errno::XDEV) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn names_that_leave_the_root_are_refused_in_every_way_of_opening() {
+        let base = tempfile::tempdir().unwrap();
+        fs::write(base.path().join("secret"), "x").unwrap();
+        fs::create_dir_all(base.path().join("root/sub")).unwrap();
+        let root = Root::open(&base.path().join("root")).unwrap();
+        for path in
+            ["../secret", "sub/../../secret", "/etc/passwd", "", ".", "..", "sub/..", "sub//x", "a\0b"]
+        {
+            assert!(root.file(path, OFlags::RDONLY).is_err(), "{path:?}");
+            assert!(root.walk(path, OFlags::RDONLY).is_err() || check(path).is_err(), "{path:?}");
+            assert!(root.create(path, OFlags::RDWR).is_err(), "{path:?}");
+        }
+        assert_eq!(fs::read_dir(base.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn links_are_followed_neither_as_directories_nor_as_files() {
+        let base = tempfile::tempdir().unwrap();
+        fs::create_dir(base.path().join("outside")).unwrap();
+        fs::write(base.path().join("outside/file"), "untouched").unwrap();
+        fs::create_dir(base.path().join("root")).unwrap();
+        symlink("../outside", base.path().join("root/dir")).unwrap();
+        symlink("../outside/file", base.path().join("root/file")).unwrap();
+        symlink("../outside/new", base.path().join("root/dangling")).unwrap();
+        let root = Root::open(&base.path().join("root")).unwrap();
+        for path in ["dir/file", "dir/other", "file", "dangling"] {
+            assert!(root.file(path, OFlags::RDWR).is_err(), "{path}");
+            assert!(root.walk(path, OFlags::RDWR | FILE).is_err(), "{path}");
+            assert!(root.create(path, OFlags::RDWR).is_err(), "{path}");
+        }
+        assert_eq!(fs::read_dir(base.path().join("outside")).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,163 @@
+//! A thread that puts pieces together, hashes and writes them. A piece belongs to one shard alone.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
+
+use bytes::Bytes;
+use sprat_core::geometry::{BlockRef, PieceIndex};
+use sprat_core::storage::{
+    ExpectedHash, ReadToken, StorageError, StorageErrorKind, StorageReply, StorageRequest, TorrentId,
+};
+
+use super::assembly::{Assembly, Hashed};
+use super::content::Content;
+use super::{Job, OpenTorrent, Shared};
+use crate::hashing::hash_stored;
+
+pub(super) struct Shard {
+    shared: Arc<Shared>,
+    pieces: BTreeMap<(TorrentId, PieceIndex), Held>,
+    /// Kept from piece to piece, so that it is allocated once.
+    buffer: Vec<u8>,
+}
+
+struct Held {
+    assembly: Assembly,
+    torrent: Arc<Content>,
+}
+
+impl Shard {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, pieces: BTreeMap::new(), buffer: Vec::new() }
+    }
+
+    /// Serves until the storage stops.
+    pub(super) fn run(mut self, inbox: &Receiver<Job>) {
+        while let Ok(Job { torrent, request }) = inbox.recv() {
+            self.serve(&torrent, request);
+        }
+    }
+
+    fn serve(&mut self, torrent: &OpenTorrent, request: StorageRequest) {
+        match request {
+            StorageRequest::Write { block, data, .. } => self.write(torrent, block, data),
+            StorageRequest::Finish { piece, expected, leaves, .. } => {
+                self.finish(torrent, piece, &expected, leaves);
+            }
+            StorageRequest::Forget { piece, .. } => self.drop_piece((torrent.content.torrent, piece)),
+            StorageRequest::Verify { piece, expected, .. } => self.verify(torrent, piece, &expected),
+            StorageRequest::Leaves { token, piece, .. } => self.leaves(torrent, token, piece),
+            StorageRequest::Close { torrent } => self.drop_torrent(torrent),
+            StorageRequest::Open { .. }
+            | StorageRequest::Read { .. }
+            | StorageRequest::SaveResume { .. }
+            | StorageRequest::Probe { .. } => {} // never sent here, see Storage::submit
+        }
+    }
+
+    fn write(&mut self, torrent: &OpenTorrent, block: BlockRef, data: Bytes) {
+        let queued = data.len();
+        let key = (torrent.content.torrent, block.piece());
+        let content = &torrent.content;
+        let held = self.pieces.entry(key).or_insert_with(|| Held {
+            assembly: Assembly::new(&content.geometry, block.piece()),
+            torrent: Arc::clone(content),
+        });
+        let before = held.assembly.held();
+        let result = held.assembly.take_in(&content.geometry, block, data);
+        self.shared.held.fetch_add(held.assembly.held(), Ordering::Relaxed);
+        self.shared.held.fetch_sub(before, Ordering::Relaxed);
+        if let Err(error) = result {
+            self.fail(key, error);
+        }
+        self.make_room();
+        self.shared.pressure.sink(queued);
+    }
+
+    fn finish(&mut self, torrent: &OpenTorrent, piece: PieceIndex, expected: &ExpectedHash, leaves: bool) {
+        let content = &torrent.content;
+        let key = (content.torrent, piece);
+        let mut assembly = match self.pieces.remove(&key) {
+            Some(held) => held.assembly,
+            None => Assembly::new(&content.geometry, piece),
+        };
+        let held = assembly.held();
+        let reply = match assembly.hash(content, expected, leaves, &mut self.buffer) {
+            Ok(Hashed { agreement, leaves }) if agreement.is_good() => match assembly.write(content) {
+                Ok(()) => StorageReply::Stored { torrent: content.torrent, piece, leaves },
+                Err(error) => StorageReply::Failed { torrent: content.torrent, piece, error },
+            },
+            Ok(Hashed { agreement, leaves }) => StorageReply::Rejected {
+                torrent: content.torrent,
+                piece,
+                leaves: leaves.unwrap_or_default(),
+                inconsistent: agreement.is_contradiction(),
+            },
+            Err(error) => StorageReply::Failed { torrent: content.torrent, piece, error },
+        };
+        drop(assembly);
+        self.shared.held.fetch_sub(held, Ordering::Relaxed);
+        self.shared.reply(reply);
+    }
+
+    fn verify(&mut self, torrent: &OpenTorrent, piece: PieceIndex, expected: &ExpectedHash) {
+        let (v1, v2) = (expected.v1.is_some(), expected.v2.is_some());
+        let result = match hash_stored(&torrent.content, piece, v1, v2, &mut self.buffer) {
+            Ok(digest) => Ok(digest.compare(expected).is_good()),
+            // Missing or short: it does not hold the piece.
+            Err(error) if error.kind == StorageErrorKind::Changed => Ok(false),
+            Err(error) => Err(error),
+        };
+        self.shared.reply(StorageReply::Verified { torrent: torrent.content.torrent, piece, result });
+    }
+
+    fn leaves(&mut self, torrent: &OpenTorrent, token: ReadToken, piece: PieceIndex) {
+        let digest = hash_stored(&torrent.content, piece, false, true, &mut self.buffer);
+        let result = digest.map(|digest| digest.leaves);
+        self.shared.reply(StorageReply::Leaves { torrent: torrent.content.torrent, token, result });
+    }
+
+    /// While too much is held by all shards: writes the largest of ours early.
+    fn make_room(&mut self) {
+        if self.shared.held.load(Ordering::Relaxed) <= self.shared.held_limit {
+            return;
+        }
+        // An eighth below the limit, so that not every further block has to look for the largest piece.
+        let enough = self.shared.held_limit - self.shared.held_limit / 8;
+        while self.shared.held.load(Ordering::Relaxed) > enough {
+            let largest = self.pieces.iter_mut().max_by_key(|(_, held)| held.assembly.held());
+            let Some((&key, held)) = largest.filter(|(_, held)| held.assembly.held() > 0) else { return };
+            let size = held.assembly.held();
+            match held.assembly.write_early(&held.torrent) {
+                Ok(()) => {
+                    self.shared.held.fetch_sub(size, Ordering::Relaxed);
+                }
+                Err(error) => self.fail(key, error),
+            }
+        }
+    }
+
+    fn fail(&mut self, key: (TorrentId, PieceIndex), error: StorageError) {
+        self.drop_piece(key);
+        self.shared.reply(StorageReply::Failed { torrent: key.0, piece: key.1, error });
+    }
+
+    fn drop_piece(&mut self, key: (TorrentId, PieceIndex)) {
+        if let Entry::Occupied(entry) = self.pieces.entry(key) {
+            self.shared.held.fetch_sub(entry.remove().assembly.held(), Ordering::Relaxed);
+        }
+    }
+
+    fn drop_torrent(&mut self, torrent: TorrentId) {
+        self.pieces.retain(|(owner, _), held| {
+            let keep = *owner != torrent;
+            if !keep {
+                self.shared.held.fetch_sub(held.assembly.held(), Ordering::Relaxed);
+            }
+            keep
+        });
+    }
+}
