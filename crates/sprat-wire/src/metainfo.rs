@@ -19,6 +19,7 @@ use crate::hash::{InfoHashes, Sha1Hash, Sha256Hash};
 use crate::merkle;
 
 pub mod build;
+mod encode;
 mod files;
 mod info;
 mod layers;
@@ -286,6 +287,13 @@ impl Metainfo {
             comment: None,
             created_by: None,
         })
+    }
+
+    /// The bytes of a `.torrent` file that [`parse`](Self::parse) reads as the same again. While piece layers are
+    /// missing, it does not accept them.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        encode::encode(self)
     }
 
     /// The v1 hash of a piece.

@@ -4,9 +4,11 @@
 //! make a builder, hash what its [`layout`](Builder::layout) says, hand the [`Hashes`] over and get the bytes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::encode::encode_strings;
 use super::names::MAX_PATH_LENGTH;
 use super::{
     Attributes, MAX_FILES, MAX_PIECES, MAX_TOTAL_LENGTH, MAX_V1_PIECE_LENGTH, MAX_V2_PIECE_LENGTH,
@@ -211,27 +213,18 @@ impl Builder {
     pub fn build(&self, hashes: &Hashes, description: &Description) -> Result<Built, BuildError> {
         self.check_hashes(hashes)?;
         let mut encoder = Encoder::new();
-        encoder.begin_dict();
-        encode_trackers(&mut encoder, &description.trackers);
-        if let Some(comment) = &description.comment {
-            encoder.key("comment").bytes(comment);
-        }
-        if let Some(created_by) = &description.created_by {
-            encoder.key("created by").bytes(created_by);
-        }
-        if let Some(date) = description.creation_date {
-            encoder.key("creation date").int(date);
-        }
-        encoder.key("encoding").bytes("UTF-8");
-        encoder.key("info");
         self.encode_info(&mut encoder, hashes, description);
-        encode_nodes(&mut encoder, &description.nodes);
-        if self.is_v2() {
-            self.encode_layers(&mut encoder, hashes);
-        }
-        encode_strings(&mut encoder, "url-list", &description.web_seeds);
-        encoder.end();
-        let bytes = encoder.finish();
+        let written = Metainfo {
+            piece_layers: piece_layers(hashes),
+            trackers: description.trackers.clone(),
+            nodes: description.nodes.clone(),
+            web_seeds: description.web_seeds.clone(),
+            creation_date: description.creation_date,
+            comment: description.comment.clone(),
+            created_by: description.created_by.clone(),
+            ..Metainfo::from_info_bytes(encoder.finish().into())?
+        };
+        let bytes = written.encode();
         let metainfo = Metainfo::parse(&bytes)?;
         Ok(Built { bytes, metainfo })
     }
@@ -367,21 +360,6 @@ impl Builder {
         }
         encoder.end();
     }
-
-    fn encode_layers(&self, encoder: &mut Encoder, hashes: &Hashes) {
-        let layers: BTreeMap<Sha256Hash, &[Sha256Hash]> = hashes
-            .v2_files
-            .iter()
-            .flatten()
-            .filter(|hashes| !hashes.piece_layer.is_empty())
-            .map(|hashes| (hashes.root, hashes.piece_layer.as_slice()))
-            .collect();
-        encoder.key("piece layers").begin_dict();
-        for (root, layer) in layers {
-            encoder.key(root).bytes(layer.iter().flat_map(|hash| hash.0).collect::<Vec<u8>>());
-        }
-        encoder.end();
-    }
 }
 
 impl Stretch {
@@ -492,44 +470,10 @@ fn layout(
     }
 }
 
-fn encode_trackers(encoder: &mut Encoder, tiers: &[Vec<String>]) {
-    let tiers: Vec<&Vec<String>> = tiers.iter().filter(|tier| !tier.is_empty()).collect();
-    let Some(first) = tiers.first().and_then(|tier| tier.first()) else { return };
-    encoder.key("announce").bytes(first);
-    if tiers.iter().map(|tier| tier.len()).sum::<usize>() < 2 {
-        return;
-    }
-    encoder.key("announce-list").begin_list();
-    for tier in tiers {
-        encoder.begin_list();
-        for url in tier {
-            encoder.bytes(url);
-        }
-        encoder.end();
-    }
-    encoder.end();
-}
-
-fn encode_nodes(encoder: &mut Encoder, nodes: &[(String, u16)]) {
-    if nodes.is_empty() {
-        return;
-    }
-    encoder.key("nodes").begin_list();
-    for (host, port) in nodes {
-        encoder.begin_list().bytes(host).int((*port).into()).end();
-    }
-    encoder.end();
-}
-
-fn encode_strings(encoder: &mut Encoder, key: &str, strings: &[String]) {
-    if strings.is_empty() {
-        return;
-    }
-    encoder.key(key).begin_list();
-    for string in strings {
-        encoder.bytes(string);
-    }
-    encoder.end();
+fn piece_layers(hashes: &Hashes) -> BTreeMap<Sha256Hash, Arc<[Sha256Hash]>> {
+    let files = hashes.v2_files.iter().flatten();
+    let long = files.filter(|hashes| !hashes.piece_layer.is_empty());
+    long.map(|hashes| (hashes.root, hashes.piece_layer.as_slice().into())).collect()
 }
 
 fn encode_attributes(encoder: &mut Encoder, attributes: Attributes) {

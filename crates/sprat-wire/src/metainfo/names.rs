@@ -194,7 +194,9 @@ pub fn collision_key(name: &str) -> String {
     }
     name.nfc()
         .filter(|char| !matches!(char, '\u{200c}' | '\u{200d}'))
-        // Up, then down: so that all three Greek sigmas, or the Kelvin sign and k, become one.
+        // Down, up and down again: so that all three Greek sigmas, the Kelvin sign and k, and both capital and small
+        // sharp s and "ss" become one.
+        .flat_map(char::to_lowercase)
         .flat_map(char::to_uppercase)
         .flat_map(char::to_lowercase)
         .nfc()

@@ -184,6 +184,7 @@ fn a_v1_file_is_read() {
     );
     let bare = Metainfo::from_info_bytes(metainfo.info_bytes.clone()).unwrap();
     assert_eq!(bare, metainfo);
+    assert_eq!(Metainfo::parse(&bare.encode()), Ok(bare));
 }
 
 #[test]

@@ -172,6 +172,17 @@ fn many_files_of_few_names_do_not_cost_more_than_others() {
     }
 }
 
+#[test]
+fn a_character_its_capital_and_its_small_form_have_one_key() {
+    for char in '\0'..=char::MAX {
+        let key = collision_key(&char.to_string());
+        assert_eq!(collision_key(&char.to_lowercase().to_string()), key, "{char:?}");
+        assert_eq!(collision_key(&char.to_uppercase().to_string()), key, "{char:?}");
+        assert_eq!(collision_key(&char.nfd().to_string()), key, "{char:?}");
+        assert_eq!(collision_key(&key), key, "{char:?}");
+    }
+}
+
 /// Pieces of trouble, put together at random.
 fn hostile_component() -> impl Strategy<Value = Vec<u8>> {
     let fragment = prop_oneof![
