@@ -270,20 +270,25 @@ impl Inner {
         swarms: &[InfoHash],
         origin: Origin,
     ) -> Result<BTreeMap<InfoHash, ScrapeEntry>, AnnounceError> {
-        let (host, port) = match tracker {
-            Tracker::Http { url } => return http::scrape(&self.http, url, swarms, family, origin).await,
-            Tracker::Udp { host, port, .. } => (host, *port),
-        };
         let mut figures = BTreeMap::new();
         for part in swarms.chunks(MAX_SCRAPE) {
-            let ask = |connection, transaction| Request::Scrape {
-                connection,
-                transaction,
-                info_hashes: part.to_vec(),
-            };
-            let (response, _) = self.ask_udp(host, port, family, origin, ask).await?;
-            let Response::Scrape { entries, .. } = response else { return Err(AnnounceError::Timeout) };
-            figures.extend(part.iter().copied().zip(entries));
+            match tracker {
+                Tracker::Http { url } => {
+                    figures.append(&mut http::scrape(&self.http, url, part, family, origin).await?);
+                }
+                Tracker::Udp { host, port, .. } => {
+                    let ask = |connection, transaction| Request::Scrape {
+                        connection,
+                        transaction,
+                        info_hashes: part.to_vec(),
+                    };
+                    let (response, _) = self.ask_udp(host, *port, family, origin, ask).await?;
+                    let Response::Scrape { entries, .. } = response else {
+                        return Err(AnnounceError::Timeout);
+                    };
+                    figures.extend(part.iter().copied().zip(entries));
+                }
+            }
         }
         Ok(figures)
     }

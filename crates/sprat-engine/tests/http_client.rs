@@ -1,5 +1,7 @@
 //! The HTTP client against servers that are far away, slow, endless, wrong, or not who they say they are.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where its set-up does")]
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
