@@ -46,6 +46,18 @@ pub struct ExpectedRoot {
     pub leaves: u32,
 }
 
+impl Geometry {
+    /// What `piece` must hash to. Without any hash in it while the piece layers of a magnet link are still missing.
+    #[must_use]
+    pub fn expected_hash(&self, metainfo: &Metainfo, piece: PieceIndex) -> ExpectedHash {
+        let root = self.file_of(piece).and_then(|(file, nth)| metainfo.v2_piece_root(file, nth));
+        ExpectedHash {
+            v1: metainfo.v1_piece_hash(piece.get()),
+            v2: root.map(|root| ExpectedRoot { root: root.hash, leaves: root.leaves }),
+        }
+    }
+}
+
 /// A question to the disk.
 #[derive(Debug, Clone)]
 pub enum StorageRequest {

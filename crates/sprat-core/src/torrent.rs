@@ -17,7 +17,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sprat_wire::BLOCK_LENGTH;
 use sprat_wire::hash::{InfoHash, Sha256Hash};
 use sprat_wire::merkle::Tree;
 use sprat_wire::metainfo::Metainfo;
@@ -33,7 +32,7 @@ use crate::io::{AddTorrent, ConnectionId, Event, FilePriority, Output, RateLimit
 use crate::peer_list::{PeerList, PeerSource};
 use crate::picker::Picker;
 use crate::session::Config;
-use crate::storage::{ExpectedHash, ExpectedRoot, ReadToken, StorageRequest, TorrentId};
+use crate::storage::{ExpectedHash, ReadToken, StorageRequest, TorrentId};
 use crate::time::Time;
 
 mod download;
@@ -339,22 +338,7 @@ impl Torrent {
 
     /// What a piece must hash to.
     fn expected(&self, piece: PieceIndex) -> ExpectedHash {
-        let info = &self.metainfo.info;
-        let v1 = info.v1_pieces.as_ref().and_then(|pieces| pieces.get(piece.as_usize()).copied());
-        ExpectedHash { v1, v2: self.expected_root(piece) }
-    }
-
-    fn expected_root(&self, piece: PieceIndex) -> Option<ExpectedRoot> {
-        let (file, nth) = self.geometry.file_of(piece)?;
-        let file = self.metainfo.info.files.get(file)?;
-        let root = file.pieces_root?;
-        let piece_length = self.geometry.piece_length();
-        if file.length <= u64::from(piece_length) {
-            let blocks = u32::try_from(file.length.div_ceil(u64::from(BLOCK_LENGTH))).ok()?;
-            return Some(ExpectedRoot { root, leaves: blocks.next_power_of_two() });
-        }
-        let root = *self.metainfo.piece_layers.get(&root)?.get(nth as usize)?;
-        Some(ExpectedRoot { root, leaves: piece_length / BLOCK_LENGTH })
+        self.geometry.expected_hash(&self.metainfo, piece)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Hashing of pieces: what the workers, the check and the maker of torrents share.
 
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
 use sha1::Digest as _;
 use sha1::Sha1;
 use sprat_core::geometry::{Geometry, PieceIndex};
@@ -86,4 +88,52 @@ pub(crate) fn hash_stored(
 /// How many bytes of the block at `begin` of `piece` a v2 leaf covers: padding is left out (BEP 52).
 pub(crate) fn leaf_length(geometry: &Geometry, piece: PieceIndex, begin: u32) -> usize {
     geometry.data_length_of(piece).saturating_sub(begin).min(BLOCK_LENGTH) as usize
+}
+
+/// Hashes every piece of `content` on `threads` threads, each piece as [`hash_stored`] does, and makes `outcome` of its
+/// digest on the thread that hashed it. Results are in the order of the pieces. `progress` is told the bytes hashed so
+/// far. Ends early when `outcome` fails.
+pub(crate) fn hash_all<T: Send, E: Send>(
+    content: &Content,
+    (v1, v2): (bool, bool),
+    threads: usize,
+    progress: &(dyn Fn(u64) + Sync),
+    outcome: impl Fn(PieceIndex, Result<PieceDigest, StorageError>) -> Result<T, E> + Sync,
+) -> Result<Vec<T>, E> {
+    let pieces = content.geometry.pieces();
+    let next = AtomicU32::new(0);
+    let done = AtomicU64::new(0);
+    let hash_share = || {
+        let mut share = Vec::new();
+        let mut buffer = Vec::new();
+        while let Some(piece) = content.geometry.piece(next.fetch_add(1, Ordering::Relaxed)) {
+            match outcome(piece, hash_stored(content, piece, v1, v2, &mut buffer)) {
+                Ok(result) => share.push((piece, result)),
+                Err(error) => {
+                    // Nobody begins another piece.
+                    next.store(pieces, Ordering::Relaxed);
+                    return Err(error);
+                }
+            }
+            let length = u64::from(content.geometry.length_of(piece));
+            progress(done.fetch_add(length, Ordering::Relaxed) + length);
+        }
+        Ok(share)
+    };
+    let shares = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(hash_share)).collect();
+        let joined = workers.into_iter().map(|worker| match worker.join() {
+            Ok(share) => share,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        joined.collect::<Result<Vec<_>, E>>()
+    })?;
+    let mut all: Vec<(PieceIndex, T)> = shares.into_iter().flatten().collect();
+    all.sort_unstable_by_key(|(piece, _)| *piece);
+    Ok(all.into_iter().map(|(_, result)| result).collect())
+}
+
+/// One thread per core, unless the user wants otherwise.
+pub(crate) fn thread_count(wanted: Option<usize>) -> usize {
+    wanted.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
 }

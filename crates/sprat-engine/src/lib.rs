@@ -3,9 +3,11 @@
 pub mod address_policy;
 pub mod announce;
 pub mod client;
+pub mod create;
 mod hashing;
 pub mod http;
 pub mod listen;
 pub mod resolve;
 pub mod storage;
 pub mod tracker_server;
+pub mod verify;

@@ -110,7 +110,7 @@ impl Torrent {
 
     /// All leaves of a piece, with no proof: the hash of the piece is known.
     fn leaf_request(&self, piece: PieceIndex) -> Option<HashRequest> {
-        let expected = self.expected_root(piece).filter(|expected| expected.leaves >= 2)?;
+        let expected = self.expected(piece).v2.filter(|expected| expected.leaves >= 2)?;
         let (file, nth) = self.geometry.file_of(piece)?;
         Some(HashRequest {
             pieces_root: self.metainfo.info.files.get(file)?.pieces_root?,
@@ -129,7 +129,7 @@ impl Torrent {
         hashes: &[Sha256Hash],
     ) {
         let Some(HashQuestion { piece, .. }) = self.hash_questions.remove(&request) else { return };
-        let Some(expected) = self.expected_root(piece) else { return };
+        let Some(expected) = self.expected(piece).v2 else { return };
         let fits = hashes.len() == expected.leaves as usize
             && merkle::padded_root(hashes, 0, hashes.len()) == expected.root;
         if !fits {
