@@ -95,8 +95,6 @@ pub struct Picker {
     partials: Partials,
     /// Pieces that may come from one connection only.
     restricted: BTreeMap<u32, ConnectionId>,
-    /// Connected peers.
-    peers: u32,
     /// Connected peers who count for every piece without being counted at each.
     seeds: u32,
     bytes_left: u64,
@@ -136,7 +134,6 @@ impl Picker {
             ranked: Ranked::new(pieces),
             partials: Partials::default(),
             restricted: BTreeMap::new(),
-            peers: 0,
             seeds: 0,
             bytes_left: geometry.total_length(),
             bytes_wanted_left: geometry.total_length(),
@@ -234,9 +231,9 @@ impl Picker {
         self.lacking.is_empty()
     }
 
-    /// A peer with these pieces is connected now. O(1) for a peer with all of them, or with none.
+    /// A peer with these pieces is connected now. O(1) for a peer with all of them, or with none. For one that never
+    /// said what it has, which means nothing (BEP 3), this need not be called.
     pub fn peer_joined(&mut self, pieces: &Bitfield) {
-        self.peers += 1;
         if self.is_seed(pieces) {
             self.seeds += 1;
         } else {
@@ -247,7 +244,6 @@ impl Picker {
     /// A peer, which by then had these pieces, is gone. What it was asked for is given back one by one with
     /// [`Self::release`].
     pub fn peer_left(&mut self, pieces: &Bitfield) {
-        self.peers = self.peers.saturating_sub(1);
         // A peer that came to have everything was counted piece by piece, and may take one from the other counter
         // here. The sums stay right: that counter never exceeds the number of peers with everything.
         if self.seeds > 0 && self.is_seed(pieces) {

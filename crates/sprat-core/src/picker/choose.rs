@@ -26,9 +26,10 @@ pub(super) const ENDGAME_DUPLICATES: u32 = 2;
 /// How many requested blocks one pick looks at in the endgame. The beginning varies, so that all have their turn.
 const ENDGAME_SCAN: usize = 1024;
 
-/// So many pieces may have free blocks before fast peers, too, have to share those there are. At least; with more
-/// than five peers it is three for two peers, so that most have one to themselves.
-pub(super) const MIN_UNFILLED: usize = 8;
+/// So many begun pieces may have free blocks before fast peers, too, have to share those there are. Each peer has one
+/// piece to itself at most, so this matters in large swarms only: pieces shall get done there, and what is not done
+/// fills memory.
+pub(super) const MAX_UNFILLED: usize = 32;
 
 pub(super) fn pick(picker: &mut Picker, request: &PickRequest<'_>, out: &mut Vec<BlockRef>) {
     let mut left = request.count;
@@ -62,7 +63,7 @@ fn choose(picker: &mut Picker, request: &PickRequest<'_>, class: Class) -> Optio
     if picker.sequential {
         return choose_in_order(picker, request, class);
     }
-    let crowded = picker.partials.unfilled() >= MIN_UNFILLED.max(picker.peers as usize * 3 / 2);
+    let crowded = picker.partials.unfilled() >= MAX_UNFILLED;
     let alone = request.whole_pieces && !crowded;
     if !alone && let Some(piece) = shared(picker, request, class) {
         return Some(piece);
