@@ -83,10 +83,10 @@ fn choose(picker: &mut Picker, request: &PickRequest<'_>, class: Class) -> Optio
 fn choose_in_order(picker: &mut Picker, request: &PickRequest<'_>, class: Class) -> Option<u32> {
     let filter = Filter::new(&picker.restricted, request);
     let is_fit = |piece: &u32| class_of(picker, *piece) == Some(class) && filter.admits(*piece);
-    let loose = picker.partials.loose().map(|(piece, _)| piece).find(is_fit);
-    let stealable = picker.partials.stealable().map(|(piece, _)| piece).filter(is_fit).min();
+    let loose = picker.partials.loose().find(is_fit);
+    let claimed = picker.partials.claimed().filter(is_fit).min();
     let untouched = picker.untouched.common(request.pieces).find(is_fit);
-    let lowest = [loose, stealable, untouched].into_iter().flatten().min()?;
+    let lowest = [loose, claimed, untouched].into_iter().flatten().min()?;
     if untouched == Some(lowest) {
         picker.begin(lowest, Claim::Nobody);
     }
@@ -110,21 +110,17 @@ fn own(picker: &mut Picker, request: &PickRequest<'_>, class: Class) -> Option<u
 /// Of the begun pieces for everybody the one that is nearest to completion.
 fn shared(picker: &Picker, request: &PickRequest<'_>, class: Class) -> Option<u32> {
     let filter = Filter::new(&picker.restricted, request);
-    let fit = picker
-        .partials
-        .loose()
-        .filter(|(piece, _)| class_of(picker, *piece) == Some(class) && filter.admits(*piece));
-    fit.min_by_key(|(_, partial)| partial.left()).map(|(piece, _)| piece)
+    let is_fit = |piece: &u32| class_of(picker, *piece) == Some(class) && filter.admits(*piece);
+    picker.partials.loose().filter(is_fit).min_by_key(|piece| picker.partials.get(*piece).map(Partial::left))
 }
 
 /// Of the pieces that fast peers keep to themselves the one that is furthest from completion, for everybody from now on.
 fn steal(picker: &mut Picker, request: &PickRequest<'_>, class: Class) -> Option<u32> {
+    // What a connection has to itself because the piece is restricted, this filter keeps for it.
     let filter = Filter::new(&picker.restricted, request);
-    let fit = picker
-        .partials
-        .stealable()
-        .filter(|(piece, _)| class_of(picker, *piece) == Some(class) && filter.admits(*piece));
-    let (piece, _) = fit.max_by_key(|(_, partial)| partial.left())?;
+    let is_fit = |piece: &u32| class_of(picker, *piece) == Some(class) && filter.admits(*piece);
+    let fit = picker.partials.claimed().filter(is_fit);
+    let piece = fit.max_by_key(|piece| picker.partials.get(*piece).map(Partial::left))?;
     picker.partials.update(piece, |partial| partial.set_claim(Claim::Nobody));
     Some(piece)
 }
@@ -201,8 +197,9 @@ fn everything_is_requested(picker: &Picker) -> bool {
     let untouched = if picker.seeds > 0 { picker.untouched.count() as usize } else { picker.ranked.held() };
     let restricted =
         picker.restricted.keys().filter(|piece| picker.untouched.contains(**piece) && is_held(**piece));
+    let mut unfilled = picker.partials.loose().chain(picker.partials.claimed());
     untouched == restricted.count()
-        && !picker.partials.loose().chain(picker.partials.stealable()).any(|(piece, _)| is_held(piece))
+        && !unfilled.any(|piece| is_held(piece) && !picker.restricted.contains_key(&piece))
 }
 
 /// Asks for blocks that others were asked for already, those with the fewest requests first.

@@ -120,8 +120,8 @@ impl Partials {
     }
 
     /// Pieces with free blocks for everybody, ascending.
-    pub(super) fn loose(&self) -> impl Iterator<Item = (u32, &Partial)> {
-        self.loose.iter().filter_map(|piece| Some((*piece, self.all.get(piece)?)))
+    pub(super) fn loose(&self) -> impl Iterator<Item = u32> + '_ {
+        self.loose.iter().copied()
     }
 
     /// Pieces with free blocks that are this connection's, ascending.
@@ -129,12 +129,9 @@ impl Partials {
         self.claimed.range((connection, 0)..=(connection, u32::MAX)).map(|(_, piece)| *piece)
     }
 
-    /// Pieces with free blocks that somebody merely prefers to keep.
-    pub(super) fn stealable(&self) -> impl Iterator<Item = (u32, &Partial)> {
-        self.claimed
-            .iter()
-            .filter_map(|(_, piece)| Some((*piece, self.all.get(piece)?)))
-            .filter(|(_, partial)| matches!(partial.claim, Claim::Preferred(_)))
+    /// Pieces with free blocks that are some connection's.
+    pub(super) fn claimed(&self) -> impl Iterator<Item = u32> + '_ {
+        self.claimed.iter().map(|(_, piece)| *piece)
     }
 
     /// Wanted pieces of which a block is requested from fewer than `limit` connections; from `start` on, then those
