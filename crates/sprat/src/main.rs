@@ -1,2 +1,71 @@
-//! To be written.
-fn main() {}
+//! `sprat`: the program.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+mod cli;
+mod client;
+mod create;
+mod exit;
+mod get;
+mod output;
+mod share;
+mod show;
+mod text;
+mod tracker;
+mod verify;
+
+use cli::{Cli, Command};
+use output::Output;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log_to_stderr(cli.verbose);
+    let output = Output::new(cli.json, cli.quiet);
+    match run(cli.command, output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let message = text::safe(&format!("{error:#}"), 2000);
+            if output.is_json() {
+                output.object(&serde_json::json!({ "event": "error", "message": message }));
+            }
+            let _ = writeln!(std::io::stderr().lock(), "sprat: {message}");
+            exit::code(&error)
+        }
+    }
+}
+
+fn run(command: Command, output: Output) -> anyhow::Result<()> {
+    match command {
+        Command::Get(args) => client::block_on(get::run(args, output)),
+        Command::Share(args) => share::run(args, output),
+        Command::Create(args) => create::run(&args, output),
+        Command::Show(args) => show::run(&args, output),
+        Command::Verify(args) => verify::run(&args, output),
+        Command::Tracker(args) => tracker::run(args, output),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "sprat", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Manual { directory } => {
+            std::fs::create_dir_all(&directory)?;
+            clap_mangen::generate_to(Cli::command(), directory)?;
+            Ok(())
+        }
+    }
+}
+
+/// Warnings by default; more with every `-v`. `RUST_LOG` has the last word.
+fn log_to_stderr(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

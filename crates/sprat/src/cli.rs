@@ -1,0 +1,348 @@
+//! The one declaration of every flag: help, man pages and completions are made from it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+
+/// A complete BitTorrent system: client, tracker and demo in one program.
+#[derive(Debug, Parser)]
+#[command(name = "sprat", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Print one JSON object per line instead of text and progress bars.
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Print errors only.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+
+    /// Log to standard error; give it twice for more.
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// Told by `--help`, and kept by [`crate::exit`].
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 torrent or link unusable, \
+4 disk trouble, 5 network trouble, 6 data does not match, 130 interrupted (get can be run again to resume).";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Download what a .torrent file, a magnet link or the URL of a .torrent file names.
+    Get(GetArgs),
+    /// Make a torrent of a file or directory and seed it.
+    Share(ShareArgs),
+    /// Make a .torrent file.
+    Create(CreateArgs),
+    /// Show what is in a .torrent file or magnet link.
+    Show(ShowArgs),
+    /// Check files on disk against a .torrent file.
+    Verify(VerifyArgs),
+    /// Run a tracker.
+    Tracker(TrackerArgs),
+    /// Print a script that completes sprat's commands in a shell.
+    Completions {
+        /// For which shell.
+        shell: Shell,
+    },
+    /// Write the manual pages into a directory.
+    #[command(hide = true)]
+    Manual {
+        /// Where to.
+        #[arg(value_hint = ValueHint::DirPath)]
+        directory: PathBuf,
+    },
+}
+
+/// How the client behaves in the network and on disk.
+#[derive(Debug, Args)]
+pub struct ClientArgs {
+    /// Port on which peers reach us; 0 takes any. Default: the first free one of 6881 to 6889.
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+
+    /// Accept and make connections on this machine only.
+    #[arg(long)]
+    pub loopback: bool,
+
+    /// Also announce to trackers besides those of the torrent. Can be given several times.
+    #[arg(long = "tracker", value_name = "URL")]
+    pub trackers: Vec<String>,
+
+    /// Also connect to this peer. Can be given several times.
+    #[arg(long = "peer", value_name = "ADDRESS:PORT")]
+    pub peers: Vec<SocketAddr>,
+
+    /// Let torrents and trackers lead to this machine and the local network. Off by default: a torrent from a
+    /// stranger could otherwise make sprat talk to your router.
+    #[arg(long)]
+    pub allow_private: bool,
+
+    /// Limit of the download rate, bytes per second; K, M and G are 1024, 1024² and 1024³.
+    #[arg(long, value_name = "RATE", value_parser = byte_count)]
+    pub download_limit: Option<u64>,
+
+    /// Limit of the upload rate, bytes per second; K, M and G are 1024, 1024² and 1024³.
+    #[arg(long, value_name = "RATE", value_parser = byte_count)]
+    pub upload_limit: Option<u64>,
+
+    /// Connections of the torrent at most.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub connections: usize,
+
+    /// Where resume records are kept. Default: the state directory of the platform.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub state_dir: Option<PathBuf>,
+}
+
+/// `sprat get`
+#[derive(Debug, Args)]
+pub struct GetArgs {
+    /// A .torrent file, a magnet link, or an http(s) URL of a .torrent file.
+    pub source: String,
+
+    /// Where the files go.
+    #[arg(long, short, value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
+    pub dir: PathBuf,
+
+    /// Fetch only these files, by the numbers that `sprat show` prints: `0,3-5`.
+    #[arg(long, value_name = "NUMBERS", value_parser = FileNumbers::parse)]
+    pub files: Option<FileNumbers>,
+
+    /// Fetch the pieces in order, so that the beginning can be used early.
+    #[arg(long)]
+    pub sequential: bool,
+
+    /// Reserve the space of every file when its first byte is written.
+    #[arg(long)]
+    pub preallocate: bool,
+
+    /// Go on seeding when everything is there, until interrupted.
+    #[arg(long)]
+    pub seed: bool,
+
+    /// In the network and on disk.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+/// `sprat share`
+#[derive(Debug, Args)]
+pub struct ShareArgs {
+    /// The file or directory.
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub path: PathBuf,
+
+    /// Seed by this .torrent file instead of making one; PATH is the directory that holds its content, or the content.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub torrent: Option<PathBuf>,
+
+    /// Where to save the .torrent file. Default: PATH with `.torrent` appended.
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "torrent")]
+    pub output: Option<PathBuf>,
+
+    /// Run a tracker of our own at this address and put it into the torrent. Without any --tracker it is done on a
+    /// free port.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub embedded_tracker: Option<SocketAddr>,
+
+    /// How the torrent is made.
+    #[command(flatten)]
+    pub make: MakeArgs,
+
+    /// In the network and on disk.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+/// How a torrent is made.
+#[derive(Debug, Args)]
+pub struct MakeArgs {
+    /// Which piece hashes: v1 is understood by all clients, v2 finds bad data exactly, hybrid has both.
+    #[arg(long, value_enum, default_value_t = TorrentVersion::Hybrid)]
+    pub version: TorrentVersion,
+
+    /// Bytes per piece, a power of two; K and M are allowed. Default: follows the size.
+    #[arg(long, value_name = "BYTES", value_parser = byte_count)]
+    pub piece_length: Option<u64>,
+
+    /// Only peers from the torrent's own trackers (BEP 27).
+    #[arg(long)]
+    pub private: bool,
+
+    /// A comment in the torrent.
+    #[arg(long, value_name = "TEXT")]
+    pub comment: Option<String>,
+
+    /// A web seed (BEP 19). Can be given several times.
+    #[arg(long = "web-seed", value_name = "URL")]
+    pub web_seeds: Vec<String>,
+
+    /// Leave the date of creation out, so that the same content makes the same file.
+    #[arg(long)]
+    pub no_date: bool,
+
+    /// Threads that hash. Default: one per core.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+}
+
+/// Generations of piece hashes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TorrentVersion {
+    /// BEP 3.
+    V1,
+    /// BEP 52.
+    V2,
+    /// Both.
+    Hybrid,
+}
+
+/// `sprat create`
+#[derive(Debug, Args)]
+pub struct CreateArgs {
+    /// The file or directory.
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub path: PathBuf,
+
+    /// Where to save the .torrent file. Default: the name of PATH with `.torrent` appended, here.
+    #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+
+    /// Tracker. Each one given is a tier of its own; several in one, separated by commas, share a tier (BEP 12).
+    #[arg(long = "tracker", value_name = "URL[,URL]")]
+    pub trackers: Vec<String>,
+
+    /// How the torrent is made.
+    #[command(flatten)]
+    pub make: MakeArgs,
+}
+
+/// `sprat show`
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// A .torrent file or a magnet link.
+    pub source: String,
+
+    /// Print the magnet link only.
+    #[arg(long)]
+    pub magnet: bool,
+}
+
+/// `sprat verify`
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The .torrent file.
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub torrent: PathBuf,
+
+    /// The directory below which its files are.
+    #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
+    pub dir: PathBuf,
+}
+
+/// `sprat tracker`
+#[derive(Debug, Args)]
+pub struct TrackerArgs {
+    /// Serve HTTP at this address. Can be given several times. Default: port 6969 of every address.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub http: Vec<SocketAddr>,
+
+    /// Serve UDP at this address. Can be given several times. Default: as --http.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub udp: Vec<SocketAddr>,
+
+    /// Seconds between regular announces of a client.
+    #[arg(long, value_name = "SECONDS")]
+    pub interval: Option<u32>,
+
+    /// Serve only the torrents whose info-hashes are in this file, one in hexadecimal a line.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub allow: Option<PathBuf>,
+
+    /// Do not serve the torrents whose info-hashes are in this file.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "allow")]
+    pub deny: Option<PathBuf>,
+}
+
+/// `4096`, `64K`, `1.5M`, `2G`.
+fn byte_count(text: &str) -> Result<u64, String> {
+    let wrong = || format!("`{text}` is not a number of bytes such as 4096, 64K, 1.5M or 2G");
+    let trimmed = text.trim_end_matches("iB").trim_end_matches('B');
+    let (digits, unit) = match trimmed.chars().last() {
+        Some('k' | 'K') => (trimmed.get(..trimmed.len() - 1).unwrap_or_default(), 1_u64 << 10),
+        Some('m' | 'M') => (trimmed.get(..trimmed.len() - 1).unwrap_or_default(), 1 << 20),
+        Some('g' | 'G') => (trimmed.get(..trimmed.len() - 1).unwrap_or_default(), 1 << 30),
+        _ => (trimmed, 1),
+    };
+    if let Ok(whole) = digits.parse::<u64>() {
+        return whole.checked_mul(unit).ok_or_else(wrong);
+    }
+    let fraction = digits.parse::<f64>().map_err(|_| wrong())?;
+    let bytes = fraction * unit as f64;
+    // Exact up to 2^53; nobody means more with a fraction.
+    if bytes.is_finite() && (0.0..9.0e15).contains(&bytes) { Ok(bytes as u64) } else { Err(wrong()) }
+}
+
+/// File numbers of a torrent: `0,3-5`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileNumbers(Vec<std::ops::RangeInclusive<usize>>);
+
+impl FileNumbers {
+    fn parse(text: &str) -> Result<Self, String> {
+        let range = |part: &str| {
+            let (from, to) = part.split_once('-').unwrap_or((part, part));
+            let (from, to) = (from.trim().parse().ok()?, to.trim().parse().ok()?);
+            (from <= to).then_some(from..=to)
+        };
+        let ranges = text.split(',').map(range).collect::<Option<Vec<_>>>();
+        ranges.map(Self).ok_or_else(|| format!("`{text}` is not a list of file numbers such as 0,3-5"))
+    }
+
+    /// Whether `number` is among them.
+    pub fn contains(&self, number: usize) -> bool {
+        self.0.iter().any(|range| range.contains(&number))
+    }
+
+    /// The highest of them.
+    pub fn highest(&self) -> usize {
+        self.0.iter().map(|range| *range.end()).max().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_declaration_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn byte_counts_have_units() {
+        assert_eq!(byte_count("4096"), Ok(4096));
+        assert_eq!(byte_count("64K"), Ok(65536));
+        assert_eq!(byte_count("1.5MiB"), Ok(1_572_864));
+        assert_eq!(byte_count("2G"), Ok(2 << 30));
+        for wrong in ["", "x", "-1", "1T", "99999999999G", "nan", "1e400"] {
+            assert!(byte_count(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn file_numbers_are_lists_of_ranges() {
+        let numbers = FileNumbers::parse("0,3-5").unwrap();
+        assert!(numbers.contains(0) && numbers.contains(4) && !numbers.contains(2));
+        assert_eq!(numbers.highest(), 5);
+        assert!(FileNumbers::parse("5-3").is_err() && FileNumbers::parse("a").is_err());
+    }
+}

@@ -1,0 +1,122 @@
+//! `sprat create`, and the making half of `sprat share`.
+
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::json;
+use sprat_engine::create::{CreateError, CreateOptions, Created};
+use sprat_wire::magnet::Magnet;
+use sprat_wire::metainfo::build::Description;
+use sprat_wire::metainfo::{Metainfo, Version};
+
+use crate::cli::{CreateArgs, MakeArgs, TorrentVersion};
+use crate::exit::{Failure, OrExit as _};
+use crate::output::Output;
+use crate::text;
+
+pub fn run(args: &CreateArgs, output: Output) -> anyhow::Result<()> {
+    let tiers = args.trackers.iter().map(|tier| tier.split(',').map(str::to_owned).collect()).collect();
+    let created = make(&args.path, &args.make, tiers, output)?;
+    let target = args.output.clone().unwrap_or_else(|| PathBuf::from(file_name(&created)));
+    save(&created, &target)?;
+    tell(&created, &target, output);
+    Ok(())
+}
+
+/// Hashes the content and builds the torrent.
+pub fn make(
+    path: &Path,
+    args: &MakeArgs,
+    trackers: Vec<Vec<String>>,
+    output: Output,
+) -> anyhow::Result<Created> {
+    let creation_date = if args.no_date {
+        None
+    } else {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).ok();
+        since_1970.and_then(|duration| i64::try_from(duration.as_secs()).ok())
+    };
+    let options = CreateOptions {
+        path: path.to_path_buf(),
+        version: match args.version {
+            TorrentVersion::V1 => Version::V1,
+            TorrentVersion::V2 => Version::V2,
+            TorrentVersion::Hybrid => Version::Hybrid,
+        },
+        piece_length: args.piece_length.map(u32::try_from).transpose()?,
+        threads: args.threads,
+        description: Description {
+            private: args.private,
+            trackers,
+            web_seeds: args.web_seeds.clone(),
+            comment: args.comment.clone(),
+            created_by: Some(concat!("sprat/", env!("CARGO_PKG_VERSION")).to_owned()),
+            creation_date,
+            ..Description::default()
+        },
+    };
+    let bar = output.bar(1, "hashing {bar:30} {percent:>3}%  {binary_bytes_per_sec}  {eta} left");
+    let result = sprat_engine::create::create(&options, &|done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    let failure = match &result {
+        Err(CreateError::Build(_)) => Failure::Torrent,
+        _ => Failure::Disk,
+    };
+    let created = result.or_exit(failure)?;
+    for link in &created.left_out {
+        output.line(format_args!("left out, a symbolic link: {}", text::safe(&link.to_string_lossy(), 300)));
+    }
+    for file in created.metainfo.info.files.iter().filter(|file| file.original_path.is_some()) {
+        output.line(format_args!("others will save this file as {}", text::safe(&file.path, 300)));
+    }
+    Ok(created)
+}
+
+/// `name.torrent`
+pub fn file_name(created: &Created) -> String {
+    format!("{}.torrent", created.metainfo.info.name)
+}
+
+pub fn save(created: &Created, target: &Path) -> anyhow::Result<()> {
+    // Whole or not at all: beside its place first, then renamed.
+    let mut partial = target.as_os_str().to_owned();
+    partial.push(".part");
+    std::fs::write(&partial, &created.bytes).or_exit(Failure::Disk)?;
+    std::fs::rename(&partial, target).or_exit(Failure::Disk)
+}
+
+pub fn tell(created: &Created, target: &Path, output: Output) {
+    let info = &created.metainfo.info;
+    let seconds = created.elapsed.as_secs_f64();
+    let rate = created.content_length as f64 / seconds.max(1e-9);
+    let magnet = magnet_of(&created.metainfo);
+    output.line(format_args!(
+        "{} in {} pieces of {}, hashed in {seconds:.2} s ({})",
+        text::bytes(created.content_length),
+        info.piece_count(),
+        text::bytes(u64::from(info.piece_length)),
+        text::rate(rate as u64),
+    ));
+    output.result(format_args!("torrent  {}", text::safe(&target.to_string_lossy(), 500)));
+    output.result(format_args!("magnet   {magnet}"));
+    output.object(&json!({
+        "event": "created", "torrent": target, "magnet": magnet.to_string(),
+        "info_hash_v1": created.metainfo.info_hashes.v1().map(|hash| hash.to_string()),
+        "info_hash_v2": created.metainfo.info_hashes.v2().map(|hash| hash.to_string()),
+        "bytes": created.content_length, "pieces": info.piece_count(), "piece_length": info.piece_length,
+        "seconds": seconds,
+    }));
+}
+
+/// The magnet link of a torrent.
+pub fn magnet_of(metainfo: &Metainfo) -> Magnet {
+    Magnet {
+        name: Some(metainfo.info.name.clone()),
+        trackers: metainfo.trackers.iter().flatten().cloned().collect(),
+        web_seeds: metainfo.web_seeds.clone(),
+        ..Magnet::new(metainfo.info_hashes)
+    }
+}

@@ -1,0 +1,57 @@
+//! What the program's exit code says (documented by `sprat --help`).
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// Why a command did not succeed, as far as a script can act on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The torrent, link or URL cannot be used.
+    Torrent = 3,
+    /// The disk would not do as asked.
+    Disk = 4,
+    /// Nothing could be reached, or nothing could be listened on.
+    Network = 5,
+    /// Files do not match their torrent.
+    Mismatch = 6,
+    /// The user interrupted it.
+    Interrupted = 130,
+}
+
+/// An error that carries its exit code through `anyhow`.
+#[derive(Debug)]
+pub struct Coded {
+    failure: Failure,
+    error: anyhow::Error,
+}
+
+impl fmt::Display for Coded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // With its causes, since nobody looks behind this one.
+        write!(f, "{:#}", self.error)
+    }
+}
+
+impl std::error::Error for Coded {}
+
+/// Gives errors their exit code.
+pub trait OrExit<T> {
+    /// As `?`, with this exit code.
+    fn or_exit(self, failure: Failure) -> anyhow::Result<T>;
+}
+
+impl<T, E: Into<anyhow::Error>> OrExit<T> for Result<T, E> {
+    fn or_exit(self, failure: Failure) -> anyhow::Result<T> {
+        self.map_err(|error| Coded { failure, error: error.into() }.into())
+    }
+}
+
+/// An error with this exit code and this text.
+pub fn fail<T>(failure: Failure, text: impl fmt::Display) -> anyhow::Result<T> {
+    Err(anyhow::anyhow!("{text}")).or_exit(failure)
+}
+
+/// The exit code of an error.
+pub fn code(error: &anyhow::Error) -> ExitCode {
+    error.downcast_ref::<Coded>().map_or(ExitCode::FAILURE, |coded| ExitCode::from(coded.failure as u8))
+}

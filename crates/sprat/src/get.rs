@@ -1,0 +1,123 @@
+//! `sprat get`
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::json;
+use sprat_core::io::{AddTorrent, FilePriority, RateLimits};
+use sprat_engine::address_policy::Origin;
+use sprat_engine::http::{HttpClient, HttpConfig, Limits};
+use sprat_wire::magnet::Magnet;
+use sprat_wire::metainfo::Metainfo;
+
+use crate::cli::{FileNumbers, GetArgs};
+use crate::client::{self, Until};
+use crate::exit::{Failure, OrExit as _, fail};
+use crate::output::Output;
+use crate::text;
+
+pub async fn run(args: GetArgs, output: Output) -> anyhow::Result<()> {
+    let metainfo = load(&args, output).await?;
+    let info = &metainfo.info;
+    let priorities = priorities(&metainfo, args.files.as_ref())?;
+    let files = info.files.iter().filter(|file| !file.attributes.pad).count();
+    output.line(format_args!(
+        "{}  {} in {files} {}  {}",
+        text::safe(&info.name, 200),
+        text::bytes(info.total_length()),
+        if files == 1 { "file" } else { "files" },
+        metainfo.info_hashes.primary(),
+    ));
+    output.object(&json!({
+        "event": "torrent", "name": info.name, "info_hash": metainfo.info_hashes.primary().to_string(),
+        "bytes": info.total_length(), "files": files,
+    }));
+    let client = client::start(&args.client, args.preallocate)?;
+    output.object(&json!({ "event": "listening", "port": client.port() }));
+    let add = AddTorrent {
+        metainfo: Arc::new(metainfo),
+        extra_trackers: args.client.trackers.iter().map(|url| vec![url.clone()]).collect(),
+        peers: args.client.peers.clone(),
+        priorities,
+        sequential: args.sequential,
+        limits: RateLimits::default(),
+    };
+    let torrent = client.add(add, args.dir.clone()).await??;
+    let until = if args.seed { Until::Interrupted } else { Until::Finished };
+    client::watch(client, torrent, until, output).await
+}
+
+/// The torrent that the source names.
+async fn load(args: &GetArgs, output: Output) -> anyhow::Result<Metainfo> {
+    let source = args.source.as_str();
+    if source.starts_with("magnet:") {
+        let magnet: Magnet = source.parse().or_exit(Failure::Torrent)?;
+        let name = magnet
+            .name
+            .as_deref()
+            .map_or_else(|| magnet.info_hashes.primary().to_string(), |name| text::safe(name, 200));
+        return fail(
+            Failure::Torrent,
+            format_args!(
+                "{name}: a magnet link holds no hashes of its pieces, and fetching them from peers (BEP 9) is not \
+                 built yet; please use the .torrent file or its URL"
+            ),
+        );
+    }
+    if source.starts_with("http://") || source.starts_with("https://") {
+        output.line(format_args!("fetching {}", client::host_of(source)));
+        let http = HttpClient::new(HttpConfig::new(client::policy(&args.client)));
+        let response =
+            http.get(source, Limits::TORRENT_FILE, Origin::User).await.or_exit(Failure::Network)?;
+        if response.status != 200 {
+            return fail(
+                Failure::Network,
+                format_args!("the server answered with status {}", response.status),
+            );
+        }
+        return Metainfo::parse(&response.body).or_exit(Failure::Torrent);
+    }
+    read(Path::new(source))
+}
+
+/// Reads a `.torrent` file.
+pub fn read(path: &Path) -> anyhow::Result<Metainfo> {
+    use std::io::Read as _;
+    /// What a user may hand us (docs: limits); real files reach 24 MiB.
+    const LONGEST: u64 = 32 * 1024 * 1024;
+    let name = path.display();
+    let open = || {
+        let mut bytes = Vec::new();
+        std::fs::File::open(path)?.take(LONGEST + 1).read_to_end(&mut bytes)?;
+        Ok::<_, std::io::Error>(bytes)
+    };
+    let bytes = match open() {
+        Ok(bytes) => bytes,
+        Err(error) => return fail(Failure::Torrent, format_args!("cannot read {name}: {error}")),
+    };
+    if bytes.len() as u64 > LONGEST {
+        return fail(Failure::Torrent, format_args!("{name} is larger than any .torrent file"));
+    }
+    match Metainfo::parse(&bytes) {
+        Ok(metainfo) => Ok(metainfo),
+        Err(error) => fail(Failure::Torrent, format_args!("{name}: {error}")),
+    }
+}
+
+/// One priority per file of the torrent. Numbers count the files that are not padding.
+fn priorities(metainfo: &Metainfo, wanted: Option<&FileNumbers>) -> anyhow::Result<Vec<FilePriority>> {
+    let Some(wanted) = wanted else { return Ok(Vec::new()) };
+    let mut number = 0;
+    let mut priorities = Vec::with_capacity(metainfo.info.files.len());
+    for file in &metainfo.info.files {
+        let skipped = file.attributes.pad || !wanted.contains(number);
+        priorities.push(if skipped { FilePriority::Skip } else { FilePriority::Normal });
+        number += usize::from(!file.attributes.pad);
+    }
+    anyhow::ensure!(
+        wanted.highest() < number,
+        "--files: the torrent's files are numbered 0 to {}",
+        number - 1
+    );
+    Ok(priorities)
+}
