@@ -336,15 +336,17 @@ impl Picker {
     }
 
     /// From now on only this connection is asked for this piece, from its first block, and before others. When the
-    /// connection goes or chokes, restrict the piece to another, or [`Self::unrestrict`] it. Ends by itself when the
-    /// piece is had.
+    /// connection goes or chokes, restrict the piece to another, or [`Self::unrestrict`] it. A piece that is being
+    /// checked stays so, and is restricted should it fail. Ends by itself when the piece is had.
     pub fn restrict(&mut self, piece: PieceIndex, connection: ConnectionId) {
-        if self.have.contains(piece.get())
-            || self.restricted.insert(piece.get(), connection) == Some(connection)
-        {
+        let state = self.state(piece);
+        if state == PieceState::Have || self.restricted.insert(piece.get(), connection) == Some(connection) {
             return;
         }
-        self.abandon(piece.get());
+        // The answer to a check must find those who sent what was checked.
+        if state != PieceState::Checking {
+            self.abandon(piece.get());
+        }
     }
 
     /// Everybody may be asked for this piece again.

@@ -193,9 +193,12 @@ impl Naive {
                 let Some(peer) = self.peers.get(peer) else { return };
                 let connection = peer.connection;
                 self.picker.restrict(self.piece(index), connection);
-                if !self.facts[index as usize].have && self.facts[index as usize].only != Some(connection) {
-                    self.forget(index);
-                    self.facts[index as usize].only = Some(connection);
+                let fact = &mut self.facts[index as usize];
+                if !fact.have && fact.only != Some(connection) {
+                    fact.only = Some(connection);
+                    if !fact.checking {
+                        self.forget(index);
+                    }
                 }
             }
             Step::Unrestrict(index) => {
