@@ -1,4 +1,9 @@
 //! When to announce to which tracker (BEP 3, BEP 12).
+//!
+//! Trackers stand in tiers, in each tier in random order. The first one that works is announced to; the next is asked
+//! only when those before it have failed, and one that works moves to the front of its tier. A tracker that failed is
+//! tried again after a pause that doubles, and takes its place back when it answers. A hybrid torrent has two swarms:
+//! each info-hash has its own order and its own times.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,83 +119,485 @@ pub struct TrackerStatus {
     pub next_announce: Option<Time>,
 }
 
+/// Pauses after failures begin here and double.
+const FIRST_RETRY: Duration = Duration::from_secs(5);
+
+/// And end here (promise P-13: "5 s to 30 min").
+const LAST_RETRY: Duration = Duration::from_secs(30 * 60);
+
+/// No tracker can keep us away for longer.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// A tracker that knew nobody else is asked again after this, if it does not forbid it: swarms often begin together.
+const LONELY_RETRY: Duration = Duration::from_secs(60);
+
+/// Peers asked for. More than a torrent dials at once, few enough for one UDP packet.
+const PEERS_WANTED: u32 = 80;
+
+/// Trackers taken from a torrent; the rest is ignored. Real torrents have a dozen.
+const MOST_TRACKERS: usize = 100;
+
 /// The trackers of one torrent.
 #[derive(Debug)]
 pub struct Announcer {
     config: AnnouncerConfig,
     rng: fastrand::Rng,
     key: u32,
+    /// One for each pair of tracker and info-hash; its index is its [`TrackerId`].
+    entries: Vec<Entry>,
+    /// Which entries stand in for one another, best first: one chain per info-hash, or per info-hash and tier.
+    chains: Vec<Vec<usize>>,
+    active: bool,
+    want_peers: bool,
+}
+
+/// One tracker and one info-hash.
+#[derive(Debug)]
+struct Entry {
+    url: Arc<str>,
+    tier: usize,
+    info_hash: InfoHash,
+    in_flight: Option<AnnounceEvent>,
+    /// It has been told that we are there, or is being told.
+    knows_us: bool,
+    completed_due: bool,
+    stopped_due: bool,
+    failures: u32,
+    /// The next announce: regular after an answer, another try after a failure.
+    next: Time,
+    /// It does not want to hear from us before.
+    not_before: Time,
+    tracker_id: Option<String>,
+    last_error: Option<String>,
+    seeders: Option<u32>,
+    leechers: Option<u32>,
+    answered_once: bool,
 }
 
 impl Announcer {
-    /// Announces `info_hashes` (two for a hybrid torrent) to the trackers of `tiers`. The first announces are due at once.
+    /// Announces `info_hashes` (two for a hybrid torrent) to the trackers of `tiers`. Nothing is due before
+    /// [`Self::start`].
     #[must_use]
     pub fn new(
         config: AnnouncerConfig,
         tiers: &[Vec<String>],
         info_hashes: &[InfoHash],
         key: u32,
-        rng: fastrand::Rng,
+        mut rng: fastrand::Rng,
     ) -> Self {
-        let _ = (tiers, info_hashes);
-        Self { config, rng, key }
+        let mut entries = Vec::new();
+        let mut chains = Vec::new();
+        let mut shuffled: Vec<(usize, Arc<str>)> = Vec::new();
+        for (tier, urls) in tiers.iter().enumerate() {
+            let mut urls: Vec<Arc<str>> = urls.iter().map(|url| Arc::from(url.trim())).collect();
+            urls.retain(|url| !url.is_empty() && !shuffled.iter().any(|(_, known)| known == url));
+            rng.shuffle(&mut urls);
+            shuffled.extend(urls.into_iter().map(|url| (tier, url)));
+        }
+        shuffled.truncate(MOST_TRACKERS);
+        for info_hash in info_hashes {
+            let mut last_tier = None;
+            for (tier, url) in &shuffled {
+                if last_tier.is_none() || (config.all_tiers && last_tier != Some(*tier)) {
+                    chains.push(Vec::new());
+                }
+                last_tier = Some(*tier);
+                if let Some(chain) = chains.last_mut() {
+                    chain.push(entries.len());
+                }
+                entries.push(Entry::new(Arc::clone(url), *tier, *info_hash));
+            }
+        }
+        Self { config, rng, key, entries, chains, active: false, want_peers: true }
     }
 
     /// The next announce to be made now, if any. Call until `None`.
     pub fn poll(&mut self, now: Time, progress: Progress) -> Option<Announcement> {
-        let _ = (now, progress, self.config, self.key, self.rng.bool());
-        None
+        let (at, event) = match self.farewell() {
+            Some(at) => (at, AnnounceEvent::Stopped),
+            None => self.due(now)?,
+        };
+        let entry = self.entries.get_mut(at)?;
+        match event {
+            AnnounceEvent::Stopped => {
+                entry.stopped_due = false;
+                entry.knows_us = false;
+            }
+            AnnounceEvent::Started => entry.knows_us = true,
+            AnnounceEvent::Completed => entry.completed_due = false,
+            AnnounceEvent::Interval => {}
+        }
+        entry.in_flight = Some(event);
+        let wanted = self.want_peers && event != AnnounceEvent::Stopped;
+        Some(Announcement {
+            tracker: TrackerId(u32::try_from(at).unwrap_or(u32::MAX)),
+            url: Arc::clone(&entry.url),
+            info_hash: entry.info_hash,
+            event,
+            num_want: Some(if wanted { PEERS_WANTED } else { 0 }),
+            tracker_id: entry.tracker_id.clone(),
+            key: self.key,
+            progress,
+        })
     }
 
     /// When [`Self::poll`] will have something; `None` while only answers are awaited.
     #[must_use]
     pub fn next_time(&self) -> Option<Time> {
-        None
+        if self.farewell().is_some() {
+            return Some(Time::ZERO);
+        }
+        if !self.active {
+            return None;
+        }
+        self.chains.iter().filter_map(|chain| self.next_of(chain)).map(|(_, at)| at).min()
     }
 
     /// A tracker answered. Unknown or unexpected ones are ignored.
     pub fn answered(&mut self, now: Time, tracker: TrackerId, response: &AnnounceResponse) {
-        let _ = (now, tracker, response, self.rng.bool());
+        let Some(entry) = self.entries.get_mut(tracker.0 as usize) else { return };
+        let Some(event) = entry.in_flight.take() else { return };
+        if event == AnnounceEvent::Stopped {
+            return;
+        }
+        entry.failures = 0;
+        entry.last_error = None;
+        entry.answered_once = true;
+        entry.seeders = response.complete.or(entry.seeders);
+        entry.leechers = response.incomplete.or(entry.leechers);
+        if response.tracker_id.is_some() {
+            entry.tracker_id.clone_from(&response.tracker_id);
+        }
+        let asked_for = Duration::from_secs(u64::from(response.interval));
+        let interval =
+            asked_for.clamp(self.config.min_interval, LONGEST_INTERVAL.max(self.config.min_interval));
+        let shortest =
+            response.min_interval.map_or(Duration::ZERO, |secs| Duration::from_secs(u64::from(secs)));
+        let shortest = shortest.clamp(self.config.min_interval, interval);
+        let lonely = self.want_peers && response.peers.is_empty();
+        let pause = if lonely { LONELY_RETRY.clamp(shortest, interval) } else { interval };
+        entry.not_before = now + shortest;
+        // Clients that were started together must not come back together for ever.
+        let spread = self.rng.u64(0..=pause.as_millis().try_into().unwrap_or(u64::MAX) / 20);
+        entry.next = now + pause + Duration::from_millis(spread);
+        self.move_to_front(tracker.0 as usize);
     }
 
     /// A tracker did not answer, or answered with an error.
     pub fn failed(&mut self, now: Time, tracker: TrackerId, reason: &str) {
-        let _ = (now, tracker, reason, self.rng.bool());
+        let Some(entry) = self.entries.get_mut(tracker.0 as usize) else { return };
+        let Some(event) = entry.in_flight.take() else { return };
+        match event {
+            // Whoever leaves does not wait for a tracker that is gone.
+            AnnounceEvent::Stopped => return,
+            AnnounceEvent::Started => entry.knows_us = entry.answered_once,
+            AnnounceEvent::Completed => entry.completed_due = true,
+            AnnounceEvent::Interval => {}
+        }
+        entry.failures = entry.failures.saturating_add(1);
+        entry.last_error = Some(reason.chars().take(300).collect());
+        let pause = FIRST_RETRY.saturating_mul(1 << entry.failures.saturating_sub(1).min(16)).min(LAST_RETRY);
+        // Half to all of it: those who failed together try again apart.
+        let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        entry.next = now + Duration::from_millis(self.rng.u64(millis / 2..=millis));
     }
 
     /// The download has become complete: trackers that know us are told.
     pub fn completed(&mut self, now: Time) {
-        let _ = (now, self.rng.bool());
+        for entry in &mut self.entries {
+            if entry.knows_us {
+                entry.completed_due = true;
+                entry.next = entry.next.min(now);
+            }
+        }
     }
 
     /// We leave: trackers that know us are told, once, and nothing else is announced until [`Self::start`].
-    pub fn stop(&mut self, now: Time) {
-        let _ = (now, self.rng.bool());
+    pub fn stop(&mut self, _now: Time) {
+        self.active = false;
+        for entry in &mut self.entries {
+            entry.stopped_due = entry.knows_us;
+            entry.completed_due = false;
+        }
     }
 
     /// Whether, after [`Self::stop`], every tracker that had to be told was.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
-        true
+        !self.active && self.entries.iter().all(|entry| !entry.stopped_due && entry.in_flight.is_none())
     }
 
-    /// Begins anew after [`Self::stop`].
+    /// We are there, for the first time or again: the first announces are due at once.
     pub fn start(&mut self, now: Time) {
-        let _ = (now, self.rng.bool());
+        self.active = true;
+        for entry in &mut self.entries {
+            entry.stopped_due = false;
+            entry.next = now;
+        }
     }
 
-    /// The user wants an announce now. It is made as soon as the tracker's minimum interval allows.
+    /// The user wants to hear from the trackers now; those that forbid it are asked as soon as they allow.
     pub fn force(&mut self, now: Time) {
-        let _ = (now, self.rng.bool());
+        for entry in &mut self.entries {
+            entry.next = entry.next.min(now.max(entry.not_before));
+        }
     }
 
-    /// Whether more peers are welcome.
-    pub fn want_peers(&mut self, now: Time, wanted: bool) {
-        let _ = (now, wanted, self.rng.bool());
+    /// Whether trackers are asked for peers, or only told that we are there.
+    pub const fn want_peers(&mut self, _now: Time, wanted: bool) {
+        self.want_peers = wanted;
     }
 
-    /// All trackers, for a person.
+    /// Every pair of tracker and info-hash, in the order of the torrent.
     pub fn trackers(&self) -> impl Iterator<Item = TrackerStatus> + '_ {
-        std::iter::empty()
+        self.entries.iter().enumerate().map(|(at, entry)| TrackerStatus {
+            tracker: TrackerId(u32::try_from(at).unwrap_or(u32::MAX)),
+            url: Arc::clone(&entry.url),
+            tier: entry.tier,
+            info_hash: entry.info_hash,
+            state: entry.state(),
+            last_error: entry.last_error.clone(),
+            failures: entry.failures,
+            seeders: entry.seeders,
+            leechers: entry.leechers,
+            next_announce: (self.active
+                && entry.in_flight.is_none()
+                && entry.state() != TrackerState::Unused)
+                .then_some(entry.next),
+        })
+    }
+
+    /// The URL behind a name.
+    #[must_use]
+    pub fn url(&self, tracker: TrackerId) -> Option<Arc<str>> {
+        self.entries.get(tracker.0 as usize).map(|entry| Arc::clone(&entry.url))
+    }
+
+    /// A tracker that has to be told that we leave.
+    fn farewell(&self) -> Option<usize> {
+        if self.active {
+            return None;
+        }
+        self.entries.iter().position(|entry| entry.stopped_due && entry.in_flight.is_none())
+    }
+
+    /// The first chain whose turn it is.
+    fn due(&self, now: Time) -> Option<(usize, AnnounceEvent)> {
+        if !self.active {
+            return None;
+        }
+        let next = self.chains.iter().filter_map(|chain| self.next_of(chain));
+        let (at, _) = next.filter(|(_, time)| *time <= now).min_by_key(|(at, time)| (*time, *at))?;
+        Some((at, self.entries.get(at)?.next_event()))
+    }
+
+    /// Whom this chain announces to next, and when; `None` while it waits for an answer.
+    ///
+    /// That is the first entry that is not known to fail, or one before it that failed and is to be tried again sooner.
+    fn next_of(&self, chain: &[usize]) -> Option<(usize, Time)> {
+        let mut soonest: Option<(usize, Time)> = None;
+        for at in chain {
+            let entry = self.entries.get(*at)?;
+            if entry.in_flight.is_some() {
+                return None;
+            }
+            if soonest.is_none_or(|(_, time)| entry.next < time) {
+                soonest = Some((*at, entry.next));
+            }
+            if entry.failures == 0 {
+                break;
+            }
+        }
+        soonest
+    }
+
+    /// BEP 12: the tracker that works is the first of its tier from now on.
+    fn move_to_front(&mut self, at: usize) {
+        let entries = &self.entries;
+        let tier = |at: usize| entries.get(at).map(|entry| entry.tier);
+        for chain in &mut self.chains {
+            let Some(from) = chain.iter().position(|other| *other == at) else { continue };
+            let Some(to) = chain.iter().position(|other| tier(*other) == tier(at)) else { continue };
+            if let Some(part) = chain.get_mut(to..=from) {
+                part.rotate_right(1);
+            }
+        }
+    }
+}
+
+impl Entry {
+    const fn new(url: Arc<str>, tier: usize, info_hash: InfoHash) -> Self {
+        Self {
+            url,
+            tier,
+            info_hash,
+            in_flight: None,
+            knows_us: false,
+            completed_due: false,
+            stopped_due: false,
+            failures: 0,
+            next: Time::ZERO,
+            not_before: Time::ZERO,
+            tracker_id: None,
+            last_error: None,
+            seeders: None,
+            leechers: None,
+            answered_once: false,
+        }
+    }
+
+    const fn next_event(&self) -> AnnounceEvent {
+        match (self.knows_us, self.completed_due) {
+            (false, _) => AnnounceEvent::Started,
+            (true, true) => AnnounceEvent::Completed,
+            (true, false) => AnnounceEvent::Interval,
+        }
+    }
+
+    const fn state(&self) -> TrackerState {
+        match (self.in_flight, self.failures, self.answered_once) {
+            (Some(_), _, _) => TrackerState::Announcing,
+            (None, 1.., _) => TrackerState::Failing,
+            (None, 0, true) => TrackerState::Working,
+            (None, 0, false) => TrackerState::Unused,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: InfoHash = InfoHash([7; 20]);
+
+    fn announcer(tiers: &[&[&str]], hashes: &[InfoHash]) -> Announcer {
+        let tiers: Vec<Vec<String>> =
+            tiers.iter().map(|tier| tier.iter().map(|url| (*url).to_owned()).collect()).collect();
+        let rng = fastrand::Rng::with_seed(1);
+        let mut announcer = Announcer::new(AnnouncerConfig::default(), &tiers, hashes, 5, rng);
+        announcer.start(Time::ZERO);
+        announcer
+    }
+
+    fn poll(announcer: &mut Announcer, now: Time) -> Option<(TrackerId, String, AnnounceEvent)> {
+        let made = announcer.poll(now, Progress::default())?;
+        Some((made.tracker, made.url.to_string(), made.event))
+    }
+
+    fn answer() -> AnnounceResponse {
+        AnnounceResponse {
+            interval: 1800,
+            peers: vec!["1.2.3.4:5".parse().unwrap()],
+            ..AnnounceResponse::default()
+        }
+    }
+
+    #[test]
+    fn events_are_told_once_each() {
+        let mut announcer = announcer(&[&["http://a/announce"]], &[HASH]);
+        let (id, _, event) = poll(&mut announcer, Time::ZERO).unwrap();
+        assert_eq!(event, AnnounceEvent::Started);
+        assert_eq!(poll(&mut announcer, Time::ZERO), None);
+        assert_eq!(announcer.next_time(), None, "an answer is awaited");
+        announcer.answered(Time::from_secs(1), id, &answer());
+        announcer.completed(Time::from_secs(10));
+        assert_eq!(poll(&mut announcer, Time::from_secs(10)).unwrap().2, AnnounceEvent::Completed);
+        announcer.answered(Time::from_secs(11), id, &answer());
+        let next = announcer.next_time().unwrap();
+        assert!((Time::from_secs(1811)..=Time::from_secs(1811 + 90)).contains(&next), "{next:?}");
+        assert_eq!(poll(&mut announcer, next).unwrap().2, AnnounceEvent::Interval);
+        announcer.stop(next);
+        assert_eq!(poll(&mut announcer, next), None, "not while an announce is under way");
+        announcer.answered(next, id, &answer());
+        assert_eq!(poll(&mut announcer, next).unwrap().2, AnnounceEvent::Stopped);
+        announcer.failed(next, id, "gone");
+        assert!(announcer.is_stopped() && announcer.next_time().is_none());
+        assert_eq!(poll(&mut announcer, Time::from_secs(99_999)), None);
+    }
+
+    #[test]
+    fn a_dead_tracker_is_passed_over_and_tried_again_with_growing_pauses() {
+        let mut announcer = announcer(&[&["http://dead/"], &["udp://alive/"]], &[HASH]);
+        let (dead, url, _) = poll(&mut announcer, Time::ZERO).unwrap();
+        assert_eq!(url, "http://dead/");
+        announcer.failed(Time::from_secs(2), dead, "no answer");
+        let (alive, url, event) = poll(&mut announcer, Time::from_secs(2)).unwrap();
+        assert_eq!((url.as_str(), event), ("udp://alive/", AnnounceEvent::Started));
+        announcer.answered(Time::from_secs(2), alive, &answer());
+        let mut now = Time::from_secs(2);
+        for failures in 1..20_u32 {
+            let next = announcer.next_time().unwrap();
+            let pause = next.since(now);
+            let longest = FIRST_RETRY.saturating_mul(1 << (failures - 1).min(16)).min(LAST_RETRY);
+            now = next;
+            let (id, _, _) = poll(&mut announcer, now).unwrap();
+            if id == dead {
+                assert!(pause <= longest, "{failures}: {pause:?}");
+                announcer.failed(now, dead, "no answer");
+            } else {
+                announcer.answered(now, alive, &answer());
+            }
+        }
+        // It comes back, and is the one again.
+        while announcer.trackers().any(|status| status.tracker == dead && status.failures > 0) {
+            now = announcer.next_time().unwrap();
+            let (id, _, _) = poll(&mut announcer, now).unwrap();
+            announcer.answered(now, id, &answer());
+        }
+        now = announcer.next_time().unwrap();
+        assert_eq!(poll(&mut announcer, now).unwrap().0, dead);
+    }
+
+    #[test]
+    fn a_working_tracker_moves_to_the_front_of_its_tier_only() {
+        let mut announcer = announcer(&[&["http://a/", "http://b/"], &["http://c/"]], &[HASH]);
+        let (first, _, _) = poll(&mut announcer, Time::ZERO).unwrap();
+        announcer.failed(Time::ZERO, first, "x");
+        let (second, _, _) = poll(&mut announcer, Time::ZERO).unwrap();
+        announcer.answered(Time::ZERO, second, &answer());
+        assert_eq!(announcer.chains, [vec![second.0 as usize, first.0 as usize, 2]]);
+    }
+
+    #[test]
+    fn a_hybrid_announces_both_hashes() {
+        let other = InfoHash([9; 20]);
+        let mut announcer = announcer(&[&["http://a/"]], &[HASH, other]);
+        let first = announcer.poll(Time::ZERO, Progress::default()).unwrap();
+        let second = announcer.poll(Time::ZERO, Progress::default()).unwrap();
+        assert_eq!([first.info_hash, second.info_hash], [HASH, other]);
+        assert_eq!(poll(&mut announcer, Time::ZERO), None);
+    }
+
+    #[test]
+    fn trackers_cannot_choose_absurd_intervals() {
+        for interval in [0, 1, u32::MAX] {
+            let mut announcer = announcer(&[&["http://a/"]], &[HASH]);
+            let (id, _, _) = poll(&mut announcer, Time::ZERO).unwrap();
+            let min_interval = Some(u32::MAX);
+            announcer.answered(Time::ZERO, id, &AnnounceResponse { interval, min_interval, ..answer() });
+            let next = announcer.next_time().unwrap();
+            assert!(next >= Time::from_secs(30) && next <= Time::from_secs(7600), "{interval}: {next:?}");
+        }
+    }
+
+    #[test]
+    fn a_lonely_client_asks_again_soon_unless_forbidden() {
+        let mut announcer = announcer(&[&["http://a/"]], &[HASH]);
+        let (id, _, _) = poll(&mut announcer, Time::ZERO).unwrap();
+        announcer.answered(Time::ZERO, id, &AnnounceResponse { peers: Vec::new(), ..answer() });
+        assert!(announcer.next_time().unwrap() <= Time::from_secs(63));
+        let (id, _, _) = poll(&mut announcer, Time::from_secs(70)).unwrap();
+        let forbidding = AnnounceResponse { peers: Vec::new(), min_interval: Some(900), ..answer() };
+        announcer.answered(Time::from_secs(70), id, &forbidding);
+        announcer.force(Time::from_secs(71));
+        assert!(announcer.next_time().unwrap() >= Time::from_secs(970));
+    }
+
+    #[test]
+    fn answers_nobody_waits_for_change_nothing() {
+        let mut announcer = announcer(&[&["http://a/"]], &[HASH]);
+        announcer.answered(Time::ZERO, TrackerId(0), &answer());
+        announcer.failed(Time::ZERO, TrackerId(77), "x");
+        assert_eq!(announcer.next_time(), Some(Time::ZERO));
     }
 }

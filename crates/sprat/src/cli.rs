@@ -9,22 +9,22 @@ use clap_complete::Shell;
 /// A complete BitTorrent system: client, tracker and demo in one program.
 #[derive(Debug, Parser)]
 #[command(name = "sprat", version, max_term_width = 100, after_help = EXIT_CODES)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
 
     /// Print one JSON object per line instead of text and progress bars.
     #[arg(long, global = true)]
-    pub json: bool,
+    pub(crate) json: bool,
 
     /// Print errors only.
     #[arg(long, short, global = true)]
-    pub quiet: bool,
+    pub(crate) quiet: bool,
 
     /// Log to standard error; give it twice for more.
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
-    pub verbose: u8,
+    pub(crate) verbose: u8,
 }
 
 /// Told by `--help`, and kept by [`crate::exit`].
@@ -33,7 +33,7 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 torrent
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Download what a .torrent file, a magnet link or the URL of a .torrent file names.
     Get(GetArgs),
     /// Make a torrent of a file or directory and seed it.
@@ -62,140 +62,140 @@ pub enum Command {
 
 /// How the client behaves in the network and on disk.
 #[derive(Debug, Args)]
-pub struct ClientArgs {
+pub(crate) struct ClientArgs {
     /// Port on which peers reach us; 0 takes any. Default: the first free one of 6881 to 6889.
     #[arg(long, value_name = "PORT")]
-    pub port: Option<u16>,
+    pub(crate) port: Option<u16>,
 
     /// Accept and make connections on this machine only.
     #[arg(long)]
-    pub loopback: bool,
+    pub(crate) loopback: bool,
 
     /// Also announce to trackers besides those of the torrent. Can be given several times.
     #[arg(long = "tracker", value_name = "URL")]
-    pub trackers: Vec<String>,
+    pub(crate) trackers: Vec<String>,
 
     /// Also connect to this peer. Can be given several times.
     #[arg(long = "peer", value_name = "ADDRESS:PORT")]
-    pub peers: Vec<SocketAddr>,
+    pub(crate) peers: Vec<SocketAddr>,
 
     /// Let torrents and trackers lead to this machine and the local network. Off by default: a torrent from a
     /// stranger could otherwise make sprat talk to your router.
     #[arg(long)]
-    pub allow_private: bool,
+    pub(crate) allow_private: bool,
 
     /// Limit of the download rate, bytes per second; K, M and G are 1024, 1024² and 1024³.
     #[arg(long, value_name = "RATE", value_parser = byte_count)]
-    pub download_limit: Option<u64>,
+    pub(crate) download_limit: Option<u64>,
 
     /// Limit of the upload rate, bytes per second; K, M and G are 1024, 1024² and 1024³.
     #[arg(long, value_name = "RATE", value_parser = byte_count)]
-    pub upload_limit: Option<u64>,
+    pub(crate) upload_limit: Option<u64>,
 
     /// Connections of the torrent at most.
     #[arg(long, value_name = "N", default_value_t = 100)]
-    pub connections: usize,
+    pub(crate) connections: usize,
 
     /// Where resume records are kept. Default: the state directory of the platform.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub state_dir: Option<PathBuf>,
+    pub(crate) state_dir: Option<PathBuf>,
 }
 
 /// `sprat get`
 #[derive(Debug, Args)]
-pub struct GetArgs {
+pub(crate) struct GetArgs {
     /// A .torrent file, a magnet link, or an http(s) URL of a .torrent file.
-    pub source: String,
+    pub(crate) source: String,
 
     /// Where the files go.
     #[arg(long, short, value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
-    pub dir: PathBuf,
+    pub(crate) dir: PathBuf,
 
     /// Fetch only these files, by the numbers that `sprat show` prints: `0,3-5`.
     #[arg(long, value_name = "NUMBERS", value_parser = FileNumbers::parse)]
-    pub files: Option<FileNumbers>,
+    pub(crate) files: Option<FileNumbers>,
 
     /// Fetch the pieces in order, so that the beginning can be used early.
     #[arg(long)]
-    pub sequential: bool,
+    pub(crate) sequential: bool,
 
     /// Reserve the space of every file when its first byte is written.
     #[arg(long)]
-    pub preallocate: bool,
+    pub(crate) preallocate: bool,
 
     /// Go on seeding when everything is there, until interrupted.
     #[arg(long)]
-    pub seed: bool,
+    pub(crate) seed: bool,
 
     /// In the network and on disk.
     #[command(flatten)]
-    pub client: ClientArgs,
+    pub(crate) client: ClientArgs,
 }
 
 /// `sprat share`
 #[derive(Debug, Args)]
-pub struct ShareArgs {
+pub(crate) struct ShareArgs {
     /// The file or directory.
     #[arg(value_hint = ValueHint::AnyPath)]
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
 
     /// Seed by this .torrent file instead of making one; PATH is the directory that holds its content, or the content.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub torrent: Option<PathBuf>,
+    pub(crate) torrent: Option<PathBuf>,
 
     /// Where to save the .torrent file. Default: PATH with `.torrent` appended.
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "torrent")]
-    pub output: Option<PathBuf>,
+    pub(crate) output: Option<PathBuf>,
 
     /// Run a tracker of our own at this address and put it into the torrent. Without any --tracker it is done on a
     /// free port.
     #[arg(long, value_name = "ADDRESS:PORT")]
-    pub embedded_tracker: Option<SocketAddr>,
+    pub(crate) embedded_tracker: Option<SocketAddr>,
 
     /// How the torrent is made.
     #[command(flatten)]
-    pub make: MakeArgs,
+    pub(crate) make: MakeArgs,
 
     /// In the network and on disk.
     #[command(flatten)]
-    pub client: ClientArgs,
+    pub(crate) client: ClientArgs,
 }
 
 /// How a torrent is made.
 #[derive(Debug, Args)]
-pub struct MakeArgs {
+pub(crate) struct MakeArgs {
     /// Which piece hashes: v1 is understood by all clients, v2 finds bad data exactly, hybrid has both.
     #[arg(long, value_enum, default_value_t = TorrentVersion::Hybrid)]
-    pub version: TorrentVersion,
+    pub(crate) version: TorrentVersion,
 
     /// Bytes per piece, a power of two; K and M are allowed. Default: follows the size.
     #[arg(long, value_name = "BYTES", value_parser = byte_count)]
-    pub piece_length: Option<u64>,
+    pub(crate) piece_length: Option<u64>,
 
     /// Only peers from the torrent's own trackers (BEP 27).
     #[arg(long)]
-    pub private: bool,
+    pub(crate) private: bool,
 
     /// A comment in the torrent.
     #[arg(long, value_name = "TEXT")]
-    pub comment: Option<String>,
+    pub(crate) comment: Option<String>,
 
     /// A web seed (BEP 19). Can be given several times.
     #[arg(long = "web-seed", value_name = "URL")]
-    pub web_seeds: Vec<String>,
+    pub(crate) web_seeds: Vec<String>,
 
     /// Leave the date of creation out, so that the same content makes the same file.
     #[arg(long)]
-    pub no_date: bool,
+    pub(crate) no_date: bool,
 
     /// Threads that hash. Default: one per core.
     #[arg(long, value_name = "N")]
-    pub threads: Option<usize>,
+    pub(crate) threads: Option<usize>,
 }
 
 /// Generations of piece hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum TorrentVersion {
+pub(crate) enum TorrentVersion {
     /// BEP 3.
     V1,
     /// BEP 52.
@@ -206,69 +206,69 @@ pub enum TorrentVersion {
 
 /// `sprat create`
 #[derive(Debug, Args)]
-pub struct CreateArgs {
+pub(crate) struct CreateArgs {
     /// The file or directory.
     #[arg(value_hint = ValueHint::AnyPath)]
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
 
     /// Where to save the .torrent file. Default: the name of PATH with `.torrent` appended, here.
     #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub output: Option<PathBuf>,
+    pub(crate) output: Option<PathBuf>,
 
     /// Tracker. Each one given is a tier of its own; several in one, separated by commas, share a tier (BEP 12).
     #[arg(long = "tracker", value_name = "URL[,URL]")]
-    pub trackers: Vec<String>,
+    pub(crate) trackers: Vec<String>,
 
     /// How the torrent is made.
     #[command(flatten)]
-    pub make: MakeArgs,
+    pub(crate) make: MakeArgs,
 }
 
 /// `sprat show`
 #[derive(Debug, Args)]
-pub struct ShowArgs {
+pub(crate) struct ShowArgs {
     /// A .torrent file or a magnet link.
-    pub source: String,
+    pub(crate) source: String,
 
     /// Print the magnet link only.
     #[arg(long)]
-    pub magnet: bool,
+    pub(crate) magnet: bool,
 }
 
 /// `sprat verify`
 #[derive(Debug, Args)]
-pub struct VerifyArgs {
+pub(crate) struct VerifyArgs {
     /// The .torrent file.
     #[arg(value_hint = ValueHint::FilePath)]
-    pub torrent: PathBuf,
+    pub(crate) torrent: PathBuf,
 
     /// The directory below which its files are.
     #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
-    pub dir: PathBuf,
+    pub(crate) dir: PathBuf,
 }
 
 /// `sprat tracker`
 #[derive(Debug, Args)]
-pub struct TrackerArgs {
+pub(crate) struct TrackerArgs {
     /// Serve HTTP at this address. Can be given several times. Default: port 6969 of every address.
     #[arg(long, value_name = "ADDRESS:PORT")]
-    pub http: Vec<SocketAddr>,
+    pub(crate) http: Vec<SocketAddr>,
 
     /// Serve UDP at this address. Can be given several times. Default: as --http.
     #[arg(long, value_name = "ADDRESS:PORT")]
-    pub udp: Vec<SocketAddr>,
+    pub(crate) udp: Vec<SocketAddr>,
 
     /// Seconds between regular announces of a client.
     #[arg(long, value_name = "SECONDS")]
-    pub interval: Option<u32>,
+    pub(crate) interval: Option<u32>,
 
     /// Serve only the torrents whose info-hashes are in this file, one in hexadecimal a line.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub allow: Option<PathBuf>,
+    pub(crate) allow: Option<PathBuf>,
 
     /// Do not serve the torrents whose info-hashes are in this file.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "allow")]
-    pub deny: Option<PathBuf>,
+    pub(crate) deny: Option<PathBuf>,
 }
 
 /// `4096`, `64K`, `1.5M`, `2G`.
@@ -292,7 +292,7 @@ fn byte_count(text: &str) -> Result<u64, String> {
 
 /// File numbers of a torrent: `0,3-5`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileNumbers(Vec<std::ops::RangeInclusive<usize>>);
+pub(crate) struct FileNumbers(Vec<std::ops::RangeInclusive<usize>>);
 
 impl FileNumbers {
     fn parse(text: &str) -> Result<Self, String> {
@@ -306,12 +306,12 @@ impl FileNumbers {
     }
 
     /// Whether `number` is among them.
-    pub fn contains(&self, number: usize) -> bool {
+    pub(crate) fn contains(&self, number: usize) -> bool {
         self.0.iter().any(|range| range.contains(&number))
     }
 
     /// The highest of them.
-    pub fn highest(&self) -> usize {
+    pub(crate) fn highest(&self) -> usize {
         self.0.iter().map(|range| *range.end()).max().unwrap_or(0)
     }
 }

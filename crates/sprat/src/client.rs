@@ -28,18 +28,18 @@ const USUAL_PORTS: std::ops::RangeInclusive<u16> = 6881..=6889;
 const REFRESH: Duration = Duration::from_millis(250);
 
 /// Runs a future on a runtime of its own, on this thread.
-pub fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+pub(crate) fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("cannot start the event loop")?.block_on(future)
 }
 
 /// Whom strangers may make us contact.
-pub fn policy(args: &ClientArgs) -> Arc<AddressPolicy> {
+pub(crate) fn policy(args: &ClientArgs) -> Arc<AddressPolicy> {
     Arc::new(if args.allow_private { AddressPolicy::permissive() } else { AddressPolicy::public() })
 }
 
 /// Starts a client as the flags say.
-pub fn start(args: &ClientArgs, preallocate: bool) -> anyhow::Result<Client> {
+pub(crate) fn start(args: &ClientArgs, preallocate: bool) -> anyhow::Result<Client> {
     let limits = RateLimits { download: args.download_limit, upload: args.upload_limit };
     let ports = args.port.map_or(USUAL_PORTS, |port| port..=port);
     let listen = |ports| {
@@ -80,7 +80,7 @@ fn state_directory() -> PathBuf {
 
 /// When to stop watching.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Until {
+pub(crate) enum Until {
     /// Everything wanted is there.
     Finished,
     /// The user interrupts.
@@ -88,7 +88,12 @@ pub enum Until {
 }
 
 /// Shows a torrent's progress until it is over. A client that is interrupted has been shut down when this returns.
-pub async fn watch(client: Client, torrent: TorrentId, until: Until, output: Output) -> anyhow::Result<()> {
+pub(crate) async fn watch(
+    client: Client,
+    torrent: TorrentId,
+    until: Until,
+    output: Output,
+) -> anyhow::Result<()> {
     let result = show_progress(&client, torrent, until, output).await;
     let shut_down = client.shut_down().await;
     result?;
@@ -251,7 +256,7 @@ fn tell(event: &Event, output: Output) -> anyhow::Result<()> {
 }
 
 /// Scheme and host of a tracker: the rest may hold a passkey.
-pub fn host_of(url: &str) -> String {
+pub(crate) fn host_of(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = authority.rsplit('@').next().unwrap_or_default();

@@ -14,7 +14,7 @@ use crate::exit::{Failure, OrExit as _};
 use crate::output::Output;
 use crate::text;
 
-pub fn run(args: &CreateArgs, output: Output) -> anyhow::Result<()> {
+pub(crate) fn run(args: &CreateArgs, output: Output) -> anyhow::Result<()> {
     let tiers = args.trackers.iter().map(|tier| tier.split(',').map(str::to_owned).collect()).collect();
     let created = make(&args.path, &args.make, tiers, output)?;
     let target = args.output.clone().unwrap_or_else(|| PathBuf::from(file_name(&created)));
@@ -24,7 +24,7 @@ pub fn run(args: &CreateArgs, output: Output) -> anyhow::Result<()> {
 }
 
 /// Hashes the content and builds the torrent.
-pub fn make(
+pub(crate) fn make(
     path: &Path,
     args: &MakeArgs,
     trackers: Vec<Vec<String>>,
@@ -76,11 +76,11 @@ pub fn make(
 }
 
 /// `name.torrent`
-pub fn file_name(created: &Created) -> String {
+pub(crate) fn file_name(created: &Created) -> String {
     format!("{}.torrent", created.metainfo.info.name)
 }
 
-pub fn save(created: &Created, target: &Path) -> anyhow::Result<()> {
+pub(crate) fn save(created: &Created, target: &Path) -> anyhow::Result<()> {
     // Whole or not at all: beside its place first, then renamed.
     let mut partial = target.as_os_str().to_owned();
     partial.push(".part");
@@ -88,7 +88,7 @@ pub fn save(created: &Created, target: &Path) -> anyhow::Result<()> {
     std::fs::rename(&partial, target).or_exit(Failure::Disk)
 }
 
-pub fn tell(created: &Created, target: &Path, output: Output) {
+pub(crate) fn tell(created: &Created, target: &Path, output: Output) {
     let info = &created.metainfo.info;
     let seconds = created.elapsed.as_secs_f64();
     let rate = created.content_length as f64 / seconds.max(1e-9);
@@ -112,7 +112,7 @@ pub fn tell(created: &Created, target: &Path, output: Output) {
 }
 
 /// The magnet link of a torrent.
-pub fn magnet_of(metainfo: &Metainfo) -> Magnet {
+pub(crate) fn magnet_of(metainfo: &Metainfo) -> Magnet {
     Magnet {
         name: Some(metainfo.info.name.clone()),
         trackers: metainfo.trackers.iter().flatten().cloned().collect(),

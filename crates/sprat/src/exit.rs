@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 /// Why a command did not succeed, as far as a script can act on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// The torrent, link or URL cannot be used.
     Torrent = 3,
     /// The disk would not do as asked.
@@ -20,7 +20,7 @@ pub enum Failure {
 
 /// An error that carries its exit code through `anyhow`.
 #[derive(Debug)]
-pub struct Coded {
+pub(crate) struct Coded {
     failure: Failure,
     error: anyhow::Error,
 }
@@ -35,7 +35,7 @@ impl fmt::Display for Coded {
 impl std::error::Error for Coded {}
 
 /// Gives errors their exit code.
-pub trait OrExit<T> {
+pub(crate) trait OrExit<T> {
     /// As `?`, with this exit code.
     fn or_exit(self, failure: Failure) -> anyhow::Result<T>;
 }
@@ -47,11 +47,11 @@ impl<T, E: Into<anyhow::Error>> OrExit<T> for Result<T, E> {
 }
 
 /// An error with this exit code and this text.
-pub fn fail<T>(failure: Failure, text: impl fmt::Display) -> anyhow::Result<T> {
+pub(crate) fn fail<T>(failure: Failure, text: impl fmt::Display) -> anyhow::Result<T> {
     Err(anyhow::anyhow!("{text}")).or_exit(failure)
 }
 
 /// The exit code of an error.
-pub fn code(error: &anyhow::Error) -> ExitCode {
+pub(crate) fn code(error: &anyhow::Error) -> ExitCode {
     error.downcast_ref::<Coded>().map_or(ExitCode::FAILURE, |coded| ExitCode::from(coded.failure as u8))
 }

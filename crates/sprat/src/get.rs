@@ -16,7 +16,7 @@ use crate::exit::{Failure, OrExit as _, fail};
 use crate::output::Output;
 use crate::text;
 
-pub async fn run(args: GetArgs, output: Output) -> anyhow::Result<()> {
+pub(crate) async fn run(args: GetArgs, output: Output) -> anyhow::Result<()> {
     let metainfo = load(&args, output).await?;
     let info = &metainfo.info;
     let priorities = priorities(&metainfo, args.files.as_ref())?;
@@ -81,7 +81,7 @@ async fn load(args: &GetArgs, output: Output) -> anyhow::Result<Metainfo> {
 }
 
 /// Reads a `.torrent` file.
-pub fn read(path: &Path) -> anyhow::Result<Metainfo> {
+pub(crate) fn read(path: &Path) -> anyhow::Result<Metainfo> {
     use std::io::Read as _;
     /// What a user may hand us (docs: limits); real files reach 24 MiB.
     const LONGEST: u64 = 32 * 1024 * 1024;

@@ -8,24 +8,24 @@ use serde::Serialize;
 
 /// How to print, decided once from the flags and from where standard output leads.
 #[derive(Debug, Clone, Copy)]
-pub struct Output {
+pub(crate) struct Output {
     json: bool,
     quiet: bool,
 }
 
 impl Output {
     /// From `--json` and `--quiet`.
-    pub const fn new(json: bool, quiet: bool) -> Self {
+    pub(crate) const fn new(json: bool, quiet: bool) -> Self {
         Self { json, quiet }
     }
 
     /// Whether scripts read along.
-    pub const fn is_json(self) -> bool {
+    pub(crate) const fn is_json(self) -> bool {
         self.json
     }
 
     /// A line for people.
-    pub fn line(self, text: impl std::fmt::Display) {
+    pub(crate) fn line(self, text: impl std::fmt::Display) {
         if !self.json && !self.quiet {
             // A closed pipe is the reader's choice.
             let _ = writeln!(std::io::stdout().lock(), "{text}");
@@ -33,23 +33,23 @@ impl Output {
     }
 
     /// What the command was asked for: printed even when quiet.
-    pub fn result(self, text: impl std::fmt::Display) {
+    pub(crate) fn result(self, text: impl std::fmt::Display) {
         if !self.json {
             let _ = writeln!(std::io::stdout().lock(), "{text}");
         }
     }
 
     /// An object for scripts.
-    pub fn object(self, object: &impl Serialize) {
-        if self.json {
-            if let Ok(text) = serde_json::to_string(object) {
-                let _ = writeln!(std::io::stdout().lock(), "{text}");
-            }
+    pub(crate) fn object(self, object: &impl Serialize) {
+        if self.json
+            && let Ok(text) = serde_json::to_string(object)
+        {
+            let _ = writeln!(std::io::stdout().lock(), "{text}");
         }
     }
 
     /// A progress bar on standard error, hidden unless a person watches.
-    pub fn bar(self, total: u64, template: &str) -> ProgressBar {
+    pub(crate) fn bar(self, total: u64, template: &str) -> ProgressBar {
         let watched = std::io::stderr().is_terminal() && !self.json && !self.quiet;
         let target = if watched { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());

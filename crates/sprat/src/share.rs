@@ -17,7 +17,7 @@ use crate::exit::{Failure, OrExit as _};
 use crate::output::Output;
 use crate::{create, get};
 
-pub fn run(args: ShareArgs, output: Output) -> anyhow::Result<()> {
+pub(crate) fn run(args: ShareArgs, output: Output) -> anyhow::Result<()> {
     let embedded = embedded_tracker(&args)?;
     let mut trackers = args.client.trackers.clone();
     if let Some((_, url)) = &embedded {

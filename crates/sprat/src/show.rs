@@ -11,7 +11,7 @@ use crate::exit::{Failure, OrExit as _};
 use crate::output::Output;
 use crate::{create, get, text};
 
-pub fn run(args: &ShowArgs, output: Output) -> anyhow::Result<()> {
+pub(crate) fn run(args: &ShowArgs, output: Output) -> anyhow::Result<()> {
     if args.source.starts_with("magnet:") {
         let magnet: Magnet = args.source.parse().or_exit(Failure::Torrent)?;
         show_magnet(&magnet, output);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// A name, message or client id from a stranger, so that it cannot move the cursor, change colours, reorder what
 /// stands beside it or begin a new line. At most `most` characters.
-pub fn safe(text: &str, most: usize) -> String {
+pub(crate) fn safe(text: &str, most: usize) -> String {
     let mut out = String::with_capacity(text.len().min(most));
     for (at, c) in text.chars().enumerate() {
         if at == most {
@@ -30,7 +30,7 @@ fn is_unprintable(c: char) -> bool {
 }
 
 /// `1.4 GiB`
-pub fn bytes(count: u64) -> String {
+pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut value = count as f64;
     let mut unit = 0;
@@ -43,12 +43,12 @@ pub fn bytes(count: u64) -> String {
 }
 
 /// `3.2 MiB/s`
-pub fn rate(bytes_per_second: u64) -> String {
+pub(crate) fn rate(bytes_per_second: u64) -> String {
     format!("{}/s", bytes(bytes_per_second))
 }
 
 /// `1 h 02 min`, `3 min 20 s`, `12 s`
-pub fn duration(duration: Duration) -> String {
+pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
         0..60 => format!("{seconds} s"),
@@ -59,7 +59,7 @@ pub fn duration(duration: Duration) -> String {
 }
 
 /// How long `left` bytes take at `rate`; `None` when that is for ever.
-pub fn remaining(left: u64, rate: u64) -> Option<Duration> {
+pub(crate) fn remaining(left: u64, rate: u64) -> Option<Duration> {
     /// Longer than this is no forecast.
     const LONGEST: u64 = 100 * 86_400;
     left.checked_div(rate).filter(|seconds| *seconds < LONGEST).map(Duration::from_secs)

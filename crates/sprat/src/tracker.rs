@@ -15,7 +15,7 @@ use crate::output::Output;
 /// Where trackers have usually been found.
 const USUAL_PORT: u16 = 6969;
 
-pub fn run(args: TrackerArgs, output: Output) -> anyhow::Result<()> {
+pub(crate) fn run(args: TrackerArgs, output: Output) -> anyhow::Result<()> {
     let usual = || {
         let v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, USUAL_PORT));
         let v6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, USUAL_PORT));

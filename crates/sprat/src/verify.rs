@@ -7,7 +7,7 @@ use crate::exit::{Failure, OrExit as _, fail};
 use crate::output::Output;
 use crate::{get, text};
 
-pub fn run(args: &VerifyArgs, output: Output) -> anyhow::Result<()> {
+pub(crate) fn run(args: &VerifyArgs, output: Output) -> anyhow::Result<()> {
     let metainfo = get::read(&args.torrent)?;
     let bar = output.bar(1, "checking {bar:30} {percent:>3}%  {binary_bytes_per_sec}  {eta} left");
     let report = sprat_engine::verify::verify(&metainfo, &args.dir, None, &|done, total| {

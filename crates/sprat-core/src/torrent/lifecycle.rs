@@ -315,7 +315,7 @@ impl Torrent {
         tracker: TrackerId,
         result: Result<AnnounceResponse, String>,
     ) {
-        let url = self.announcer.trackers().find(|status| status.tracker == tracker).map(|status| status.url);
+        let url = self.announcer.url(tracker);
         match (result, url) {
             (Ok(response), Some(url)) => {
                 self.announcer.answered(cx.now, tracker, &response);
