@@ -19,10 +19,9 @@ struct Client {
     package: &'static str,
 }
 
-const CLIENTS: [Client; 5] = [
+const CLIENTS: [Client; 4] = [
     Client { program: "transmission-daemon", package: "transmission-daemon" },
     Client { program: "aria2c", package: "aria2" },
-    Client { program: "qbittorrent-nox", package: "qbittorrent-nox" },
     Client { program: "rtorrent", package: "rtorrent" },
     Client { program: "opentracker", package: "opentracker" },
 ];
