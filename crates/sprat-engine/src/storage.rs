@@ -18,6 +18,8 @@ mod resume;
 mod shard;
 mod stored;
 mod survey;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
