@@ -413,9 +413,12 @@ impl Torrent {
             .filter(|connection| connection.address.ip() == guilty.ip && connection.peer_id == guilty.id)
             .map(|connection| (connection.id, connection.address))
             .collect();
-        let address = culprits.first().map_or(SocketAddr::new(guilty.ip, 0), |(_, address)| *address);
-        self.peers.ban(address, guilty.id);
-        cx.emit(Event::PeerBanned { torrent: self.id, address });
+        // One that sent a bad piece alone is convicted at once, and again by what the good copy proves.
+        if !self.peers.is_banned(guilty.ip, guilty.id) {
+            let address = culprits.first().map_or(SocketAddr::new(guilty.ip, 0), |(_, address)| *address);
+            self.peers.ban(address, guilty.id);
+            cx.emit(Event::PeerBanned { torrent: self.id, address });
+        }
         for (id, _) in culprits {
             self.disconnect(cx, id, DisconnectReason::Poisoned);
         }
