@@ -1,1 +1,43 @@
-//! To be written.
+//! A virtual network, disk and clock that drive the sprat machines from one seed.
+//!
+//! A [`Simulation`] holds one torrent and its swarm: real [`Session`](sprat_core::Session)s and real
+//! [`Tracker`](sprat_tracker::Tracker)s on virtual links. Everything that happens is an event in one queue, ordered by
+//! time and, within one instant, by when it was scheduled. Nothing is ordered by hash, time is a whole number of
+//! nanoseconds, and every random number follows from the seed, so that the same seed gives the same run on every
+//! machine: [`Simulation::trace_hash`] tells two runs apart.
+//!
+//! ```
+//! use std::time::Duration;
+//! use sprat_sim::{ContentConfig, PeerConfig, Simulation, TrackerConfig};
+//!
+//! let mut simulation = Simulation::new(1, &ContentConfig::default()).unwrap();
+//! simulation.add_tracker(TrackerConfig::default());
+//! simulation.add_peer(PeerConfig { has_everything: true, ..PeerConfig::default() });
+//! let leecher = simulation.add_peer(PeerConfig::default());
+//! simulation.run_until_complete(Duration::from_secs(600)).unwrap();
+//! assert!(simulation.report(leecher).unwrap().completed_at.is_some());
+//! ```
+//!
+//! What is modelled: the capacity of each peer's access line in both directions, shared by its connections in turn; the
+//! time on the way; connections that are refused, closed and cut; a disk that hashes what it is given and answers late;
+//! trackers that are far away or dead. What is not: lost packets, congestion control, bottlenecks within the network,
+//! the bytes of TCP and IP headers.
+//!
+//! Every run is watched (see [`Violation`]): no byte comes into being or vanishes unaccounted, no honest peer is banned
+//! or accused by another, no machine spins.
+
+mod content;
+mod disk;
+mod network;
+mod peer;
+mod report;
+mod schedule;
+mod simulation;
+mod trace;
+mod trackers;
+
+pub use content::{Content, ContentConfig, ContentError};
+pub use peer::{Behaviour, Departure, PeerConfig, PeerNumber};
+pub use report::{PeerReport, Snapshot, Traffic, Violation};
+pub use simulation::Simulation;
+pub use trackers::TrackerConfig;

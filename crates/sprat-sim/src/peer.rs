@@ -1,0 +1,185 @@
+//! A peer: a session, its line, its disk, and what is known of it.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use sprat_core::Session;
+use sprat_core::io::{ConnectionId, RateLimits};
+use sprat_core::session::Config;
+use sprat_core::storage::TorrentId;
+use sprat_core::time::Time;
+
+use crate::disk::Disk;
+use crate::network::{Downlink, EndId, Uplink};
+use crate::report::Traffic;
+
+/// A peer of a simulation, in the order of being added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerNumber(pub u32);
+
+impl PeerNumber {
+    pub(crate) const fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// Where it listens: every peer in a network of its own.
+    #[must_use]
+    pub fn address(self) -> SocketAddr {
+        let [_, a, b, c] = self.0.to_be_bytes();
+        // 20 to 119: neither private nor loopback nor multicast.
+        let first = 20 + c % 100;
+        SocketAddr::from((Ipv4Addr::new(first, b, c, a.max(1)), LISTEN_PORT))
+    }
+}
+
+const LISTEN_PORT: u16 = 6881;
+
+/// How a peer behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Behaviour {
+    /// As the session does.
+    #[default]
+    Honest,
+    /// Takes and never gives: its upload limit is zero.
+    FreeRider,
+    /// So many thousandths of the blocks it sends are wrong.
+    Poisoner {
+        /// 0 to 1000.
+        per_mille: u16,
+    },
+}
+
+/// When a peer leaves. It says goodbye to the tracker, and its connections are closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Departure {
+    /// Never.
+    #[default]
+    Never,
+    /// At this time.
+    At(Duration),
+    /// So long after it has everything.
+    AfterCompletion(Duration),
+    /// As soon as every piece is had by at least one of the others.
+    OnceReplicated,
+}
+
+/// A peer to be put into the network.
+#[derive(Debug, Clone)]
+pub struct PeerConfig {
+    /// Capacity of its uplink, bytes per second.
+    pub upload: u64,
+    /// Capacity of its downlink, bytes per second.
+    pub download: u64,
+    /// From the peer to the edge of the network; the way to another peer takes both their latencies.
+    pub latency: Duration,
+    /// How long its disk takes for an answer.
+    pub disk_latency: Duration,
+    /// What kind of peer it is.
+    pub behaviour: Behaviour,
+    /// It has all of the content from the start.
+    pub has_everything: bool,
+    /// It fetches pieces in order rather than rarest first.
+    pub sequential: bool,
+    /// When it comes.
+    pub joins: Duration,
+    /// When it leaves.
+    pub leaves: Departure,
+    /// Peers whose addresses it is given from the start.
+    pub knows: Vec<PeerNumber>,
+    /// The settings of its session. The listening port is the simulation's choice.
+    pub session: Config,
+}
+
+impl Default for PeerConfig {
+    /// 1 MiB/s up, 4 MiB/s down, 20 ms to the edge.
+    fn default() -> Self {
+        Self {
+            upload: 1 << 20,
+            download: 4 << 20,
+            latency: Duration::from_millis(20),
+            disk_latency: Duration::from_millis(2),
+            behaviour: Behaviour::Honest,
+            has_everything: false,
+            sequential: false,
+            joins: Duration::ZERO,
+            leaves: Departure::Never,
+            knows: Vec::new(),
+            session: Config::default(),
+        }
+    }
+}
+
+/// Where a peer stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presence {
+    Expected,
+    Present,
+    Gone,
+}
+
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) number: PeerNumber,
+    pub(crate) config: PeerConfig,
+    pub(crate) presence: Presence,
+    pub(crate) session: Session,
+    pub(crate) torrent: Option<TorrentId>,
+    pub(crate) disk: Disk,
+    pub(crate) uplink: Uplink,
+    pub(crate) downlink: Downlink,
+    pub(crate) ends: BTreeMap<ConnectionId, EndId>,
+    /// When the session is going to be woken.
+    pub(crate) wake_at: Option<Time>,
+    /// Times it was woken within the same instant.
+    pub(crate) wakes_at_once: u32,
+    pub(crate) last_wake: Option<Time>,
+    pub(crate) joined_at: Option<Time>,
+    pub(crate) completed_at: Option<Time>,
+    pub(crate) traffic: Traffic,
+    pub(crate) wakes: u64,
+    pub(crate) banned_by: u32,
+    pub(crate) leaving: bool,
+}
+
+impl Peer {
+    pub(crate) fn new(
+        number: PeerNumber,
+        config: PeerConfig,
+        mut disk: Disk,
+        rng: &mut fastrand::Rng,
+    ) -> Self {
+        let mut settings = config.session.clone();
+        settings.listen_port = LISTEN_PORT;
+        if config.behaviour == Behaviour::FreeRider {
+            settings.limits = RateLimits { upload: Some(0), ..settings.limits };
+        }
+        if let Behaviour::Poisoner { per_mille } = config.behaviour {
+            disk.corrupt_reads(per_mille, fastrand::Rng::with_seed(rng.u64(..)));
+        }
+        Self {
+            number,
+            presence: Presence::Expected,
+            session: Session::new(settings, rng.u64(..)),
+            torrent: None,
+            disk,
+            uplink: Uplink::new(config.upload),
+            downlink: Downlink::new(config.download),
+            ends: BTreeMap::new(),
+            wake_at: None,
+            wakes_at_once: 0,
+            last_wake: None,
+            joined_at: None,
+            completed_at: None,
+            traffic: Traffic::default(),
+            wakes: 0,
+            banned_by: 0,
+            leaving: false,
+            config,
+        }
+    }
+
+    pub(crate) const fn is_honest(&self) -> bool {
+        !matches!(self.config.behaviour, Behaviour::Poisoner { .. })
+    }
+}

@@ -1,0 +1,136 @@
+//! What a run has shown.
+
+use std::time::Duration;
+
+use sprat_core::io::DisconnectReason;
+use sprat_core::time::Time;
+use thiserror::Error;
+
+use crate::peer::PeerNumber;
+
+/// Something that must not happen.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Violation {
+    /// A session keeps asking to be woken at once, or two peers excite each other endlessly.
+    #[error("spin at {at:?}: peer {peer:?}, {detail}")]
+    Spin {
+        /// When.
+        at: Time,
+        /// Who.
+        peer: PeerNumber,
+        /// What it does.
+        detail: String,
+    },
+    /// A peer that sent only good data was banned.
+    #[error("at {at:?} {by:?} banned the honest {victim:?}")]
+    HonestBanned {
+        /// When.
+        at: Time,
+        /// By whom.
+        by: PeerNumber,
+        /// Who.
+        victim: PeerNumber,
+    },
+    /// A peer that keeps the rules was told that it does not.
+    #[error("at {at:?} {by:?} accused the honest {victim:?}: {reason:?}")]
+    HonestAccused {
+        /// When.
+        at: Time,
+        /// By whom.
+        by: PeerNumber,
+        /// Who.
+        victim: PeerNumber,
+        /// Of what.
+        reason: DisconnectReason,
+    },
+    /// Bytes came into being or vanished.
+    #[error("{sent} bytes were sent, but {received} received, {lost} lost, {travelling} on their way")]
+    Conservation {
+        /// Left an uplink.
+        sent: u64,
+        /// Handed to a session.
+        received: u64,
+        /// Arrived where the connection was closed.
+        lost: u64,
+        /// Between uplink and session.
+        travelling: u64,
+    },
+    /// A session says that it has other pieces than its disk has verified.
+    #[error("at {at:?} {peer:?} counts pieces as had that never passed their hash")]
+    UnverifiedPiece {
+        /// When.
+        at: Time,
+        /// Who.
+        peer: PeerNumber,
+    },
+    /// Honest peers that are still there did not get everything in time.
+    #[error("at {at:?} these are not complete: {missing:?}")]
+    Incomplete {
+        /// When the patience ended.
+        at: Time,
+        /// Who, and how many pieces it has.
+        missing: Vec<(PeerNumber, u32)>,
+    },
+}
+
+/// Bytes of all messages over one peer's line, not only payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Traffic {
+    /// Left the uplink.
+    pub sent: u64,
+    /// Came through the downlink on connections that were open.
+    pub received: u64,
+    /// Came through the downlink too late.
+    pub lost: u64,
+}
+
+/// How one peer fared.
+#[derive(Debug, Clone)]
+pub struct PeerReport {
+    /// Who.
+    pub number: PeerNumber,
+    /// When it came; `None` if not yet.
+    pub joined_at: Option<Time>,
+    /// When it had everything.
+    pub completed_at: Option<Time>,
+    /// From coming to having everything.
+    pub took: Option<Duration>,
+    /// Pieces it has.
+    pub pieces: u32,
+    /// Everything over its line.
+    pub traffic: Traffic,
+    /// Payload sent, bytes.
+    pub uploaded: u64,
+    /// Payload received, bytes.
+    pub downloaded: u64,
+    /// Payload received for nothing, bytes.
+    pub wasted: u64,
+    /// Pieces that failed their hash.
+    pub rejected_pieces: u64,
+    /// How many peers have banned it.
+    pub banned_by: u32,
+    /// How often its session asked for the time.
+    pub wakes: u64,
+}
+
+/// The swarm at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Snapshot {
+    /// When.
+    pub at: Time,
+    /// Peers present.
+    pub present: u32,
+    /// Of these, peers with everything.
+    pub complete: u32,
+    /// Copies of the rarest piece among those present.
+    pub rarest: u32,
+    /// Copies of the commonest piece.
+    pub commonest: u32,
+    /// Copies of all pieces together.
+    pub copies: u64,
+    /// Ordered pairs of incomplete peers that were looked at.
+    pub pairs: u32,
+    /// Of these, pairs of which the first has something for the second.
+    pub useful_pairs: u32,
+}

@@ -1,0 +1,104 @@
+//! The one queue of everything that is going to happen.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use sprat_core::io::ConnectionId;
+use sprat_core::io::TrackerId;
+use sprat_core::storage::{StorageReply, TorrentId};
+use sprat_core::time::Time;
+use sprat_wire::tracker::{AnnounceRequest, AnnounceResponse};
+
+use crate::network::{EndId, LinkId, Parcel};
+use crate::peer::PeerNumber;
+
+/// One thing that is going to happen.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// A peer starts.
+    Join(PeerNumber),
+    /// A peer leaves.
+    Leave(PeerNumber),
+    /// A session asked to be called at this time.
+    Wake(PeerNumber),
+    /// A call arrives at the peer that is called.
+    Ring(LinkId),
+    /// The caller learns that its call was taken.
+    Connected(LinkId),
+    /// The caller learns that nobody is there.
+    Refused(PeerNumber, ConnectionId),
+    /// The uplink of a peer has sent what it was sending.
+    UplinkFree(PeerNumber),
+    /// Something arrives at the downlink in front of this end.
+    Arrive(EndId, Parcel),
+    /// Something has come through the downlink.
+    Deliver(EndId, Parcel),
+    /// A disk answers.
+    Disk(PeerNumber, StorageReply),
+    /// An announce arrives at a tracker.
+    Announce(Box<Announce>),
+    /// The answer to an announce arrives.
+    Announced(PeerNumber, TorrentId, TrackerId, Box<Result<AnnounceResponse, String>>),
+    /// The state of the swarm is noted.
+    Sample,
+}
+
+/// An announce on its way.
+#[derive(Debug)]
+pub(crate) struct Announce {
+    pub(crate) peer: PeerNumber,
+    pub(crate) torrent: TorrentId,
+    pub(crate) id: TrackerId,
+    /// Index of the tracker in the simulation.
+    pub(crate) tracker: usize,
+    pub(crate) request: AnnounceRequest,
+}
+
+/// Events by time, and within one instant by when they were scheduled.
+#[derive(Debug, Default)]
+pub(crate) struct Schedule {
+    heap: BinaryHeap<Reverse<Scheduled>>,
+    sequence: u64,
+}
+
+impl Schedule {
+    pub(crate) fn at(&mut self, time: Time, event: Event) {
+        self.sequence += 1;
+        self.heap.push(Reverse(Scheduled { time, sequence: self.sequence, event }));
+    }
+
+    pub(crate) fn next_time(&self) -> Option<Time> {
+        self.heap.peek().map(|Reverse(scheduled)| scheduled.time)
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<(Time, Event)> {
+        self.heap.pop().map(|Reverse(scheduled)| (scheduled.time, scheduled.event))
+    }
+}
+
+#[derive(Debug)]
+struct Scheduled {
+    time: Time,
+    sequence: u64,
+    event: Event,
+}
+
+impl PartialEq for Scheduled {
+    fn eq(&self, other: &Self) -> bool {
+        (self.time, self.sequence) == (other.time, other.sequence)
+    }
+}
+
+impl Eq for Scheduled {}
+
+impl PartialOrd for Scheduled {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Scheduled {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.time, self.sequence).cmp(&(other.time, other.sequence))
+    }
+}
