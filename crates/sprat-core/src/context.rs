@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 use sprat_wire::hash::PeerId;
 
+use crate::config::Config;
 use crate::io::{ConnectionId, Event, Output, RateLimits};
 use crate::rate::TokenBucket;
-use crate::session::Config;
 use crate::storage::{ReadToken, StorageRequest};
 use crate::time::Time;
 

@@ -18,6 +18,7 @@ pub mod announcer;
 pub mod bitfield;
 pub mod blame;
 pub mod choker;
+pub mod config;
 mod connection;
 mod context;
 pub mod geometry;

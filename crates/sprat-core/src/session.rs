@@ -9,12 +9,12 @@ use sprat_wire::hash::PeerId;
 use sprat_wire::peer::deframer::Deframer;
 use thiserror::Error;
 
-use crate::announcer::AnnouncerConfig;
-use crate::choker::{Candidate, Choker, ChokerConfig};
+use crate::choker::{Candidate, Choker};
+use crate::config::Config;
 use crate::connection::{Direction, Introduction};
 use crate::context::{Context, Limits, Names};
 use crate::io::{AddTorrent, ConnectionId, FilePriority, Input, Output, RateLimits};
-use crate::peer_list::{PeerListConfig, PeerSource};
+use crate::peer_list::PeerSource;
 use crate::storage::TorrentId;
 use crate::time::Time;
 use crate::torrent::Torrent;
@@ -25,42 +25,6 @@ const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 /// Callers that have not named a torrent yet; beyond this many the oldest is let go. Slots that say nothing must not
 /// keep honest peers out.
 const STRANGERS: usize = 128;
-
-/// The choices of a session.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// How the client calls itself to peers, as `sprat/0.1.0`.
-    pub client: String,
-    /// The port on which peers reach us; 0 is none.
-    pub listen_port: u16,
-    /// Connections of all torrents together.
-    pub connections: usize,
-    /// Connections of one torrent.
-    pub connections_per_torrent: usize,
-    /// For all torrents together.
-    pub limits: RateLimits,
-    /// Upload slots.
-    pub choker: ChokerConfig,
-    /// Dealing with trackers.
-    pub announcer: AnnouncerConfig,
-    /// Dealing with addresses.
-    pub peer_list: PeerListConfig,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            client: concat!("sprat/", env!("CARGO_PKG_VERSION")).to_owned(),
-            listen_port: 0,
-            connections: 500,
-            connections_per_torrent: 100,
-            limits: RateLimits::default(),
-            choker: ChokerConfig::default(),
-            announcer: AnnouncerConfig::default(),
-            peer_list: PeerListConfig::default(),
-        }
-    }
-}
 
 /// Why a torrent was not added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

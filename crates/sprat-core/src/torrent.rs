@@ -25,13 +25,13 @@ use sprat_wire::peer::message::HashRequest;
 
 use crate::announcer::Announcer;
 use crate::blame::{Blame, PeerKey};
+use crate::config::Config;
 use crate::connection::PeerConnection;
 use crate::context::{Context, Limits};
 use crate::geometry::{Geometry, PieceIndex};
 use crate::io::{AddTorrent, ConnectionId, Event, FilePriority, Output, RateLimits, Trouble};
 use crate::peer_list::{PeerList, PeerSource};
 use crate::picker::Picker;
-use crate::session::Config;
 use crate::storage::{ExpectedHash, ReadToken, StorageRequest, TorrentId};
 use crate::time::Time;
 

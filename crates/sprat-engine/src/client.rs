@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use sprat_core::Session;
+use sprat_core::config::Config;
 use sprat_core::io::{AddTorrent, Event};
-use sprat_core::session::{AddError, Config};
+use sprat_core::session::AddError;
 use sprat_core::storage::TorrentId;
 use sprat_core::time::Time;
 use thiserror::Error;

@@ -18,8 +18,8 @@ use sprat_wire::metainfo::build::{
 use sprat_wire::metainfo::{Attributes, File, Info, Metainfo, Version};
 use thiserror::Error;
 
-use crate::hashing::{PieceDigest, hash_all, thread_count};
-use crate::storage::{Content, FilePool};
+use crate::hashing::PieceDigest;
+use crate::storage::{Content, FilePool, hash_all, thread_count};
 
 /// Files kept open while hashing; each is read from front to back, so few are in use at a time.
 const OPEN_FILES: usize = 64;

@@ -16,7 +16,10 @@ mod fault;
 mod pool;
 mod resume;
 mod shard;
+mod stored;
 mod survey;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
@@ -38,6 +41,7 @@ use self::fault::other;
 pub(crate) use self::pool::FilePool;
 use self::resume::Records;
 use self::shard::Shard;
+pub(crate) use self::stored::{hash_all, thread_count};
 
 /// Threads that serve `Read` only: one may wait for a slow disk while the other serves the rest.
 const READERS: usize = 2;

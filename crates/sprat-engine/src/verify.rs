@@ -8,8 +8,7 @@ use sprat_core::geometry::Geometry;
 use sprat_core::storage::{StorageError, StorageErrorKind, TorrentId};
 use sprat_wire::metainfo::Metainfo;
 
-use crate::hashing::{hash_all, thread_count};
-use crate::storage::{Content, FilePool};
+use crate::storage::{Content, FilePool, hash_all, thread_count};
 
 /// Files kept open while hashing.
 const OPEN_FILES: usize = 64;

@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use sprat_core::Session;
+use sprat_core::config::Config;
 use sprat_core::io::{ConnectionId, RateLimits};
-use sprat_core::session::Config;
 use sprat_core::storage::TorrentId;
 use sprat_core::time::Time;
 

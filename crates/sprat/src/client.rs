@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::json;
+use sprat_core::config::Config;
 use sprat_core::io::{Event, RateLimits, Trouble};
-use sprat_core::session::Config;
 use sprat_core::storage::TorrentId;
 use sprat_core::torrent::{TorrentState, TorrentStatus};
 use sprat_engine::address_policy::AddressPolicy;

@@ -1,13 +1,18 @@
 //! The picker against a naive one, which knows what must be true of every choice without being able to choose.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 use proptest::test_runner::Config;
 
+use super::choose;
 use super::tests::{geometry, picked, request, set};
-use super::*;
+use super::{PickRequest, Picker, PieceState, Received};
+use crate::bitfield::Bitfield;
+use crate::geometry::{BlockRef, Geometry, PieceIndex};
+use crate::io::{ConnectionId, FilePriority};
 
 #[derive(Debug, Clone)]
 enum Step {

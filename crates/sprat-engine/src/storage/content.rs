@@ -128,8 +128,7 @@ impl Content {
         let path = self.path(file);
         match root.stat(path) {
             Ok(stat) if FileType::from_raw_mode(stat.st_mode).is_file() => Ok(Some(stat)),
-            Ok(_) => Ok(None),
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => Ok(None),
+            Ok(_) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => Ok(None),
             Err(errno) => Err(fault(path, "looking at it", errno)),
         }
     }

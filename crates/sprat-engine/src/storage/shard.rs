@@ -14,8 +14,8 @@ use sprat_core::storage::{
 
 use super::assembly::{Assembly, Hashed};
 use super::content::Content;
+use super::stored::hash_stored;
 use super::{Job, OpenTorrent, Shared};
-use crate::hashing::hash_stored;
 
 pub(super) struct Shard {
     shared: Arc<Shared>,

@@ -1,0 +1,42 @@
+//! What can be chosen about a session.
+
+use crate::announcer::AnnouncerConfig;
+use crate::choker::ChokerConfig;
+use crate::io::RateLimits;
+use crate::peer_list::PeerListConfig;
+
+/// The choices of a session.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How the client calls itself to peers, as `sprat/0.1.0`.
+    pub client: String,
+    /// The port on which peers reach us; 0 is none.
+    pub listen_port: u16,
+    /// Connections of all torrents together.
+    pub connections: usize,
+    /// Connections of one torrent.
+    pub connections_per_torrent: usize,
+    /// For all torrents together.
+    pub limits: RateLimits,
+    /// Upload slots.
+    pub choker: ChokerConfig,
+    /// Dealing with trackers.
+    pub announcer: AnnouncerConfig,
+    /// Dealing with addresses.
+    pub peer_list: PeerListConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            client: concat!("sprat/", env!("CARGO_PKG_VERSION")).to_owned(),
+            listen_port: 0,
+            connections: 500,
+            connections_per_torrent: 100,
+            limits: RateLimits::default(),
+            choker: ChokerConfig::default(),
+            announcer: AnnouncerConfig::default(),
+            peer_list: PeerListConfig::default(),
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! What each message does to the connection, and what it means for the torrent.
+
+use bytes::Bytes;
+use sprat_wire::hash::Sha256Hash;
+use sprat_wire::metainfo::Version;
+use sprat_wire::peer::extension::ExtensionHandshake;
+use sprat_wire::peer::message::{BlockRequest, HashRequest, Message};
+
+use super::uploads::{QUEUE_LIMIT, Queued};
+use super::{Happening, PeerConnection};
+use crate::bitfield::Bitfield;
+use crate::geometry::{Geometry, PieceIndex};
+use crate::io::DisconnectReason;
+use crate::time::Time;
+
+/// Unasked-for blocks beyond this many are an attack on our bandwidth rather than cancels that crossed on the way.
+const UNASKED_BLOCKS_LIMIT: u64 = 4 * QUEUE_LIMIT as u64;
+
+impl PeerConnection {
+    /// Takes one message in. One line per message.
+    pub(crate) fn handle_message(
+        &mut self,
+        now: Time,
+        geometry: &Geometry,
+        message: Message,
+    ) -> Result<Happening, DisconnectReason> {
+        match message {
+            Message::KeepAlive | Message::Port(_) | Message::Unknown(_) => Ok(Happening::Nothing),
+            Message::Choke => Ok(self.on_choke()),
+            Message::Unchoke => Ok(self.on_unchoke(now)),
+            Message::Interested => Ok(self.on_interest(true)),
+            Message::NotInterested => Ok(self.on_interest(false)),
+            Message::Have(piece) => self.on_have(geometry, piece),
+            Message::Bitfield(bits) => self.on_bitfield(geometry, &bits),
+            Message::HaveAll => self.on_have_all(geometry),
+            Message::HaveNone => self.on_have_none(geometry),
+            Message::Request(request) => self.on_request(geometry, request),
+            Message::Cancel(request) => Ok(self.on_cancel(request)),
+            Message::Piece { piece, begin, block } => self.on_block(now, geometry, piece, begin, block),
+            Message::RejectRequest(request) => self.on_reject(geometry, request),
+            Message::SuggestPiece(piece) => self.on_suggest(geometry, piece),
+            Message::AllowedFast(piece) => self.on_allowed_fast(geometry, piece),
+            Message::Extended { id, payload } => self.on_extended(id, &payload),
+            Message::HashRequest(request) => self.on_hash_request(geometry, request),
+            Message::Hashes { request, hashes } => self.on_hashes(request, hashes),
+            Message::HashReject(request) => self.on_hash_reject(request),
+        }
+    }
+
+    fn on_choke(&mut self) -> Happening {
+        self.choked = true;
+        // With the fast extension every request is answered one by one, with a reject at least (BEP 6).
+        if self.is_fast() { Happening::Nothing } else { Happening::Choked(self.requests.take_all()) }
+    }
+
+    fn on_unchoke(&mut self, now: Time) -> Happening {
+        self.choked = false;
+        self.last_block = now;
+        Happening::MayRequest
+    }
+
+    fn on_interest(&mut self, wanted: bool) -> Happening {
+        self.wanted = wanted;
+        Happening::InterestChanged
+    }
+
+    fn on_have(&mut self, geometry: &Geometry, piece: u32) -> Result<Happening, DisconnectReason> {
+        let piece = known_piece(geometry, piece)?;
+        self.heard_pieces = true;
+        Ok(if self.pieces.insert(piece.get()) { Happening::Has(piece) } else { Happening::Nothing })
+    }
+
+    fn on_bitfield(&mut self, geometry: &Geometry, bits: &[u8]) -> Result<Happening, DisconnectReason> {
+        let pieces = Bitfield::from_wire(bits, geometry.pieces())
+            .ok_or(DisconnectReason::Malformed("bitfield of the wrong length or with spare bits set"))?;
+        self.first_pieces(pieces)
+    }
+
+    fn on_have_all(&mut self, geometry: &Geometry) -> Result<Happening, DisconnectReason> {
+        self.only_with_fast("have all without the fast extension")?;
+        self.first_pieces(Bitfield::full(geometry.pieces()))
+    }
+
+    fn on_have_none(&mut self, geometry: &Geometry) -> Result<Happening, DisconnectReason> {
+        self.only_with_fast("have none without the fast extension")?;
+        self.first_pieces(Bitfield::new(geometry.pieces()))
+    }
+
+    fn first_pieces(&mut self, pieces: Bitfield) -> Result<Happening, DisconnectReason> {
+        if self.heard_pieces {
+            return Err(DisconnectReason::Misbehaved("a second bitfield, or one after a have"));
+        }
+        self.heard_pieces = true;
+        self.pieces = pieces.clone();
+        Ok(Happening::HasSet(pieces))
+    }
+
+    fn on_request(
+        &mut self,
+        geometry: &Geometry,
+        request: BlockRequest,
+    ) -> Result<Happening, DisconnectReason> {
+        if !geometry.contains(request.piece, request.begin, request.length) {
+            return Err(DisconnectReason::Misbehaved("request outside the piece"));
+        }
+        // Longer than any client asks for (BEP 3 leaves the limit open; others draw it here).
+        if request.length > 128 * 1024 {
+            return Err(DisconnectReason::Misbehaved("request longer than 128 KiB"));
+        }
+        if self.choking && !self.allowed_to_them.contains(&request.piece) {
+            // Without the fast extension the choke is answer enough: it may have crossed the request.
+            if self.is_fast() {
+                self.say(&Message::RejectRequest(request));
+            }
+            return Ok(Happening::Nothing);
+        }
+        match self.uploads.push(request, self.is_fast()) {
+            Queued::Yes => Ok(Happening::Requested),
+            Queued::Twice => Ok(Happening::Nothing),
+            Queued::Full => {
+                self.say(&Message::RejectRequest(request));
+                Ok(Happening::Nothing)
+            }
+            Queued::Flood => Err(DisconnectReason::Misbehaved("request flood")),
+        }
+    }
+
+    fn on_cancel(&mut self, request: BlockRequest) -> Happening {
+        // BEP 6: every request gets exactly one answer, a cancelled one too.
+        if self.uploads.cancel(request) && self.is_fast() {
+            self.say(&Message::RejectRequest(request));
+        }
+        Happening::Nothing
+    }
+
+    fn on_block(
+        &mut self,
+        now: Time,
+        geometry: &Geometry,
+        piece: u32,
+        begin: u32,
+        data: Bytes,
+    ) -> Result<Happening, DisconnectReason> {
+        let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        let asked = geometry.block_at(piece, begin, length).filter(|block| self.requests.answered(*block));
+        let Some(block) = asked else {
+            self.unasked_blocks += 1;
+            if self.unasked_blocks > UNASKED_BLOCKS_LIMIT + self.downloaded / u64::from(QUEUE_LIMIT * 1024) {
+                return Err(DisconnectReason::Misbehaved("flood of blocks nobody asked for"));
+            }
+            return Ok(Happening::Unasked(length));
+        };
+        self.last_block = now;
+        self.snubbed = false;
+        self.downloaded += u64::from(length);
+        self.download.add(now, u64::from(length));
+        Ok(Happening::Block(block, data))
+    }
+
+    fn on_reject(
+        &mut self,
+        geometry: &Geometry,
+        request: BlockRequest,
+    ) -> Result<Happening, DisconnectReason> {
+        self.only_with_fast("reject without the fast extension")?;
+        let Some(block) = geometry
+            .block_at(request.piece, request.begin, request.length)
+            .filter(|block| self.requests.withdraw(*block))
+        else {
+            // It crossed a cancel of ours, or a request that we have given up on.
+            return Ok(Happening::Nothing);
+        };
+        if self.choked {
+            // What it rejects although it was allowed, it does not allow after all.
+            self.allowed_to_us.retain(|piece| *piece != block.piece());
+        }
+        Ok(Happening::Rejected(block))
+    }
+
+    fn on_suggest(&mut self, geometry: &Geometry, piece: u32) -> Result<Happening, DisconnectReason> {
+        self.only_with_fast("suggest without the fast extension")?;
+        remember(&mut self.suggested, known_piece(geometry, piece)?);
+        Ok(Happening::Nothing)
+    }
+
+    fn on_allowed_fast(&mut self, geometry: &Geometry, piece: u32) -> Result<Happening, DisconnectReason> {
+        self.only_with_fast("allowed fast without the fast extension")?;
+        remember(&mut self.allowed_to_us, known_piece(geometry, piece)?);
+        Ok(Happening::MayRequest)
+    }
+
+    fn on_extended(&mut self, id: u8, payload: &Bytes) -> Result<Happening, DisconnectReason> {
+        if !self.is_extended() {
+            return Err(DisconnectReason::Misbehaved("extension message without the extension bit"));
+        }
+        if id != 0 {
+            // We have announced no message of our own yet; others may be ignored (BEP 10).
+            return Ok(Happening::Nothing);
+        }
+        let handshake = ExtensionHandshake::decode(payload)
+            .map_err(|_| DisconnectReason::Malformed("extension handshake"))?;
+        if let Some(limit) = handshake.request_queue {
+            self.request_limit = limit.max(1);
+        }
+        if handshake.client.is_some() {
+            self.client.clone_from(&handshake.client);
+        }
+        if let Some(upload_only) = handshake.upload_only {
+            self.upload_only = upload_only;
+        }
+        Ok(Happening::Extended(Box::new(handshake)))
+    }
+
+    fn on_hash_request(
+        &self,
+        geometry: &Geometry,
+        request: HashRequest,
+    ) -> Result<Happening, DisconnectReason> {
+        if geometry.version() == Version::V1 {
+            return Err(DisconnectReason::Misbehaved("hash request in a v1 torrent"));
+        }
+        Ok(Happening::HashesWanted(request))
+    }
+
+    fn on_hashes(
+        &mut self,
+        request: HashRequest,
+        hashes: Vec<Sha256Hash>,
+    ) -> Result<Happening, DisconnectReason> {
+        self.take_hash_request(request)?;
+        Ok(Happening::Hashes(request, hashes))
+    }
+
+    fn on_hash_reject(&mut self, request: HashRequest) -> Result<Happening, DisconnectReason> {
+        self.take_hash_request(request)?;
+        Ok(Happening::HashesRefused(request))
+    }
+
+    fn take_hash_request(&mut self, request: HashRequest) -> Result<(), DisconnectReason> {
+        let at = self
+            .hash_requests
+            .iter()
+            .position(|asked| *asked == request)
+            .ok_or(DisconnectReason::Misbehaved("hashes that nobody asked for"))?;
+        self.hash_requests.remove(at);
+        Ok(())
+    }
+
+    fn only_with_fast(&self, what: &'static str) -> Result<(), DisconnectReason> {
+        if self.is_fast() { Ok(()) } else { Err(DisconnectReason::Misbehaved(what)) }
+    }
+}
+
+fn known_piece(geometry: &Geometry, piece: u32) -> Result<PieceIndex, DisconnectReason> {
+    geometry.piece(piece).ok_or(DisconnectReason::Misbehaved("piece index out of range"))
+}
+
+/// Hints are kept in a short list, newest last; the oldest makes room.
+fn remember(list: &mut Vec<PieceIndex>, piece: PieceIndex) {
+    /// Enough for the ten of BEP 6's example and then some.
+    const HINTS: usize = 32;
+    if list.contains(&piece) {
+        return;
+    }
+    if list.len() == HINTS {
+        list.remove(0);
+    }
+    list.push(piece);
+}

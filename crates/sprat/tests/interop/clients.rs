@@ -1,0 +1,74 @@
+//! The other programs, behind one face.
+
+pub(crate) mod aria2;
+pub(crate) mod libtorrent;
+pub(crate) mod opentracker;
+pub(crate) mod rtorrent;
+pub(crate) mod transmission;
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::process::Process;
+
+/// What a client is to do: take part in one torrent.
+pub(crate) struct Job<'a> {
+    /// The `.torrent` file; it names the tracker, if there is one.
+    pub(crate) torrent: &'a Path,
+    /// Its (first) info-hash in hex.
+    pub(crate) info_hash: &'a str,
+    /// The directory in which the content lies, or will lie, under the torrent's name.
+    pub(crate) directory: &'a Path,
+    /// A directory of the client's own, for settings and logs.
+    pub(crate) state: &'a Path,
+    /// Where to listen for peers.
+    pub(crate) port: u16,
+    /// Peers to contact at once.
+    pub(crate) peers: &'a [SocketAddr],
+}
+
+/// A BitTorrent client.
+pub(crate) trait Client {
+    /// What to call it.
+    fn name(&self) -> &'static str;
+
+    /// Why it cannot be used here, if so.
+    fn absence(&self) -> Option<String>;
+
+    /// Whether it finds nobody by itself when all peers share one address, as they do here: it has to be there
+    /// first, so that the other one, who comes later, learns of it and calls it.
+    fn must_be_called(&self) -> bool {
+        false
+    }
+
+    /// Starts it. Everything but plain TCP between peers that it is told of (by hand or by a tracker) is off.
+    fn start(&self, job: &Job<'_>) -> Result<Box<dyn Running>>;
+}
+
+/// A client at work. It is gone when this is dropped.
+pub(crate) trait Running {
+    /// Whether it has the whole content, verified.
+    fn is_complete(&mut self) -> Result<bool>;
+
+    /// For alive-checks and failure messages.
+    fn process(&mut self) -> &mut Process;
+}
+
+/// A tracker.
+pub(crate) trait Tracker {
+    /// What to call it.
+    fn name(&self) -> &'static str;
+
+    /// Why it cannot be used here, if so.
+    fn absence(&self) -> Option<String>;
+
+    /// Starts it for some info-hashes (in hex), with a directory of its own; HTTP and UDP on the same port.
+    fn start(&self, info_hashes: &[String], port: u16, state: &Path) -> Result<Process>;
+}
+
+/// "not installed", in the words of every client that is looked for in the path.
+pub(crate) fn absence_of(program: &str) -> Option<String> {
+    (!crate::process::is_installed(program)).then(|| format!("{program} is not installed"))
+}

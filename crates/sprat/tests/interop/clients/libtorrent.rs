@@ -1,0 +1,71 @@
+//! libtorrent (the library of qBittorrent and Deluge), through its Python bindings and a script of ours.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::{Client, Job, Running};
+use crate::process::{Process, own_address};
+use crate::torrent::Version;
+
+pub(crate) struct Libtorrent;
+
+impl Libtorrent {
+    /// Makes a torrent; returns its info-hashes, one on each line.
+    pub(crate) fn create(content: &Path, version: Version, torrent: &Path) -> Result<String> {
+        let mut command = script("create");
+        command.arg(content).arg(version.name()).arg(torrent);
+        let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
+        if !output.status.success() {
+            bail!("libtorrent cannot make a torrent: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(String::from_utf8(output.stdout)?)
+    }
+}
+
+impl Client for Libtorrent {
+    fn name(&self) -> &'static str {
+        "libtorrent"
+    }
+
+    fn absence(&self) -> Option<String> {
+        static PRESENT: OnceLock<bool> = OnceLock::new();
+        let present = *PRESENT.get_or_init(|| {
+            let output = Command::new(python()).args(["-c", "import libtorrent"]).output();
+            output.is_ok_and(|output| output.status.success())
+        });
+        (!present).then(|| "libtorrent is not installed (cargo xtask install-clients)".to_owned())
+    }
+
+    fn start(&self, job: &Job<'_>) -> Result<Box<dyn Running>> {
+        let mut command = script("run");
+        command.arg(job.torrent).arg(job.directory).arg(format!("{}:{}", own_address(), job.port));
+        command.args(job.peers.iter().map(ToString::to_string));
+        Ok(Box::new(Script(Process::start("libtorrent", &mut command, job.state)?)))
+    }
+}
+
+struct Script(Process);
+
+impl Running for Script {
+    fn is_complete(&mut self) -> Result<bool> {
+        Ok(self.0.output()?.lines().any(|line| line == "complete"))
+    }
+
+    fn process(&mut self) -> &mut Process {
+        &mut self.0
+    }
+}
+
+fn script(task: &str) -> Command {
+    let mut command = Command::new(python());
+    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/libtorrent_client.py")).arg(task);
+    command
+}
+
+/// The interpreter of the virtual environment that `cargo xtask install-clients` makes.
+fn python() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("interop").join("venv/bin/python")
+}

@@ -1,0 +1,88 @@
+"""Drives libtorrent for the interoperability tests.
+
+    libtorrent_client.py create CONTENT VERSION FILE.torrent    (VERSION: v1, v2 or hybrid)
+    libtorrent_client.py run    FILE.torrent DIRECTORY ADDRESS [PEER...]
+
+`create` prints the 20 bytes under which trackers and handshakes know the torrent, in hex, one line for each info-hash.
+`run` listens at the address, takes part in the torrent and prints "complete" once it has everything. It ends when its input does, hence
+with whoever started it.
+"""
+
+import os
+import sys
+import time
+
+import libtorrent as lt
+
+CREATE_FLAGS = {
+    "v1": lt.create_torrent.v1_only,
+    "v2": lt.create_torrent.v2_only,
+    "hybrid": 0,
+}
+
+# Plain TCP between the peers that we are told of, and nothing else.
+SETTINGS = {
+    "alert_mask": lt.alert.category_t.error_notification | lt.alert.category_t.status_notification,
+    "allow_multiple_connections_per_ip": True,
+    "enable_dht": False,
+    "enable_incoming_utp": False,
+    "enable_lsd": False,
+    "enable_natpmp": False,
+    "enable_outgoing_utp": False,
+    "enable_upnp": False,
+    "in_enc_policy": int(lt.enc_policy.pe_enabled),
+    "min_reconnect_time": 1,
+    "out_enc_policy": int(lt.enc_policy.pe_disabled),
+}
+
+
+def create(content, version, torrent):
+    content = os.path.abspath(content)
+    if hasattr(lt, "list_files"):
+        files = lt.list_files(content)
+    else:  # before 2.1
+        files = lt.file_storage()
+        lt.add_files(files, content)
+    maker = lt.create_torrent(files, flags=CREATE_FLAGS[version])
+    lt.set_piece_hashes(maker, os.path.dirname(content))
+    with open(torrent, "wb") as output:
+        output.write(lt.bencode(maker.generate()))
+    hashes = lt.torrent_info(torrent).info_hashes()
+    if hashes.has_v1():
+        print(hashes.v1)
+    if hashes.has_v2():
+        print(str(hashes.v2)[:40])
+
+
+def run(torrent, directory, address, peers):
+    session = lt.session({**SETTINGS, "listen_interfaces": address})
+    parameters = lt.add_torrent_params()
+    parameters.ti = lt.torrent_info(torrent)
+    parameters.save_path = directory
+    # Only what the other side sends, not what it says of others (peer exchange).
+    parameters.flags |= lt.torrent_flags.disable_pex
+    parameters.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
+    handle = session.add_torrent(parameters)
+    for peer in peers:
+        host, _, port = peer.rpartition(":")
+        handle.connect_peer((host, int(port)))
+    os.set_blocking(sys.stdin.fileno(), False)
+    complete = False
+    while sys.stdin.buffer.raw.read(1) != b"":
+        session.wait_for_alert(50)
+        for alert in session.pop_alerts():
+            print(alert.message(), file=sys.stderr, flush=True)
+        if not complete and handle.status().is_seeding:
+            complete = True
+            print("complete", flush=True)
+        time.sleep(0.05)
+
+
+def main(arguments):
+    if arguments[0] == "create":
+        create(*arguments[1:])
+    else:
+        run(arguments[1], arguments[2], arguments[3], arguments[4:])
+
+
+main(sys.argv[1:])

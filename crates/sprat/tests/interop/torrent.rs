@@ -1,0 +1,72 @@
+//! Torrents of the [contents](crate::content), made by libtorrent and kept from run to run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::clients::libtorrent::Libtorrent;
+use crate::content::{Content, make_once, store};
+
+/// Which pieces and hashes a torrent has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// BEP 3.
+    V1,
+    /// BEP 52 alone.
+    V2,
+    /// Both.
+    Hybrid,
+}
+
+impl Version {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::V1 => "v1",
+            Self::V2 => "v2",
+            Self::Hybrid => "hybrid",
+        }
+    }
+}
+
+/// A torrent of one of the contents.
+pub(crate) struct Torrent {
+    pub(crate) content: Content,
+    /// The metainfo, without any tracker.
+    metainfo: Vec<u8>,
+    /// The 20 bytes under which trackers know it, in hex: for a hybrid the v1 hash, then the v2 hash.
+    pub(crate) info_hashes: Vec<String>,
+}
+
+impl Torrent {
+    /// Makes it, or takes the one made before.
+    pub(crate) fn of(content: Content, version: Version) -> Result<Self> {
+        let original = content.original()?;
+        let path = store()?.join(format!("{}.{}.torrent", content.name(), version.name()));
+        let hashes = path.with_extension("hashes");
+        make_once(&hashes, |draft| {
+            let draft_torrent = draft.with_extension("torrent");
+            let printed = Libtorrent::create(&original, version, &draft_torrent)?;
+            fs::write(draft, printed)?;
+            Ok(fs::rename(draft_torrent, &path)?)
+        })?;
+        let info_hashes = fs::read_to_string(&hashes)?.lines().map(str::to_owned).collect();
+        Ok(Self { content, metainfo: fs::read(path)?, info_hashes })
+    }
+
+    /// The first info-hash, the one that names it in other programs' interfaces.
+    pub(crate) fn info_hash(&self) -> &str {
+        &self.info_hashes[0]
+    }
+
+    /// Writes a `.torrent` file that names this tracker.
+    pub(crate) fn write(&self, directory: &Path, tracker: Option<&str>) -> Result<PathBuf> {
+        let rest = self.metainfo.strip_prefix(b"d").context("metainfo is a dictionary")?;
+        ensure!(!rest.starts_with(b"8:announce"), "there is a tracker already");
+        // Keys are sorted, and `announce` comes before all that libtorrent writes.
+        let announce = tracker.map(|url| format!("8:announce{}:{url}", url.len())).unwrap_or_default();
+        let path = directory.join("content.torrent");
+        fs::write(&path, [b"d", announce.as_bytes(), rest].concat())?;
+        Ok(path)
+    }
+}

@@ -1,0 +1,208 @@
+//! One transfer: a seeder, a leecher, a way for them to meet, and the proof that the copy is the original.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+
+use crate::clients::{Client, Job, Running, Tracker};
+use crate::content::test_directory;
+use crate::http;
+use crate::process::{Process, free_port, own_address, wait_until};
+use crate::torrent::Torrent;
+
+/// For a client to start, check what is there and be known to the tracker.
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
+/// For the transfer itself: several times what the slowest client needs on two busy cores.
+const TRANSFER_TIMEOUT: Duration = Duration::from_secs(150);
+/// Between "complete" and the last byte being visible to others.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How the leecher learns of the seeder.
+#[derive(Clone, Copy)]
+pub(crate) enum Meeting<'a> {
+    /// It is told the address.
+    Direct,
+    /// Both announce to a tracker over HTTP.
+    Http(&'a dyn Tracker),
+    /// Both announce to a tracker over UDP.
+    Udp(&'a dyn Tracker),
+}
+
+impl<'a> Meeting<'a> {
+    const fn tracker(self) -> Option<&'a dyn Tracker> {
+        match self {
+            Self::Direct => None,
+            Self::Http(tracker) | Self::Udp(tracker) => Some(tracker),
+        }
+    }
+
+    fn announce_url(self, tracker: SocketAddr) -> Option<String> {
+        match self {
+            Self::Direct => None,
+            Self::Http(_) => Some(format!("http://{tracker}/announce")),
+            Self::Udp(_) => Some(format!("udp://{tracker}/announce")),
+        }
+    }
+}
+
+/// Lets one client get a torrent from another and compares the trees, byte for byte.
+pub(crate) fn transfer(
+    seeder: &dyn Client,
+    leecher: &dyn Client,
+    torrent: &Torrent,
+    meeting: Meeting<'_>,
+) -> Result<()> {
+    let directory = test_directory()?;
+    let path = directory.path();
+    torrent.content.link_into(&path.join("seeder"))?;
+    let tracker = Swarm::start(torrent, meeting, path)?;
+    let seeder =
+        Place { client: seeder, role: Role::Seeder, name: "seeder", port: free_port()?, peers: vec![] };
+    let peers = match meeting {
+        Meeting::Direct => vec![SocketAddr::from((own_address(), seeder.port))],
+        Meeting::Http(_) | Meeting::Udp(_) => vec![],
+    };
+    let leecher = Place { client: leecher, role: Role::Leecher, name: "leecher", port: free_port()?, peers };
+
+    // Whoever comes second learns of the first one, and calls it.
+    let mut clients = Vec::new();
+    let order = if leecher.client.must_be_called() { [&leecher, &seeder] } else { [&seeder, &leecher] };
+    for place in order {
+        clients.push(place.start(torrent, &tracker.file, path)?);
+        let ready = tracker.wait_for(torrent, place, clients.last_mut().context("just pushed")?.as_mut());
+        explain(ready, &mut clients)?;
+    }
+
+    let what = format!("{} has got it from {}", leecher.client.name(), seeder.client.name());
+    let done = wait_until(&what, TRANSFER_TIMEOUT, || {
+        let mut complete = true;
+        for client in &mut clients {
+            client.process().must_be_running()?;
+            complete &= client.is_complete()?;
+        }
+        Ok(complete)
+    })
+    .and_then(|()| compare(torrent, &path.join("leecher")));
+    explain(done, &mut clients)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Seeder,
+    Leecher,
+}
+
+/// One of the two in a transfer.
+struct Place<'a> {
+    client: &'a dyn Client,
+    role: Role,
+    /// Of its directories.
+    name: &'static str,
+    port: u16,
+    peers: Vec<SocketAddr>,
+}
+
+impl Place<'_> {
+    fn start(&self, torrent: &Torrent, file: &Path, test: &Path) -> Result<Box<dyn Running>> {
+        self.client.start(&Job {
+            torrent: file,
+            info_hash: torrent.info_hash(),
+            directory: &test.join(self.name),
+            state: &test.join(format!("{}.state", self.name)),
+            port: self.port,
+            peers: &self.peers,
+        })
+    }
+}
+
+/// The torrent file of a test, and the tracker that it names, if any.
+struct Swarm {
+    file: PathBuf,
+    /// Where the tracker answers over HTTP.
+    tracker: Option<(SocketAddr, Process)>,
+}
+
+impl Swarm {
+    fn start(torrent: &Torrent, meeting: Meeting<'_>, test: &Path) -> Result<Self> {
+        let port = free_port()?;
+        let address = SocketAddr::from((own_address(), port));
+        let file = torrent.write(test, meeting.announce_url(address).as_deref())?;
+        let Some(tracker) = meeting.tracker() else { return Ok(Self { file, tracker: None }) };
+        let mut process = tracker.start(&torrent.info_hashes, port, &test.join("tracker.state"))?;
+        let ready = wait_until(&format!("{} answers", tracker.name()), READY_TIMEOUT, || {
+            process.must_be_running()?;
+            Ok(scrape(torrent, address).is_ok())
+        });
+        match ready {
+            Ok(()) => Ok(Self { file, tracker: Some((address, process)) }),
+            Err(error) => bail!("{error:#}\n{}", process.log_tail()),
+        }
+    }
+
+    /// Waits until a client is at work and the tracker can tell others of it.
+    fn wait_for(&self, torrent: &Torrent, place: &Place<'_>, client: &mut dyn Running) -> Result<()> {
+        let (name, role) = (place.client.name(), place.role);
+        // What stands in a scrape with one seeder, or one leecher (BEP 48).
+        let sign: &[u8] = match role {
+            Role::Seeder => b"8:completei1e",
+            Role::Leecher => b"10:incompletei1e",
+        };
+        if role == Role::Seeder {
+            wait_until(&format!("{name} seeds"), READY_TIMEOUT, || {
+                client.process().must_be_running()?;
+                client.is_complete()
+            })?;
+        }
+        let Some((address, _)) = &self.tracker else { return Ok(()) };
+        wait_until(&format!("the tracker knows {name}"), READY_TIMEOUT, || {
+            let answer = scrape(torrent, *address)?;
+            // A fast leecher may be a seeder by now.
+            Ok(answer.windows(sign.len()).any(|window| window == sign) || client.is_complete()?)
+        })
+    }
+}
+
+/// Waits for the last writes, then compares.
+fn compare(torrent: &Torrent, copy: &Path) -> Result<()> {
+    let mut difference = None;
+    let same = wait_until("the copy is the original", FLUSH_TIMEOUT, || {
+        difference = torrent.content.difference(copy)?;
+        Ok(difference.is_none())
+    });
+    same.with_context(|| difference.unwrap_or_default())
+}
+
+/// Adds the ends of the logs to an error.
+fn explain(result: Result<()>, clients: &mut [Box<dyn Running>]) -> Result<()> {
+    result.map_err(|error| {
+        let logs: String = clients.iter_mut().map(|client| client.process().log_tail()).collect();
+        anyhow!("{error:#}\n{logs}")
+    })
+}
+
+fn scrape(torrent: &Torrent, tracker: SocketAddr) -> Result<Vec<u8>> {
+    let query: Vec<String> =
+        torrent.info_hashes.iter().map(|hash| format!("info_hash={}", percent_encode(hash))).collect();
+    http::request(tracker, "GET", &format!("/scrape?{}", query.join("&")), &[], &[])?.success()
+}
+
+/// Every byte of a hex string as `%xx`.
+fn percent_encode(hex: &str) -> String {
+    hex.as_bytes().chunks(2).map(|byte| format!("%{}", String::from_utf8_lossy(byte))).collect()
+}
+
+/// Leaves nothing behind of a run that was killed; called before the first transfer of a process.
+pub(crate) fn remove_leftovers() -> Result<()> {
+    let hour = Duration::from_secs(3600);
+    for entry in fs::read_dir(env!("CARGO_TARGET_TMPDIR"))? {
+        let entry = entry?;
+        let is_ours = entry.file_name().to_string_lossy().starts_with("sprat-interop-");
+        if is_ours && entry.metadata()?.modified()?.elapsed().is_ok_and(|age| age > hour) {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
+}
