@@ -325,6 +325,28 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_changes_while_it_is_hashed_makes_no_torrent() {
+        type Change = fn(&Path);
+        let changes: [Change; 2] = [
+            |path| fs::File::options().write(true).open(path).unwrap().set_len(150_000).unwrap(),
+            |path| {
+                fs::File::options()
+                    .write(true)
+                    .open(path)
+                    .unwrap()
+                    .set_modified(SystemTime::UNIX_EPOCH)
+                    .unwrap()
+            },
+        ];
+        for change in changes {
+            let (_base, root) = tree();
+            let path = root.join("a/one");
+            let result = create(&options(root, Version::V2), &|_, _| change(&path));
+            assert!(matches!(result, Err(CreateError::Changed(changed)) if changed == path));
+        }
+    }
+
+    #[test]
     fn a_pipe_is_refused_and_an_empty_directory_too() {
         let base = tempfile::tempdir().unwrap();
         assert!(matches!(

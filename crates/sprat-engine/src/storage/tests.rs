@@ -48,7 +48,9 @@ impl Sample {
         let bytes: Vec<Vec<u8>> = lengths
             .iter()
             .enumerate()
-            .map(|(index, length)| (0..*length).map(|at| (at % 251) as u8 ^ (at / 251) as u8 ^ (index as u8 + 1)).collect())
+            .map(|(index, length)| {
+                (0..*length).map(|at| (at % 251) as u8 ^ (at / 251) as u8 ^ (index as u8 + 1)).collect()
+            })
             .collect();
         let builder = Builder::directory(version, piece_length, "sample", files).unwrap();
         let mut space = Vec::new();
@@ -70,7 +72,9 @@ impl Sample {
                 .iter()
                 .map(|bytes| {
                     let mut hasher = merkle::FileHasher::new(piece_length);
-                    bytes.chunks(BLOCK_LENGTH as usize).for_each(|block| hasher.push_leaf(Sha256Hash::digest(block)));
+                    bytes
+                        .chunks(BLOCK_LENGTH as usize)
+                        .for_each(|block| hasher.push_leaf(Sha256Hash::digest(block)));
                     hasher.finish()
                 })
                 .collect();
@@ -148,7 +152,11 @@ struct Bench {
 
 impl Bench {
     fn new(sample: Sample) -> Self {
-        Self::with(sample, Arc::new(tempfile::tempdir().unwrap()), StorageConfig { workers: 2, ..StorageConfig::default() })
+        Self::with(
+            sample,
+            Arc::new(tempfile::tempdir().unwrap()),
+            StorageConfig { workers: 2, ..StorageConfig::default() },
+        )
     }
 
     fn with(sample: Sample, home: Arc<tempfile::TempDir>, config: StorageConfig) -> Self {
@@ -167,7 +175,10 @@ impl Bench {
     /// The next answer. The time is only there so that a bug ends the test.
     fn reply(&mut self) -> StorageReply {
         let next = self.replies.recv();
-        self.runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), next).await }).unwrap().unwrap()
+        self.runtime
+            .block_on(async { tokio::time::timeout(Duration::from_secs(60), next).await })
+            .unwrap()
+            .unwrap()
     }
 
     fn open(&mut self) -> Result<Found, StorageError> {

@@ -115,7 +115,8 @@ impl SmallDisk {
     fn mount(at: &Path) -> Option<Self> {
         fs::create_dir_all(at).unwrap();
         let mount = ["-t", "tmpfs", "-o", "size=1m", "tmpfs"];
-        let mounted = Command::new("mount").args(mount).arg(at).output().is_ok_and(|output| output.status.success());
+        let mounted =
+            Command::new("mount").args(mount).arg(at).output().is_ok_and(|output| output.status.success());
         if !mounted {
             println!("skipped: a tmpfs cannot be mounted here");
         }

@@ -58,7 +58,9 @@ fn unchanged_files_are_believed() {
 fn files_that_changed_in_any_way_are_checked() {
     type Change = fn(&Path);
     let changes: [(&str, Change); 6] = [
-        ("touched", |path| fs::File::options().write(true).open(path).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap()),
+        ("touched", |path| {
+            fs::File::options().write(true).open(path).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap()
+        }),
         ("cut", |path| fs::File::options().write(true).open(path).unwrap().set_len(49_999).unwrap()),
         ("longer", |path| fs::File::options().write(true).open(path).unwrap().set_len(50_001).unwrap()),
         ("removed", |path| fs::remove_file(path).unwrap()),
@@ -179,7 +181,10 @@ fn a_directory_on_another_file_system_is_taken_for_a_missing_disk() {
     assert_eq!(record.device, fs::metadata(home.path()).unwrap().dev());
     record.device += 1;
     fs::write(&path, record.encode(&hashes)).unwrap();
-    assert!(matches!(open_again(&home), Found::Resumed(_)), "device numbers may change, the files are the same");
+    assert!(
+        matches!(open_again(&home), Found::Resumed(_)),
+        "device numbers may change, the files are the same"
+    );
 
     fs::remove_dir_all(home.path().join("downloads/sample")).unwrap();
     let mut bench = Bench::with(sample(), Arc::clone(&home), config(&home));

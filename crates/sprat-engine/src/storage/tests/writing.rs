@@ -2,7 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use proptest::prelude::{Just, Strategy, prop, prop_assert, prop_assert_eq, prop_oneof, proptest, ProptestConfig};
+use proptest::prelude::{
+    Just, ProptestConfig, Strategy, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
+};
 
 use super::*;
 
@@ -165,7 +167,9 @@ fn a_hybrid_whose_hashes_disagree_is_called_inconsistent() {
     let wrong_v2 = ExpectedHash { v2: Some(root), ..good };
     let wrong_both = ExpectedHash { v2: Some(root), ..wrong_v1 };
     let nothing = ExpectedHash { v1: None, v2: None };
-    for (expected, contradiction) in [(wrong_v1, true), (wrong_v2, true), (wrong_both, false), (nothing, false)] {
+    for (expected, contradiction) in
+        [(wrong_v1, true), (wrong_v2, true), (wrong_both, false), (nothing, false)]
+    {
         bench.write_piece(piece);
         bench.storage.submit(StorageRequest::Finish { torrent: ID, piece, expected, leaves: false });
         let StorageReply::Rejected { inconsistent, .. } = bench.reply() else { panic!() };
