@@ -335,7 +335,7 @@ mod tests {
                     .open(path)
                     .unwrap()
                     .set_modified(SystemTime::UNIX_EPOCH)
-                    .unwrap()
+                    .unwrap();
             },
         ];
         for change in changes {

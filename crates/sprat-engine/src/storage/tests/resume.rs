@@ -59,7 +59,7 @@ fn files_that_changed_in_any_way_are_checked() {
     type Change = fn(&Path);
     let changes: [(&str, Change); 6] = [
         ("touched", |path| {
-            fs::File::options().write(true).open(path).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap()
+            fs::File::options().write(true).open(path).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
         }),
         ("cut", |path| fs::File::options().write(true).open(path).unwrap().set_len(49_999).unwrap()),
         ("longer", |path| fs::File::options().write(true).open(path).unwrap().set_len(50_001).unwrap()),
