@@ -1,4 +1,4 @@
-//! Replays the fuzz corpus, and some thousand changed copies of it, where a deep recursion would be noticed.
+//! Replays the fuzz corpus, and ten thousand changed copies of it, where a deep recursion would be noticed.
 //!
 //! To write the seeds of the corpus again:
 //! `cargo test -p sprat-wire --test fuzz_corpus -- --ignored`
@@ -17,7 +17,7 @@ mod seeds;
 /// Far less than the 2 MiB of a test's thread, or the 8 MiB of a program's first one.
 const STACK: usize = 256 * 1024;
 
-const VARIANTS_PER_TARGET: usize = 3000;
+const VARIANTS_PER_TARGET: usize = 10_000;
 
 #[test]
 fn every_target_survives_its_corpus_and_changed_copies_of_it() {

@@ -19,10 +19,10 @@ use sprat_wire::peer::message::Message;
 use sprat_wire::tracker::{http, udp};
 
 /// A target's name, and what it does with its input.
-pub type Target = (&'static str, fn(&[u8]));
+pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// Every target. The name is that of its file in `fuzz/fuzz_targets` and of its directory in `fuzz/corpus`.
-pub const TARGETS: &[Target] = &[
+pub(crate) const TARGETS: &[Target] = &[
     ("bencode", bencode),
     ("magnet", magnet),
     ("metainfo", metainfo),
@@ -32,7 +32,7 @@ pub const TARGETS: &[Target] = &[
 ];
 
 /// Runs the target called `name`.
-pub fn run(name: &str, data: &[u8]) {
+pub(crate) fn run(name: &str, data: &[u8]) {
     let (_, target) = TARGETS.iter().find(|(target, _)| *target == name).expect("a target of this name");
     target(data);
 }

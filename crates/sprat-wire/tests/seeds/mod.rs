@@ -17,7 +17,7 @@ use sprat_wire::tracker::{AnnounceEvent, AnnounceRequest, AnnounceResponse, Scra
 type Seed = (&'static str, Vec<u8>);
 
 /// The seeds of each target.
-pub fn all() -> Vec<(&'static str, Vec<Seed>)> {
+pub(crate) fn all() -> Vec<(&'static str, Vec<Seed>)> {
     vec![
         ("bencode", bencode()),
         ("magnet", magnet()),
