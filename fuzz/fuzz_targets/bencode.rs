@@ -1,3 +1,4 @@
+//! Fuzzes `bencode`; the body is shared with the tests of sprat-wire.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
