@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Run a tracker.
     Tracker(TrackerArgs),
+    /// Watch a file cross a swarm of real sessions on this machine.
+    Demo(DemoArgs),
     /// Print a script that completes sprat's commands in a shell.
     Completions {
         /// For which shell.
@@ -269,6 +271,38 @@ pub(crate) struct TrackerArgs {
     /// Do not serve the torrents whose info-hashes are in this file.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "allow")]
     pub(crate) deny: Option<PathBuf>,
+}
+
+/// `sprat demo`
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Share this file instead of one that is made up.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: Option<PathBuf>,
+
+    /// Bytes of the made-up file; K, M and G are allowed.
+    #[arg(long, value_name = "BYTES", default_value = "256M", value_parser = byte_count)]
+    pub(crate) size: u64,
+
+    /// How many leechers.
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub(crate) leechers: usize,
+
+    /// Upload limit of the seeder, bytes per second.
+    #[arg(long, value_name = "RATE", default_value = "20M", value_parser = byte_count)]
+    pub(crate) seed_rate: u64,
+
+    /// Upload limit of each leecher, bytes per second.
+    #[arg(long, value_name = "RATE", default_value = "10M", value_parser = byte_count)]
+    pub(crate) peer_rate: u64,
+
+    /// Where the picture of the swarm is written.
+    #[arg(long, value_name = "FILE", default_value = "sprat-demo.html", value_hint = ValueHint::FilePath)]
+    pub(crate) picture: PathBuf,
+
+    /// Keep the downloaded copies in this directory instead of removing them.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) keep: Option<PathBuf>,
 }
 
 /// `4096`, `64K`, `1.5M`, `2G`.

@@ -8,6 +8,7 @@ use clap::{CommandFactory as _, Parser as _};
 mod cli;
 mod client;
 mod create;
+mod demo;
 mod exit;
 mod get;
 mod output;
@@ -45,6 +46,7 @@ fn run(command: Command, output: Output) -> anyhow::Result<()> {
         Command::Show(args) => show::run(&args, output),
         Command::Verify(args) => verify::run(&args, output),
         Command::Tracker(args) => tracker::run(args, output),
+        Command::Demo(args) => client::block_on(demo::run(args, output)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "sprat", &mut std::io::stdout());
             Ok(())

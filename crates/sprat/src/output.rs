@@ -19,6 +19,11 @@ impl Output {
         Self { json, quiet }
     }
 
+    /// Whether only errors are wanted.
+    pub(crate) const fn is_quiet(self) -> bool {
+        self.quiet
+    }
+
     /// Whether scripts read along.
     pub(crate) const fn is_json(self) -> bool {
         self.json
