@@ -72,7 +72,7 @@ fn interoperability(workspace: &Workspace, runner: Runner, report: &mut Report) 
     };
     match runner {
         Runner::Nextest => command.arg("--run-ignored=only"),
-        Runner::Cargo => command.arg("--test-threads=3"),
+        Runner::Cargo => command.arg("--test-threads=5"),
     };
     if clients::all_present(workspace) {
         command.env("SPRAT_INTEROP", "require");

@@ -4,6 +4,7 @@ pub(crate) mod aria2;
 pub(crate) mod libtorrent;
 pub(crate) mod opentracker;
 pub(crate) mod rtorrent;
+pub(crate) mod sprat;
 pub(crate) mod transmission;
 
 use std::net::SocketAddr;
@@ -27,6 +28,14 @@ pub(crate) struct Job<'a> {
     pub(crate) port: u16,
     /// Peers to contact at once.
     pub(crate) peers: &'a [SocketAddr],
+    pub(crate) role: Role,
+}
+
+/// Whether the content is there from the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Seeder,
+    Leecher,
 }
 
 /// A BitTorrent client.
@@ -49,7 +58,7 @@ pub(crate) trait Client {
 
 /// A client at work. It is gone when this is dropped.
 pub(crate) trait Running {
-    /// Whether it has the whole content, verified.
+    /// Whether it has the whole content, verified. It may end once it has.
     fn is_complete(&mut self) -> Result<bool>;
 
     /// For alive-checks and failure messages.

@@ -2,8 +2,7 @@
 //!
 //! The tests are `#[ignore]`d, since they need other programs and take minutes; `cargo xtask test` installs the
 //! programs where it can and runs them. A test whose program is missing says so and passes, unless
-//! `SPRAT_INTEROP=require` is set. The `harness_*` tests transfer between the other clients only: if one of them
-//! fails, the fault is not sprat's.
+//! `SPRAT_INTEROP=require` is set.
 
 #![allow(clippy::print_stdout, reason = "tests say what they waited for and what they skipped")]
 
@@ -21,26 +20,26 @@ use crate::clients::aria2::Aria2;
 use crate::clients::libtorrent::Libtorrent;
 use crate::clients::opentracker::Opentracker;
 use crate::clients::rtorrent::Rtorrent;
+use crate::clients::sprat::{Sprat, SpratTracker};
 use crate::clients::transmission::Transmission;
 use crate::content::Content;
-use crate::torrent::{Torrent, Version};
-use crate::transfer::{Meeting, remove_leftovers, transfer};
+use crate::torrent::Torrent;
+use crate::torrent::Version::{self, Hybrid, V1, V2};
+use crate::transfer::Meeting::{self, Direct, Http, Udp};
+use crate::transfer::{remove_leftovers, transfer};
 
 /// Runs one transfer, or says in one line why it cannot be run here.
 fn check(
     seeder: &dyn Client,
     leecher: &dyn Client,
-    content: Content,
-    version: Version,
+    torrent: impl FnOnce() -> Result<Torrent>,
     meeting: Meeting<'_>,
 ) -> Result<()> {
     let tracker = match meeting {
-        Meeting::Direct => None,
-        Meeting::Http(tracker) | Meeting::Udp(tracker) => tracker.absence(),
+        Direct => None,
+        Http(tracker) | Udp(tracker) => tracker.absence(),
     };
-    // libtorrent is needed in every case: it makes the torrents.
-    let absences = [seeder.absence(), leecher.absence(), tracker, Libtorrent.absence()];
-    if let Some(absence) = absences.into_iter().flatten().next() {
+    if let Some(absence) = [seeder.absence(), leecher.absence(), tracker].into_iter().flatten().next() {
         if std::env::var_os("SPRAT_INTEROP").is_some_and(|value| value == "require") {
             bail!("{absence}, but SPRAT_INTEROP=require");
         }
@@ -48,47 +47,101 @@ fn check(
         return Ok(());
     }
     remove_leftovers()?;
-    transfer(seeder, leecher, &Torrent::of(content, version)?, meeting)
+    transfer(seeder, leecher, &torrent()?, meeting)
 }
 
-#[test]
-#[ignore = "needs other clients: cargo xtask test"]
-fn harness_libtorrent_to_transmission() -> Result<()> {
-    check(&Libtorrent, &Transmission, Content::Tree, Version::V1, Meeting::Http(&Opentracker))
+fn tree(version: Version) -> Result<Torrent> {
+    Torrent::of(Content::Tree, version)
 }
 
-#[test]
-#[ignore = "needs other clients: cargo xtask test"]
-fn harness_transmission_to_libtorrent() -> Result<()> {
-    check(&Transmission, &Libtorrent, Content::BigFile, Version::V1, Meeting::Http(&Opentracker))
+fn big_file(version: Version) -> Result<Torrent> {
+    Torrent::of(Content::BigFile, version)
 }
 
-#[test]
-#[ignore = "needs other clients: cargo xtask test"]
-fn harness_libtorrent_to_aria2() -> Result<()> {
-    check(&Libtorrent, &Aria2, Content::BigFile, Version::V1, Meeting::Http(&Opentracker))
+fn tree_made_by_sprat(version: Version) -> Result<Torrent> {
+    Torrent::made_by_sprat(Content::Tree, version)
 }
 
-#[test]
-#[ignore = "needs other clients: cargo xtask test"]
-fn harness_aria2_to_rtorrent() -> Result<()> {
-    check(&Aria2, &Rtorrent, Content::Tree, Version::V1, Meeting::Http(&Opentracker))
+fn big_file_made_by_sprat(version: Version) -> Result<Torrent> {
+    Torrent::made_by_sprat(Content::BigFile, version)
 }
 
-#[test]
-#[ignore = "needs other clients: cargo xtask test"]
-fn harness_rtorrent_to_libtorrent() -> Result<()> {
-    check(&Rtorrent, &Libtorrent, Content::Tree, Version::V1, Meeting::Udp(&Opentracker))
+/// Declares tests: who seeds, who leeches, which torrent, how they meet.
+macro_rules! transfers {
+    ($($name:ident: $seeder:expr => $leecher:expr, $torrent:expr, $meeting:expr;)*) => {
+        $(
+            #[test]
+            #[ignore = "needs other clients: cargo xtask test"]
+            fn $name() -> Result<()> {
+                check(&$seeder, &$leecher, || $torrent, $meeting)
+            }
+        )*
+    };
 }
 
-#[test]
-#[ignore = "needs other clients: cargo xtask test"]
-fn harness_libtorrent_v2() -> Result<()> {
-    check(&Libtorrent, &Libtorrent, Content::BigFile, Version::V2, Meeting::Direct)
+// The other clients among themselves: if one of these fails, the fault is not sprat's.
+transfers! {
+    harness_aria2_to_rtorrent: Aria2 => Rtorrent, tree(V1), Http(&Opentracker);
+    harness_libtorrent_to_aria2: Libtorrent => Aria2, big_file(V1), Http(&Opentracker);
+    harness_libtorrent_to_itself_hybrid: Libtorrent => Libtorrent, tree(Hybrid), Direct;
+    harness_libtorrent_to_itself_v2: Libtorrent => Libtorrent, big_file(V2), Direct;
+    harness_libtorrent_to_transmission: Libtorrent => Transmission, tree(V1), Http(&Opentracker);
+    harness_rtorrent_to_libtorrent: Rtorrent => Libtorrent, tree(V1), Udp(&Opentracker);
+    harness_transmission_to_libtorrent: Transmission => Libtorrent, big_file(V1), Http(&Opentracker);
 }
 
-#[test]
-#[ignore = "needs other clients: cargo xtask test"]
-fn harness_libtorrent_hybrid() -> Result<()> {
-    check(&Libtorrent, &Libtorrent, Content::Tree, Version::Hybrid, Meeting::Direct)
+// Our tracker, in swarms in which sprat does not take part.
+transfers! {
+    our_tracker_serves_aria2_and_libtorrent: Aria2 => Libtorrent, tree(V1), Http(&SpratTracker);
+    our_tracker_serves_libtorrent_and_transmission: Libtorrent => Transmission, tree(V1), Http(&SpratTracker);
+    our_tracker_serves_libtorrent_hybrid: Libtorrent => Libtorrent, tree(Hybrid), Udp(&SpratTracker);
+    our_tracker_serves_libtorrent_and_aria2: Libtorrent => Aria2, tree(V1), Http(&SpratTracker);
+    our_tracker_serves_rtorrent_and_libtorrent_over_udp: Rtorrent => Libtorrent, tree(V1), Udp(&SpratTracker);
+}
+
+// From sprat to the others.
+transfers! {
+    sprat_to_aria2_big_file: Sprat => Aria2, big_file(V1), Http(&SpratTracker);
+    sprat_to_aria2_tree: Sprat => Aria2, tree(V1), Http(&Opentracker);
+    sprat_to_libtorrent_big_file: Sprat => Libtorrent, big_file(V1), Udp(&SpratTracker);
+    sprat_to_libtorrent_big_file_hybrid: Sprat => Libtorrent, big_file(Hybrid), Http(&SpratTracker);
+    sprat_to_libtorrent_big_file_v2: Sprat => Libtorrent, big_file(V2), Http(&Opentracker);
+    sprat_to_libtorrent_tree: Sprat => Libtorrent, tree(V1), Http(&Opentracker);
+    sprat_to_libtorrent_tree_hybrid: Sprat => Libtorrent, tree(Hybrid), Direct;
+    sprat_to_libtorrent_tree_v2: Sprat => Libtorrent, tree(V2), Udp(&Opentracker);
+    sprat_to_rtorrent_big_file: Sprat => Rtorrent, big_file(V1), Http(&SpratTracker);
+    sprat_to_rtorrent_tree: Sprat => Rtorrent, tree(V1), Udp(&Opentracker);
+    sprat_to_transmission_big_file: Sprat => Transmission, big_file(V1), Http(&SpratTracker);
+    sprat_to_transmission_tree: Sprat => Transmission, tree(V1), Http(&Opentracker);
+}
+
+// From the others to sprat.
+transfers! {
+    aria2_to_sprat_big_file: Aria2 => Sprat, big_file(V1), Http(&SpratTracker);
+    aria2_to_sprat_tree: Aria2 => Sprat, tree(V1), Http(&Opentracker);
+    libtorrent_to_sprat_big_file: Libtorrent => Sprat, big_file(V1), Direct;
+    libtorrent_to_sprat_big_file_hybrid: Libtorrent => Sprat, big_file(Hybrid), Http(&Opentracker);
+    libtorrent_to_sprat_big_file_v2: Libtorrent => Sprat, big_file(V2), Udp(&SpratTracker);
+    libtorrent_to_sprat_tree: Libtorrent => Sprat, tree(V1), Udp(&Opentracker);
+    libtorrent_to_sprat_tree_hybrid: Libtorrent => Sprat, tree(Hybrid), Http(&SpratTracker);
+    libtorrent_to_sprat_tree_v2: Libtorrent => Sprat, tree(V2), Http(&Opentracker);
+    rtorrent_to_sprat_big_file: Rtorrent => Sprat, big_file(V1), Http(&SpratTracker);
+    rtorrent_to_sprat_tree: Rtorrent => Sprat, tree(V1), Udp(&Opentracker);
+    transmission_to_sprat_big_file: Transmission => Sprat, big_file(V1), Http(&SpratTracker);
+    transmission_to_sprat_tree: Transmission => Sprat, tree(V1), Http(&Opentracker);
+}
+
+// The torrents that sprat makes, judged by others. (A hybrid with many files has pad files, which only libtorrent
+// leaves out of the directory.)
+transfers! {
+    made_by_sprat_hybrid: Libtorrent => Libtorrent, tree_made_by_sprat(Hybrid), Direct;
+    made_by_sprat_hybrid_read_as_v1: Libtorrent => Rtorrent, big_file_made_by_sprat(Hybrid), Http(&Opentracker);
+    made_by_sprat_v1: Libtorrent => Aria2, tree_made_by_sprat(V1), Http(&Opentracker);
+    made_by_sprat_v2: Libtorrent => Libtorrent, tree_made_by_sprat(V2), Direct;
+}
+
+// sprat alone: what a failure above has to be compared with.
+transfers! {
+    sprat_to_sprat_big_file: Sprat => Sprat, big_file(Hybrid), Http(&SpratTracker);
+    sprat_to_sprat_tree: Sprat => Sprat, tree(V2), Udp(&SpratTracker);
 }

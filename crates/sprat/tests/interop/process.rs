@@ -1,7 +1,6 @@
 //! Programs that end with the test that started them, the ports they listen on, and waiting for them.
 
 use std::fs::{self, File};
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -48,7 +47,11 @@ impl Process {
 
     /// The end of that, for a failure message.
     pub(crate) fn log_tail(&self) -> String {
-        let text = self.output().unwrap_or_else(|error| error.to_string());
+        let mut lines: Vec<_> =
+            self.output().unwrap_or_else(|error| error.to_string()).lines().map(str::to_owned).collect();
+        // Progress that is none.
+        lines.dedup();
+        let text = lines.join("\n");
         let from = text.len().saturating_sub(LOG_TAIL);
         let tail =
             text.char_indices().find(|(position, _)| *position >= from).map_or(0, |(position, _)| position);
@@ -60,6 +63,14 @@ impl Process {
         match self.child.try_wait()? {
             Some(status) => bail!("{} ended early: {status}", self.name),
             None => Ok(()),
+        }
+    }
+
+    /// Fails if the program has ended with an error.
+    pub(crate) fn must_not_have_failed(&mut self) -> Result<()> {
+        match self.child.try_wait()? {
+            Some(status) if !status.success() => bail!("{} failed: {status}", self.name),
+            Some(_) | None => Ok(()),
         }
     }
 }
@@ -95,17 +106,8 @@ pub(crate) fn is_installed(program: &str) -> bool {
     std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
 }
 
-/// This machine's own address, preferably not a loopback address: Transmission calls no peer that has one. Nothing is
-/// sent; the system is only asked from where it would send.
-pub(crate) fn own_address() -> IpAddr {
-    let ask = || {
-        let socket = UdpSocket::bind(("0.0.0.0", 0))?;
-        // An address for documentation (RFC 5737).
-        socket.connect(("198.51.100.1", 9))?;
-        Ok::<_, io::Error>(socket.local_addr()?.ip())
-    };
-    ask().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
-}
+/// Where everything happens.
+pub(crate) const HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A port that nothing listens on, neither TCP nor UDP. Below the range from which the system takes the ports of
 /// outgoing connections, so that it stays free until we use it; tests in other processes look elsewhere first.

@@ -1,11 +1,13 @@
-//! Torrents of the [contents](crate::content), made by libtorrent and kept from run to run.
+//! Torrents of the [contents](crate::content).
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::clients::Client as _;
 use crate::clients::libtorrent::Libtorrent;
+use crate::clients::sprat::Sprat;
 use crate::content::{Content, make_once, store};
 
 /// Which pieces and hashes a torrent has.
@@ -39,8 +41,11 @@ pub(crate) struct Torrent {
 }
 
 impl Torrent {
-    /// Makes it, or takes the one made before.
+    /// The one that libtorrent makes, kept from run to run; without libtorrent the one that sprat makes.
     pub(crate) fn of(content: Content, version: Version) -> Result<Self> {
+        if Libtorrent.absence().is_some() {
+            return Self::made_by_sprat(content, version);
+        }
         let original = content.original()?;
         let path = store()?.join(format!("{}.{}.torrent", content.name(), version.name()));
         let hashes = path.with_extension("hashes");
@@ -54,6 +59,14 @@ impl Torrent {
         Ok(Self { content, metainfo: fs::read(path)?, info_hashes })
     }
 
+    /// The one that `sprat create` makes, now.
+    pub(crate) fn made_by_sprat(content: Content, version: Version) -> Result<Self> {
+        let directory = tempfile::tempdir_in(store()?)?;
+        let path = directory.path().join("made.torrent");
+        let info_hashes = Sprat::create(&content.original()?, version, &path)?;
+        Ok(Self { content, metainfo: fs::read(path)?, info_hashes })
+    }
+
     /// The first info-hash, the one that names it in other programs' interfaces.
     pub(crate) fn info_hash(&self) -> &str {
         &self.info_hashes[0]
@@ -63,7 +76,7 @@ impl Torrent {
     pub(crate) fn write(&self, directory: &Path, tracker: Option<&str>) -> Result<PathBuf> {
         let rest = self.metainfo.strip_prefix(b"d").context("metainfo is a dictionary")?;
         ensure!(!rest.starts_with(b"8:announce"), "there is a tracker already");
-        // Keys are sorted, and `announce` comes before all that libtorrent writes.
+        // Keys are sorted, and `announce` comes before all else in these.
         let announce = tracker.map(|url| format!("8:announce{}:{url}", url.len())).unwrap_or_default();
         let path = directory.join("content.torrent");
         fs::write(&path, [b"d", announce.as_bytes(), rest].concat())?;

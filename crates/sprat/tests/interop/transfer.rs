@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
-use crate::clients::{Client, Job, Running, Tracker};
+use crate::clients::{Client, Job, Role, Running, Tracker};
 use crate::content::test_directory;
 use crate::http;
-use crate::process::{Process, free_port, own_address, wait_until};
+use crate::process::{HOST, Process, free_port, wait_until};
 use crate::torrent::Torrent;
 
 /// For a client to start, check what is there and be known to the tracker.
@@ -62,7 +62,7 @@ pub(crate) fn transfer(
     let seeder =
         Place { client: seeder, role: Role::Seeder, name: "seeder", port: free_port()?, peers: vec![] };
     let peers = match meeting {
-        Meeting::Direct => vec![SocketAddr::from((own_address(), seeder.port))],
+        Meeting::Direct => vec![SocketAddr::from((HOST, seeder.port))],
         Meeting::Http(_) | Meeting::Udp(_) => vec![],
     };
     let leecher = Place { client: leecher, role: Role::Leecher, name: "leecher", port: free_port()?, peers };
@@ -80,19 +80,13 @@ pub(crate) fn transfer(
     let done = wait_until(&what, TRANSFER_TIMEOUT, || {
         let mut complete = true;
         for client in &mut clients {
-            client.process().must_be_running()?;
+            client.process().must_not_have_failed()?;
             complete &= client.is_complete()?;
         }
         Ok(complete)
     })
     .and_then(|()| compare(torrent, &path.join("leecher")));
     explain(done, &mut clients)
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Seeder,
-    Leecher,
 }
 
 /// One of the two in a transfer.
@@ -114,6 +108,7 @@ impl Place<'_> {
             state: &test.join(format!("{}.state", self.name)),
             port: self.port,
             peers: &self.peers,
+            role: self.role,
         })
     }
 }
@@ -128,7 +123,7 @@ struct Swarm {
 impl Swarm {
     fn start(torrent: &Torrent, meeting: Meeting<'_>, test: &Path) -> Result<Self> {
         let port = free_port()?;
-        let address = SocketAddr::from((own_address(), port));
+        let address = SocketAddr::from((HOST, port));
         let file = torrent.write(test, meeting.announce_url(address).as_deref())?;
         let Some(tracker) = meeting.tracker() else { return Ok(Self { file, tracker: None }) };
         let mut process = tracker.start(&torrent.info_hashes, port, &test.join("tracker.state"))?;
@@ -158,9 +153,11 @@ impl Swarm {
         }
         let Some((address, _)) = &self.tracker else { return Ok(()) };
         wait_until(&format!("the tracker knows {name}"), READY_TIMEOUT, || {
+            client.process().must_not_have_failed()?;
             let answer = scrape(torrent, *address)?;
-            // A fast leecher may be a seeder by now.
-            Ok(answer.windows(sign.len()).any(|window| window == sign) || client.is_complete()?)
+            // A fast leecher is complete by now, and may have gone.
+            let is_done = role == Role::Leecher && client.is_complete()?;
+            Ok(is_done || answer.windows(sign.len()).any(|window| window == sign))
         })
     }
 }

@@ -23,6 +23,11 @@ impl Client for Rtorrent {
         absence_of("rtorrent")
     }
 
+    fn must_be_called(&self) -> bool {
+        // It keeps one peer per IP address, whatever the port; a tracker's list may begin with itself.
+        true
+    }
+
     fn start(&self, job: &Job<'_>) -> Result<Box<dyn Running>> {
         let socket = job.state.join("rpc");
         let settings = job.state.join("rtorrent.rc");

@@ -1,0 +1,103 @@
+//! sprat itself, through its command line, as a person or a script would use it.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+use super::{Client, Job, Role, Running, Tracker};
+use crate::process::{HOST, Process};
+use crate::torrent::Version;
+
+/// `sprat share` and `sprat get`.
+pub(crate) struct Sprat;
+
+impl Sprat {
+    /// `sprat create`: makes a torrent without trackers; returns its info-hashes in hex, 20 bytes each.
+    pub(crate) fn create(content: &Path, version: Version, torrent: &Path) -> Result<Vec<String>> {
+        let mut command = sprat();
+        command.arg("create").arg(content).args(["--version", version.name(), "--output"]).arg(torrent);
+        let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
+        if !output.status.success() {
+            bail!("sprat cannot make a torrent: {}", String::from_utf8_lossy(&output.stdout));
+        }
+        let created =
+            objects(&String::from_utf8_lossy(&output.stdout)).find(|object| object["event"] == "created");
+        let created = created.context("sprat create does not say what it created")?;
+        let hashes = ["info_hash_v1", "info_hash_v2"].into_iter().filter_map(|key| created[key].as_str());
+        // Trackers and handshakes have room for 20 bytes (BEP 52).
+        Ok(hashes.map(|hash| hash.chars().take(40).collect()).collect())
+    }
+}
+
+impl Client for Sprat {
+    fn name(&self) -> &'static str {
+        "sprat"
+    }
+
+    fn absence(&self) -> Option<String> {
+        None
+    }
+
+    fn start(&self, job: &Job<'_>) -> Result<Box<dyn Running>> {
+        let mut command = sprat();
+        match job.role {
+            Role::Seeder => command.arg("share").arg(job.directory).arg("--torrent").arg(job.torrent),
+            Role::Leecher => command.arg("get").arg(job.torrent).arg("--dir").arg(job.directory),
+        };
+        command
+            .arg("--port")
+            .arg(job.port.to_string())
+            .arg("--state-dir")
+            .arg(job.state)
+            .arg("--allow-private");
+        for peer in job.peers {
+            command.arg("--peer").arg(peer.to_string());
+        }
+        Ok(Box::new(CommandLine(Process::start("sprat", &mut command, job.state)?)))
+    }
+}
+
+struct CommandLine(Process);
+
+impl Running for CommandLine {
+    fn is_complete(&mut self) -> Result<bool> {
+        Ok(objects(&self.0.output()?).any(|object| object["event"] == "finished"))
+    }
+
+    fn process(&mut self) -> &mut Process {
+        &mut self.0
+    }
+}
+
+/// `sprat tracker`.
+pub(crate) struct SpratTracker;
+
+impl Tracker for SpratTracker {
+    fn name(&self) -> &'static str {
+        "sprat tracker"
+    }
+
+    fn absence(&self) -> Option<String> {
+        None
+    }
+
+    fn start(&self, _info_hashes: &[String], port: u16, state: &Path) -> Result<Process> {
+        let address = format!("{HOST}:{port}");
+        let mut command = sprat();
+        command.args(["tracker", "--http", &address, "--udp", &address]);
+        Process::start("sprat-tracker", &mut command, state)
+    }
+}
+
+fn sprat() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sprat"));
+    command.args(["--json", "-v"]);
+    command
+}
+
+/// The lines that are JSON objects; the log is among them.
+fn objects(output: &str) -> impl Iterator<Item = Value> {
+    output.lines().filter(|line| line.starts_with('{')).filter_map(|line| serde_json::from_str(line).ok())
+}
