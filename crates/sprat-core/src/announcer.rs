@@ -14,6 +14,9 @@ use sprat_wire::tracker::{AnnounceEvent, AnnounceRequest, AnnounceResponse};
 use crate::io::TrackerId;
 use crate::time::Time;
 
+#[cfg(test)]
+mod tests;
+
 /// How to deal with trackers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AnnouncerConfig {
@@ -160,7 +163,7 @@ struct Entry {
     in_flight: Option<AnnounceEvent>,
     /// It has been told that we are there, or is being told.
     knows_us: bool,
-    completed_due: bool,
+    completion: Completion,
     stopped_due: bool,
     failures: u32,
     /// The next announce: regular after an answer, another try after a failure.
@@ -172,6 +175,14 @@ struct Entry {
     seeders: Option<u32>,
     leechers: Option<u32>,
     answered_once: bool,
+}
+
+/// What a tracker knows of the end of the download.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Completion {
+    Untold,
+    Due,
+    Told,
 }
 
 impl Announcer {
@@ -224,7 +235,7 @@ impl Announcer {
                 entry.knows_us = false;
             }
             AnnounceEvent::Started => entry.knows_us = true,
-            AnnounceEvent::Completed => entry.completed_due = false,
+            AnnounceEvent::Completed => entry.completion = Completion::Told,
             AnnounceEvent::Interval => {}
         }
         entry.in_flight = Some(event);
@@ -280,6 +291,10 @@ impl Announcer {
         // Clients that were started together must not come back together for ever.
         let spread = self.rng.u64(0..=pause.as_millis().try_into().unwrap_or(u64::MAX) / 20);
         entry.next = now + pause + Duration::from_millis(spread);
+        if entry.completion == Completion::Due {
+            // It happened while this announce was under way.
+            entry.next = now;
+        }
         self.move_to_front(tracker.0 as usize);
     }
 
@@ -290,8 +305,13 @@ impl Announcer {
         match event {
             // Whoever leaves does not wait for a tracker that is gone.
             AnnounceEvent::Stopped => return,
-            AnnounceEvent::Started => entry.knows_us = entry.answered_once,
-            AnnounceEvent::Completed => entry.completed_due = true,
+            AnnounceEvent::Started => {
+                entry.knows_us = false;
+                entry.stopped_due = false;
+                // What it will be told next is that we are there, and complete.
+                entry.withdraw_completion();
+            }
+            AnnounceEvent::Completed => entry.completion = Completion::Due,
             AnnounceEvent::Interval => {}
         }
         entry.failures = entry.failures.saturating_add(1);
@@ -302,11 +322,11 @@ impl Announcer {
         entry.next = now + Duration::from_millis(self.rng.u64(millis / 2..=millis));
     }
 
-    /// The download has become complete: trackers that know us are told.
+    /// The download has become complete: trackers that know us are told, once.
     pub fn completed(&mut self, now: Time) {
         for entry in &mut self.entries {
-            if entry.knows_us {
-                entry.completed_due = true;
+            if entry.knows_us && entry.completion == Completion::Untold {
+                entry.completion = Completion::Due;
                 entry.next = entry.next.min(now);
             }
         }
@@ -317,7 +337,7 @@ impl Announcer {
         self.active = false;
         for entry in &mut self.entries {
             entry.stopped_due = entry.knows_us;
-            entry.completed_due = false;
+            entry.withdraw_completion();
         }
     }
 
@@ -433,7 +453,7 @@ impl Entry {
             info_hash,
             in_flight: None,
             knows_us: false,
-            completed_due: false,
+            completion: Completion::Untold,
             stopped_due: false,
             failures: 0,
             next: Time::ZERO,
@@ -446,11 +466,17 @@ impl Entry {
         }
     }
 
+    fn withdraw_completion(&mut self) {
+        if self.completion == Completion::Due {
+            self.completion = Completion::Untold;
+        }
+    }
+
     const fn next_event(&self) -> AnnounceEvent {
-        match (self.knows_us, self.completed_due) {
+        match (self.knows_us, self.completion) {
             (false, _) => AnnounceEvent::Started,
-            (true, true) => AnnounceEvent::Completed,
-            (true, false) => AnnounceEvent::Interval,
+            (true, Completion::Due) => AnnounceEvent::Completed,
+            (true, Completion::Untold | Completion::Told) => AnnounceEvent::Interval,
         }
     }
 
@@ -461,143 +487,5 @@ impl Entry {
             (None, 0, true) => TrackerState::Working,
             (None, 0, false) => TrackerState::Unused,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HASH: InfoHash = InfoHash([7; 20]);
-
-    fn announcer(tiers: &[&[&str]], hashes: &[InfoHash]) -> Announcer {
-        let tiers: Vec<Vec<String>> =
-            tiers.iter().map(|tier| tier.iter().map(|url| (*url).to_owned()).collect()).collect();
-        let rng = fastrand::Rng::with_seed(1);
-        let mut announcer = Announcer::new(AnnouncerConfig::default(), &tiers, hashes, 5, rng);
-        announcer.start(Time::ZERO);
-        announcer
-    }
-
-    fn poll(announcer: &mut Announcer, now: Time) -> Option<(TrackerId, String, AnnounceEvent)> {
-        let made = announcer.poll(now, Progress::default())?;
-        Some((made.tracker, made.url.to_string(), made.event))
-    }
-
-    fn answer() -> AnnounceResponse {
-        AnnounceResponse {
-            interval: 1800,
-            peers: vec!["1.2.3.4:5".parse().unwrap()],
-            ..AnnounceResponse::default()
-        }
-    }
-
-    #[test]
-    fn events_are_told_once_each() {
-        let mut announcer = announcer(&[&["http://a/announce"]], &[HASH]);
-        let (id, _, event) = poll(&mut announcer, Time::ZERO).unwrap();
-        assert_eq!(event, AnnounceEvent::Started);
-        assert_eq!(poll(&mut announcer, Time::ZERO), None);
-        assert_eq!(announcer.next_time(), None, "an answer is awaited");
-        announcer.answered(Time::from_secs(1), id, &answer());
-        announcer.completed(Time::from_secs(10));
-        assert_eq!(poll(&mut announcer, Time::from_secs(10)).unwrap().2, AnnounceEvent::Completed);
-        announcer.answered(Time::from_secs(11), id, &answer());
-        let next = announcer.next_time().unwrap();
-        assert!((Time::from_secs(1811)..=Time::from_secs(1811 + 90)).contains(&next), "{next:?}");
-        assert_eq!(poll(&mut announcer, next).unwrap().2, AnnounceEvent::Interval);
-        announcer.stop(next);
-        assert_eq!(poll(&mut announcer, next), None, "not while an announce is under way");
-        announcer.answered(next, id, &answer());
-        assert_eq!(poll(&mut announcer, next).unwrap().2, AnnounceEvent::Stopped);
-        announcer.failed(next, id, "gone");
-        assert!(announcer.is_stopped() && announcer.next_time().is_none());
-        assert_eq!(poll(&mut announcer, Time::from_secs(99_999)), None);
-    }
-
-    #[test]
-    fn a_dead_tracker_is_passed_over_and_tried_again_with_growing_pauses() {
-        let mut announcer = announcer(&[&["http://dead/"], &["udp://alive/"]], &[HASH]);
-        let (dead, url, _) = poll(&mut announcer, Time::ZERO).unwrap();
-        assert_eq!(url, "http://dead/");
-        announcer.failed(Time::from_secs(2), dead, "no answer");
-        let (alive, url, event) = poll(&mut announcer, Time::from_secs(2)).unwrap();
-        assert_eq!((url.as_str(), event), ("udp://alive/", AnnounceEvent::Started));
-        announcer.answered(Time::from_secs(2), alive, &answer());
-        let mut now = Time::from_secs(2);
-        for failures in 1..20_u32 {
-            let next = announcer.next_time().unwrap();
-            let pause = next.since(now);
-            let longest = FIRST_RETRY.saturating_mul(1 << (failures - 1).min(16)).min(LAST_RETRY);
-            now = next;
-            let (id, _, _) = poll(&mut announcer, now).unwrap();
-            if id == dead {
-                assert!(pause <= longest, "{failures}: {pause:?}");
-                announcer.failed(now, dead, "no answer");
-            } else {
-                announcer.answered(now, alive, &answer());
-            }
-        }
-        // It comes back, and is the one again.
-        while announcer.trackers().any(|status| status.tracker == dead && status.failures > 0) {
-            now = announcer.next_time().unwrap();
-            let (id, _, _) = poll(&mut announcer, now).unwrap();
-            announcer.answered(now, id, &answer());
-        }
-        now = announcer.next_time().unwrap();
-        assert_eq!(poll(&mut announcer, now).unwrap().0, dead);
-    }
-
-    #[test]
-    fn a_working_tracker_moves_to_the_front_of_its_tier_only() {
-        let mut announcer = announcer(&[&["http://a/", "http://b/"], &["http://c/"]], &[HASH]);
-        let (first, _, _) = poll(&mut announcer, Time::ZERO).unwrap();
-        announcer.failed(Time::ZERO, first, "x");
-        let (second, _, _) = poll(&mut announcer, Time::ZERO).unwrap();
-        announcer.answered(Time::ZERO, second, &answer());
-        assert_eq!(announcer.chains, [vec![second.0 as usize, first.0 as usize, 2]]);
-    }
-
-    #[test]
-    fn a_hybrid_announces_both_hashes() {
-        let other = InfoHash([9; 20]);
-        let mut announcer = announcer(&[&["http://a/"]], &[HASH, other]);
-        let first = announcer.poll(Time::ZERO, Progress::default()).unwrap();
-        let second = announcer.poll(Time::ZERO, Progress::default()).unwrap();
-        assert_eq!([first.info_hash, second.info_hash], [HASH, other]);
-        assert_eq!(poll(&mut announcer, Time::ZERO), None);
-    }
-
-    #[test]
-    fn trackers_cannot_choose_absurd_intervals() {
-        for interval in [0, 1, u32::MAX] {
-            let mut announcer = announcer(&[&["http://a/"]], &[HASH]);
-            let (id, _, _) = poll(&mut announcer, Time::ZERO).unwrap();
-            let min_interval = Some(u32::MAX);
-            announcer.answered(Time::ZERO, id, &AnnounceResponse { interval, min_interval, ..answer() });
-            let next = announcer.next_time().unwrap();
-            assert!(next >= Time::from_secs(30) && next <= Time::from_secs(7600), "{interval}: {next:?}");
-        }
-    }
-
-    #[test]
-    fn a_lonely_client_asks_again_soon_unless_forbidden() {
-        let mut announcer = announcer(&[&["http://a/"]], &[HASH]);
-        let (id, _, _) = poll(&mut announcer, Time::ZERO).unwrap();
-        announcer.answered(Time::ZERO, id, &AnnounceResponse { peers: Vec::new(), ..answer() });
-        assert!(announcer.next_time().unwrap() <= Time::from_secs(63));
-        let (id, _, _) = poll(&mut announcer, Time::from_secs(70)).unwrap();
-        let forbidding = AnnounceResponse { peers: Vec::new(), min_interval: Some(900), ..answer() };
-        announcer.answered(Time::from_secs(70), id, &forbidding);
-        announcer.force(Time::from_secs(71));
-        assert!(announcer.next_time().unwrap() >= Time::from_secs(970));
-    }
-
-    #[test]
-    fn answers_nobody_waits_for_change_nothing() {
-        let mut announcer = announcer(&[&["http://a/"]], &[HASH]);
-        announcer.answered(Time::ZERO, TrackerId(0), &answer());
-        announcer.failed(Time::ZERO, TrackerId(77), "x");
-        assert_eq!(announcer.next_time(), Some(Time::ZERO));
     }
 }

@@ -70,7 +70,7 @@ impl RateMeter {
     pub fn rate(&self, now: Time) -> u64 {
         let Some(started) = self.started else { return 0 };
         let current = (now.as_nanos() / self.slice).max(self.newest);
-        let oldest = (current + 1).saturating_sub(SLICES as u64);
+        let oldest = current.saturating_sub(SLICES as u64 - 1);
         let bytes: u128 = (oldest..=self.newest).map(|slice| u128::from(self.slices[slot(slice)])).sum();
         let from = started.max(Time::from_nanos(oldest.saturating_mul(self.slice)));
         // Not below one slice: the first block within a millisecond is no rate of 16 MB/s.
@@ -180,7 +180,8 @@ impl TokenBucket {
         let Some(limit) = self.limit else { return 0 };
         let full = nano(burst(limit));
         let Some(updated) = self.updated else { return full };
-        let refill = i128::from(limit) * i128::try_from(now.since(updated).as_nanos()).unwrap_or(i128::MAX);
+        let elapsed = i128::try_from(now.since(updated).as_nanos()).unwrap_or(i128::MAX);
+        let refill = i128::from(limit).saturating_mul(elapsed);
         self.level.saturating_add(refill).min(full)
     }
 }
@@ -196,4 +197,159 @@ fn burst(limit: u64) -> u64 {
 
 fn nano(bytes: u64) -> i128 {
     i128::from(bytes) * i128::from(NANOS_PER_SEC)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const BLOCK: u64 = 16 * 1024;
+
+    #[test]
+    fn a_steady_stream_is_measured_as_it_is() {
+        let mut meter = RateMeter::new(CHOKE_WINDOW);
+        for tick in 0..1000 {
+            meter.add(Time::from_millis(tick * 100), 1000);
+        }
+        let rate = meter.rate(Time::from_millis(999 * 100));
+        assert!((9_900..=10_300).contains(&rate), "{rate}");
+        assert_eq!(meter.total(), 1_000_000);
+    }
+
+    #[test]
+    fn a_young_meter_neither_waits_nor_exaggerates() {
+        let mut meter = RateMeter::new(CHOKE_WINDOW);
+        assert_eq!(meter.rate(Time::from_secs(1)), 0);
+        let start = Time::from_secs(1001);
+        meter.add(start, BLOCK);
+        // One slice of two seconds is the least that is divided by.
+        assert_eq!(meter.rate(start), BLOCK / 2);
+        for second in 1..=10 {
+            meter.add(start + Duration::from_secs(second), BLOCK);
+        }
+        let rate = meter.rate(start + Duration::from_secs(10));
+        assert!((BLOCK..=BLOCK * 11 / 10).contains(&rate), "{rate}");
+    }
+
+    #[test]
+    fn what_was_long_ago_does_not_count() {
+        let mut meter = RateMeter::new(DISPLAY_WINDOW);
+        meter.add(Time::from_secs(1), 1_000_000);
+        assert!(meter.rate(Time::from_secs(4)) > 0);
+        assert_eq!(meter.rate(Time::from_secs(7)), 0);
+        meter.add(Time::from_secs(500), 500);
+        assert_eq!(meter.rate(Time::from_secs(500)), 500 / 5 + 11);
+    }
+
+    #[test]
+    fn a_block_passes_the_smallest_limit() {
+        let mut bucket = TokenBucket::new(Some(5 * 1024));
+        let mut passed = 0;
+        for second in 0..100 {
+            while bucket.take(Time::from_secs(second), BLOCK) {
+                passed += 1;
+            }
+        }
+        // 99 seconds of 5 KiB are 30.9 blocks; the burst is two.
+        assert_eq!(passed, 32);
+    }
+
+    #[test]
+    fn what_is_larger_than_the_burst_passes_and_is_paid_off() {
+        let mut bucket = TokenBucket::new(Some(100_000));
+        assert!(bucket.take(Time::ZERO, 1_000_000));
+        assert!(!bucket.permits(Time::ZERO, 1));
+        assert_eq!(bucket.available(Time::from_secs(9)), 0);
+        let again = bucket.next_refill(Time::ZERO, BLOCK).unwrap();
+        assert!(!bucket.permits(again - Duration::from_nanos(1), BLOCK));
+        assert!(bucket.permits(again, BLOCK));
+    }
+
+    #[test]
+    fn without_a_limit_all_passes_and_with_zero_nothing() {
+        let mut free = TokenBucket::new(None);
+        assert!(free.take(Time::ZERO, u64::MAX) && free.take(Time::ZERO, u64::MAX));
+        assert_eq!(free.next_refill(Time::ZERO, u64::MAX), Some(Time::ZERO));
+        let mut shut = TokenBucket::new(Some(0));
+        assert!(!shut.take(Time::from_secs(99), 1));
+        assert_eq!(shut.next_refill(Time::from_secs(99), 1), None);
+        assert_eq!(shut.available(Time::from_secs(99)), 0);
+        shut.set_limit(Time::from_secs(100), Some(1000));
+        assert!(!shut.take(Time::from_secs(100), 1000));
+        assert!(shut.take(Time::from_secs(101), 1000));
+    }
+
+    #[test]
+    fn extremes_do_not_overflow() {
+        let mut bucket = TokenBucket::new(Some(u64::MAX));
+        for _ in 0..10 {
+            bucket.charge(Time::ZERO, u64::MAX);
+        }
+        let _ = bucket.next_refill(Time::ZERO, u64::MAX);
+        assert!(bucket.permits(Time::from_nanos(u64::MAX), u64::MAX));
+        let mut meter = RateMeter::new(Duration::ZERO);
+        meter.add(Time::from_nanos(u64::MAX), u64::MAX);
+        meter.add(Time::ZERO, u64::MAX);
+        let _ = meter.rate(Time::from_nanos(u64::MAX));
+    }
+
+    proptest! {
+        #[test]
+        fn over_no_span_of_time_the_limit_is_exceeded(
+            limit in 1..10_000_000_u64,
+            asks in prop::collection::vec((0..400_u64, 1..40_000_u64), 1..150),
+        ) {
+            let mut bucket = TokenBucket::new(Some(limit));
+            let mut now = Time::from_secs(3);
+            let mut passed: Vec<(Time, u64)> = Vec::new();
+            for (millis, bytes) in asks {
+                now += Duration::from_millis(millis);
+                if bucket.take(now, bytes) {
+                    passed.push((now, bytes));
+                }
+            }
+            for (first, (from, _)) in passed.iter().enumerate() {
+                let mut sum = 0;
+                for (to, bytes) in &passed[first..] {
+                    sum += bytes;
+                    let span = to.since(*from).as_millis() as u64;
+                    // What is larger than the burst passes a full bucket.
+                    let most = limit * span / 1000 + burst(limit).max(40_000) + 1;
+                    prop_assert!(sum <= most, "{} bytes in {} ms", sum, span);
+                }
+            }
+        }
+
+        #[test]
+        fn the_time_named_for_a_refill_is_the_first_that_works(
+            limit in 1..10_000_000_u64,
+            charged in 0..1_000_000_u64,
+            bytes in 1..100_000_u64,
+        ) {
+            let now = Time::from_secs(3);
+            let mut bucket = TokenBucket::new(Some(limit));
+            bucket.charge(now, charged);
+            let time = bucket.next_refill(now, bytes).unwrap();
+            prop_assert!(bucket.permits(time, bytes));
+            prop_assert!(time == now || !bucket.permits(time - Duration::from_nanos(1), bytes));
+        }
+
+        #[test]
+        fn the_rate_is_never_more_than_what_came_in_the_window(
+            adds in prop::collection::vec((0..5000_u64, 0..100_000_u64), 1..100),
+        ) {
+            let mut meter = RateMeter::new(CHOKE_WINDOW);
+            let mut now = Time::ZERO;
+            let mut all: Vec<(Time, u64)> = Vec::new();
+            for (millis, bytes) in adds {
+                now += Duration::from_millis(millis);
+                meter.add(now, bytes);
+                all.push((now, bytes));
+                let recent: u64 = all.iter().filter(|(at, _)| now.since(*at) <= CHOKE_WINDOW).map(|(_, b)| b).sum();
+                prop_assert!(meter.rate(now) <= recent / 2);
+            }
+        }
+    }
 }
