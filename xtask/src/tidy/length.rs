@@ -4,7 +4,7 @@ use syn::spanned::Spanned as _;
 use syn::visit::Visit;
 use syn::{ImplItemFn, Item, ItemFn, Signature, TraitItemFn};
 
-use super::tree::{SourceTree, is_test_file, is_test_item};
+use super::tree::{SourceTree, is_test_item};
 
 /// Lines of a file that are not tests.
 const FILE_LINES: usize = 600;
@@ -14,7 +14,7 @@ const FUNCTION_LINES: usize = 70;
 /// One line for each long file and function of the shipped code.
 pub(super) fn report(tree: &SourceTree) -> Vec<String> {
     let mut smells = Vec::new();
-    for (path, file) in tree.rust_files().filter(|(path, _)| !is_test_file(path)) {
+    for (path, file) in tree.rust_files().filter(|(path, _)| !tree.is_test_file(path)) {
         let Ok(syntax) = &file.syntax else { continue };
         let in_tests: usize = syntax.items.iter().filter(|item| is_test_item(item)).map(line_count).sum();
         let lines = file.text.lines().count().saturating_sub(in_tests);

@@ -12,7 +12,7 @@ use quote::ToTokens as _;
 use syn::{Item, UseTree};
 
 use super::Problem;
-use super::tree::{SourceTree, is_test_file, is_test_item};
+use super::tree::{SourceTree, is_test_item};
 
 /// The names from the crate's root to a module or an item, without `crate`.
 type Names = Vec<String>;
@@ -41,7 +41,7 @@ struct Use {
 /// Finds the cycles of every crate.
 pub(super) fn check(tree: &SourceTree) -> Vec<Problem> {
     let mut crates: BTreeMap<&str, Crate> = BTreeMap::new();
-    for (path, file) in tree.rust_files().filter(|(path, _)| !is_test_file(path)) {
+    for (path, file) in tree.rust_files().filter(|(path, _)| !tree.is_test_file(path)) {
         let (Some((root, names)), Ok(syntax)) = (module_of(path), &file.syntax) else { continue };
         crates.entry(root).or_default().read(path, &names, &syntax.items);
     }

@@ -4,7 +4,7 @@ use syn::visit::Visit;
 use syn::{Item, ItemUse, UseTree};
 
 use super::Problem;
-use super::tree::{SourceTree, is_test_file, is_test_item};
+use super::tree::{SourceTree, is_test_item};
 
 /// Names that say nothing about what is inside, and so attract everything.
 const BANNED_NAMES: [&str; 7] = ["utils", "util", "common", "misc", "helpers", "helper", "types"];
@@ -20,7 +20,7 @@ pub(super) fn check(tree: &SourceTree) -> Vec<Problem> {
         problems.extend(missing_introduction(path, &file.text));
         problems.extend(unfinished_work(path, &file.text));
         if let Ok(syntax) = &file.syntax {
-            problems.extend(glob_imports(path, syntax));
+            problems.extend(glob_imports(path, syntax, tree.is_test_file(path)));
         }
     }
     problems
@@ -56,8 +56,8 @@ fn is_unfinished(comment: &str) -> bool {
 }
 
 /// A glob import hides where a name comes from. Tests may take all of the module they test, and a prelude.
-fn glob_imports(path: &str, syntax: &syn::File) -> Vec<Problem> {
-    let mut search = GlobSearch { path, in_test: is_test_file(path), problems: Vec::new() };
+fn glob_imports(path: &str, syntax: &syn::File, in_test: bool) -> Vec<Problem> {
+    let mut search = GlobSearch { path, in_test, problems: Vec::new() };
     search.visit_file(syntax);
     search.problems
 }
@@ -135,7 +135,10 @@ mod tests {
         assert_eq!(texts("crates/a/src/lib.rs", "//! A.\nmod b { pub use super::c::{D, e::*}; }").len(), 1);
         let test = "//! A.\n#[cfg(test)] mod tests { use super::*; use proptest::prelude::*; }";
         assert_eq!(texts("crates/a/src/lib.rs", test), []);
-        assert_eq!(texts("crates/a/src/b/tests.rs", "//! A.\nuse super::*;"), []);
+        let parent = ("crates/a/src/b.rs", "//! A.\n#[cfg(test)] mod model;");
+        let child = ("crates/a/src/b/model.rs", "//! A.\nuse super::*;");
+        assert_eq!(check(&SourceTree::of(&[parent, child])), []);
+        assert_eq!(check(&SourceTree::of(&[child])).len(), 1);
         assert_eq!(texts("crates/a/tests/b.rs", "//! A.\nuse std::fmt::*;").len(), 1);
     }
 }

@@ -14,6 +14,8 @@ pub(super) struct SourceTree {
     /// Every file and directory, read or not: what a link may point to.
     paths: BTreeSet<String>,
     rust: BTreeMap<String, RustFile>,
+    /// Modules that their parent compiles for tests only, as paths without `.rs`.
+    test_modules: BTreeSet<String>,
     markdown: BTreeMap<String, String>,
 }
 
@@ -60,10 +62,12 @@ impl SourceTree {
     }
 
     fn from_files(paths: BTreeSet<String>, files: Vec<(String, String)>) -> Self {
-        let mut tree = Self { paths, rust: BTreeMap::new(), markdown: BTreeMap::new() };
+        let mut tree =
+            Self { paths, rust: BTreeMap::new(), test_modules: BTreeSet::new(), markdown: BTreeMap::new() };
         for (path, text) in files {
             if path.ends_with(".rs") {
                 let syntax = syn::parse_file(&text);
+                tree.test_modules.extend(syntax.iter().flat_map(|syntax| test_modules(&path, syntax)));
                 tree.rust.insert(path, RustFile { text, syntax });
             } else {
                 tree.markdown.insert(path, text);
@@ -92,6 +96,14 @@ impl SourceTree {
         path.is_empty() || self.paths.contains(path)
     }
 
+    /// Whether a file holds nothing but tests: it lies in a directory for them, or below a module for them.
+    pub(super) fn is_test_file(&self, path: &str) -> bool {
+        let is_below = |module: &String| {
+            path.strip_prefix(module.as_str()).is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
+        };
+        path.contains("/tests/") || path.contains("/benches/") || self.test_modules.iter().any(is_below)
+    }
+
     /// Files that do not parse would silently escape the other rules.
     pub(super) fn parse_errors(&self) -> Vec<Problem> {
         self.rust_files()
@@ -108,9 +120,18 @@ impl SourceTree {
     }
 }
 
-/// Whether a file holds nothing but tests.
-pub(super) fn is_test_file(path: &str) -> bool {
-    path.contains("/tests/") || path.ends_with("/tests.rs") || path.contains("/benches/")
+/// The modules that a file declares for tests only and that lie in files of their own, as paths without `.rs`.
+fn test_modules(path: &str, syntax: &syn::File) -> Vec<String> {
+    let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let directory = match name {
+        "lib.rs" | "main.rs" | "mod.rs" => directory,
+        _ => path.trim_end_matches(".rs"),
+    };
+    let declared = syntax.items.iter().filter(|item| is_test_item(item)).filter_map(|item| match item {
+        Item::Mod(module) if module.content.is_none() => Some(format!("{directory}/{}", module.ident)),
+        _ => None,
+    });
+    declared.collect()
 }
 
 /// Whether an item is compiled only for tests.
