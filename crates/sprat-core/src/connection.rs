@@ -4,7 +4,7 @@
 //! mean. What is to be sent collects in an outbox that the torrent empties once per input, so that many small
 //! messages leave as one.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -61,8 +61,8 @@ pub enum Direction {
 pub(crate) enum Happening {
     /// Nothing that the torrent need know.
     Nothing,
-    /// The peer has these pieces; said once, at the beginning.
-    HasSet(Bitfield),
+    /// The peer has told all its pieces at once; `before` is what we thought it had.
+    HasSet { before: Bitfield },
     /// The peer has one more piece.
     Has(PieceIndex),
     /// The peer chokes us: these requests will not be answered.
@@ -79,8 +79,8 @@ pub(crate) enum Happening {
     Unasked(u32),
     /// The peer will not send this block.
     Rejected(BlockRef),
-    /// The extension handshake (BEP 10).
-    Extended(Box<ExtensionHandshake>),
+    /// An extension handshake (BEP 10), the first one or a later one, and where the peer sees us.
+    Extended { first: bool, external_ip: Option<IpAddr> },
     /// Somebody asks for hashes of a v2 tree.
     HashesWanted(HashRequest),
     /// An answer to our own hash request.
@@ -108,7 +108,8 @@ pub(crate) struct PeerConnection {
 
     /// What the peer has.
     pub(crate) pieces: Bitfield,
-    heard_pieces: bool,
+    /// How often it has told all of them at once without anything new.
+    idle_bitfields: u32,
     /// We choke the peer.
     pub(crate) choking: bool,
     /// We want something from the peer.
@@ -128,6 +129,11 @@ pub(crate) struct PeerConnection {
     allowed_to_us: Vec<PieceIndex>,
     suggested: Vec<PieceIndex>,
     unasked_blocks: u64,
+
+    /// An extension handshake has come.
+    introduced: bool,
+    /// Where a peer that called us accepts calls itself.
+    pub(crate) listening: Option<SocketAddr>,
 
     uploads: Uploads,
     /// Pieces we let the peer request while we choke it (BEP 6).
@@ -171,7 +177,9 @@ impl PeerConnection {
             last_heard: now,
             last_said: now,
             pieces: Bitfield::new(geometry.pieces()),
-            heard_pieces: false,
+            idle_bitfields: 0,
+            introduced: false,
+            listening: None,
             choking: true,
             interested: false,
             choked: true,

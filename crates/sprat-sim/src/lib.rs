@@ -30,6 +30,7 @@ mod content;
 mod disk;
 mod network;
 mod peer;
+mod peer_number;
 mod report;
 mod schedule;
 mod simulation;
@@ -37,7 +38,8 @@ mod trace;
 mod trackers;
 
 pub use content::{Content, ContentConfig, ContentError};
-pub use peer::{Behaviour, Departure, PeerConfig, PeerNumber};
+pub use peer::{Behaviour, Departure, PeerConfig};
+pub use peer_number::PeerNumber;
 pub use report::{PeerReport, Snapshot, Traffic, Violation};
 pub use simulation::Simulation;
 pub use trackers::TrackerConfig;

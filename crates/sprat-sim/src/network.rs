@@ -4,14 +4,13 @@
 //! chunk that has left takes the latency of both ends to arrive, and then waits for the downlink of the receiver, first
 //! come first served. The order within a connection is kept throughout.
 
+use crate::peer_number::PeerNumber;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
 use sprat_core::io::ConnectionId;
 use sprat_core::time::Time;
-
-use crate::peer::PeerNumber;
 
 /// What one connection may send in its turn: a block and its header, with some room for small messages.
 const CHUNK: usize = 17 * 1024;

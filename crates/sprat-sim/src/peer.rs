@@ -1,7 +1,6 @@
 //! A peer: a session, its line, its disk, and what is known of it.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use sprat_core::Session;
@@ -12,28 +11,8 @@ use sprat_core::time::Time;
 
 use crate::disk::Disk;
 use crate::network::{Downlink, EndId, Uplink};
+use crate::peer_number::{LISTEN_PORT, PeerNumber};
 use crate::report::Traffic;
-
-/// A peer of a simulation, in the order of being added.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PeerNumber(pub u32);
-
-impl PeerNumber {
-    pub(crate) const fn index(self) -> usize {
-        self.0 as usize
-    }
-
-    /// Where it listens: every peer in a network of its own.
-    #[must_use]
-    pub fn address(self) -> SocketAddr {
-        let [_, a, b, c] = self.0.to_be_bytes();
-        // 20 to 119: neither private nor loopback nor multicast.
-        let first = 20 + c % 100;
-        SocketAddr::from((Ipv4Addr::new(first, b, c, a.max(1)), LISTEN_PORT))
-    }
-}
-
-const LISTEN_PORT: u16 = 6881;
 
 /// How a peer behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -6,7 +6,7 @@ use sprat_core::io::DisconnectReason;
 use sprat_core::time::Time;
 use thiserror::Error;
 
-use crate::peer::PeerNumber;
+use crate::peer_number::PeerNumber;
 
 /// Something that must not happen.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

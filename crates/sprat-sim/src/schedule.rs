@@ -10,7 +10,7 @@ use sprat_core::time::Time;
 use sprat_wire::tracker::{AnnounceRequest, AnnounceResponse};
 
 use crate::network::{EndId, LinkId, Parcel};
-use crate::peer::PeerNumber;
+use crate::peer_number::PeerNumber;
 
 /// One thing that is going to happen.
 #[derive(Debug)]

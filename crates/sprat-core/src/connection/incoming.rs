@@ -1,5 +1,7 @@
 //! What each message does to the connection, and what it means for the torrent.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use sprat_wire::hash::Sha256Hash;
 use sprat_wire::metainfo::Version;
@@ -7,7 +9,7 @@ use sprat_wire::peer::extension::ExtensionHandshake;
 use sprat_wire::peer::message::{BlockRequest, HashRequest, Message};
 
 use super::uploads::{QUEUE_LIMIT, Queued};
-use super::{Happening, PeerConnection};
+use super::{Direction, Happening, PeerConnection};
 use crate::bitfield::Bitfield;
 use crate::geometry::{Geometry, PieceIndex};
 use crate::io::DisconnectReason;
@@ -15,6 +17,10 @@ use crate::time::Time;
 
 /// Unasked-for blocks beyond this many are an attack on our bandwidth rather than cancels that crossed on the way.
 const UNASKED_BLOCKS_LIMIT: u64 = 4 * QUEUE_LIMIT as u64;
+
+/// Bitfields that bring nothing new, per connection. BEP 3 knows one, at the beginning; aria2 sends a bitfield in place
+/// of many haves as well.
+const IDLE_BITFIELDS_LIMIT: u32 = 8;
 
 impl PeerConnection {
     /// Takes one message in. One line per message.
@@ -66,33 +72,34 @@ impl PeerConnection {
 
     fn on_have(&mut self, geometry: &Geometry, piece: u32) -> Result<Happening, DisconnectReason> {
         let piece = known_piece(geometry, piece)?;
-        self.heard_pieces = true;
         Ok(if self.pieces.insert(piece.get()) { Happening::Has(piece) } else { Happening::Nothing })
     }
 
     fn on_bitfield(&mut self, geometry: &Geometry, bits: &[u8]) -> Result<Happening, DisconnectReason> {
         let pieces = Bitfield::from_wire(bits, geometry.pieces())
             .ok_or(DisconnectReason::Malformed("bitfield of the wrong length or with spare bits set"))?;
-        self.first_pieces(pieces)
+        self.all_pieces(pieces)
     }
 
     fn on_have_all(&mut self, geometry: &Geometry) -> Result<Happening, DisconnectReason> {
         self.only_with_fast("have all without the fast extension")?;
-        self.first_pieces(Bitfield::full(geometry.pieces()))
+        self.all_pieces(Bitfield::full(geometry.pieces()))
     }
 
     fn on_have_none(&mut self, geometry: &Geometry) -> Result<Happening, DisconnectReason> {
         self.only_with_fast("have none without the fast extension")?;
-        self.first_pieces(Bitfield::new(geometry.pieces()))
+        self.all_pieces(Bitfield::new(geometry.pieces()))
     }
 
-    fn first_pieces(&mut self, pieces: Bitfield) -> Result<Happening, DisconnectReason> {
-        if self.heard_pieces {
-            return Err(DisconnectReason::Misbehaved("a second bitfield, or one after a have"));
+    fn all_pieces(&mut self, pieces: Bitfield) -> Result<Happening, DisconnectReason> {
+        if pieces.count() <= self.pieces.count() {
+            self.idle_bitfields += 1;
+            if self.idle_bitfields > IDLE_BITFIELDS_LIMIT {
+                return Err(DisconnectReason::Misbehaved("bitfields again and again"));
+            }
         }
-        self.heard_pieces = true;
-        self.pieces = pieces.clone();
-        Ok(Happening::HasSet(pieces))
+        let before = std::mem::replace(&mut self.pieces, pieces);
+        Ok(Happening::HasSet { before })
     }
 
     fn on_request(
@@ -208,7 +215,11 @@ impl PeerConnection {
         if let Some(upload_only) = handshake.upload_only {
             self.upload_only = upload_only;
         }
-        Ok(Happening::Extended(Box::new(handshake)))
+        // Where it listens and where it sees us is believed once: repeated, it would be a lever on our peer list.
+        let first = !std::mem::replace(&mut self.introduced, true);
+        let listening = handshake.port.filter(|_| first && self.direction == Direction::Incoming);
+        self.listening = self.listening.or(listening.map(|port| SocketAddr::new(self.address.ip(), port)));
+        Ok(Happening::Extended { first, external_ip: handshake.your_ip })
     }
 
     fn on_hash_request(

@@ -1,6 +1,6 @@
 //! Peers: dialling, greeting, taking messages in, saying farewell.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -271,25 +271,26 @@ impl Torrent {
         match happening {
             // Asking and serving follow at the end of every batch of messages.
             Happening::Nothing | Happening::MayRequest | Happening::Requested => {}
-            Happening::HasSet(pieces) => self.on_has_set(cx, id, &pieces),
+            Happening::HasSet { before } => self.on_has_set(cx, id, &before),
             Happening::Has(piece) => self.on_has(cx, id, piece),
             Happening::Choked(lost) => self.take_back(cx, id, lost),
             Happening::InterestChanged => *cx.rechoke = true,
             Happening::Block(block, data) => self.on_block(cx, id, block, data),
             Happening::Unasked(bytes) => self.totals.wasted += u64::from(bytes),
             Happening::Rejected(block) => self.take_back(cx, id, vec![block]),
-            Happening::Extended(handshake) => self.on_extended(cx, id, &handshake),
+            Happening::Extended { first, external_ip } if first => self.on_introduced(cx, id, external_ip),
+            Happening::Extended { .. } => self.review(cx, id),
             Happening::HashesWanted(request) => self.on_hashes_wanted(cx, id, request),
             Happening::Hashes(request, hashes) => self.on_hashes(cx, id, request, &hashes),
             Happening::HashesRefused(request) => self.on_hashes_refused(request),
         }
     }
 
-    fn on_has_set(&mut self, cx: &mut Context<'_>, id: ConnectionId, pieces: &Bitfield) {
-        self.picker.peer_joined(pieces);
-        if pieces.is_full()
-            && let Some(connection) = self.connections.get(&id)
-        {
+    fn on_has_set(&mut self, cx: &mut Context<'_>, id: ConnectionId, before: &Bitfield) {
+        let Some(connection) = self.connections.get(&id) else { return };
+        self.picker.peer_left(before);
+        self.picker.peer_joined(&connection.pieces);
+        if connection.is_seed() {
             self.peers.seen_complete(connection.address);
         }
         self.review(cx, id);
@@ -306,14 +307,13 @@ impl Torrent {
         }
     }
 
-    fn on_extended(&mut self, cx: &mut Context<'_>, id: ConnectionId, handshake: &ExtensionHandshake) {
-        if let Some(ip) = handshake.your_ip {
+    /// What a peer says of itself and of us is believed once per connection: repeated, it would be a lever on our list.
+    fn on_introduced(&mut self, cx: &mut Context<'_>, id: ConnectionId, external_ip: Option<IpAddr>) {
+        if let Some(ip) = external_ip {
             self.peers.set_external(SocketAddr::new(ip, cx.config.listen_port));
         }
-        let Some(connection) = self.connections.get(&id) else { return };
-        if let (Direction::Incoming, Some(port)) = (connection.direction, handshake.port) {
-            // Now the address on which it listens is known as well: remember it, and do not call it twice.
-            let listening = SocketAddr::new(connection.address.ip(), port);
+        // Now the address on which it listens is known as well: remember it, and do not call it twice.
+        if let Some(listening) = self.connections.get(&id).and_then(|connection| connection.listening) {
             self.peers.add(cx.now, listening, PeerSource::Incoming);
             self.peers.connected(cx.now, listening);
         }
@@ -385,8 +385,12 @@ impl Torrent {
         self.starved_uploads.retain(|starved| *starved != id);
         self.set_suspects_free(id);
         let useful = connection.downloaded > 0 || connection.uploaded > 0;
-        if connection.direction == Direction::Outgoing {
-            self.peers.disconnected(cx.now, connection.address, useful);
+        let known_as = match connection.direction {
+            Direction::Outgoing => Some(connection.address),
+            Direction::Incoming => connection.listening,
+        };
+        if let Some(address) = known_as {
+            self.peers.disconnected(cx.now, address, useful);
         }
         if !connection.choking {
             *cx.rechoke = true;
