@@ -22,7 +22,7 @@ pub(crate) fn run_all(workspace: &Workspace, report: &mut Report) {
     static_checks(workspace, report);
     dependency_policy(workspace, report);
     report.step("documentation", || {
-        let mut command = workspace.cargo(["doc", "--workspace", "--no-deps"]);
+        let mut command = workspace.cargo(["doc", "--workspace", "--no-deps", "--keep-going"]);
         command.env("RUSTDOCFLAGS", "-D warnings");
         must_succeed(command)
     });
@@ -153,11 +153,13 @@ fn pass_on(from: impl Read, mut to: impl Write) -> Vec<String> {
     summaries
 }
 
-/// One line for a whole run: nextest writes just one, Cargo one per test program.
+/// One line for a whole run: nextest writes one (and shows those of the tests that failed), Cargo one per test program.
 fn sum_up(summaries: &[String]) -> Option<String> {
-    let [first, .., _] = summaries else { return summaries.first().cloned() };
-    if first.starts_with("Summary") {
-        return summaries.last().cloned();
+    if let Some(summary) = summaries.iter().rfind(|line| line.starts_with("Summary")) {
+        return Some(summary.clone());
+    }
+    if summaries.len() < 2 {
+        return summaries.first().cloned();
     }
     let total = |label: &str| -> u64 { summaries.iter().filter_map(|line| count_before(line, label)).sum() };
     let (passed, failed, ignored) = (total(" passed"), total(" failed"), total(" ignored"));
@@ -186,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_summary_is_kept_verbatim_and_everything_is_passed_on() {
-        let output = "PASS one\n     Summary [   0.010s] 3 tests run: 3 passed, 0 skipped\n";
+        let output = "FAIL one\ntest result: FAILED. 0 passed; 1 failed;\n     Summary [   0.010s] 3 tests run: 3 passed, 0 skipped\n";
         let mut seen = Vec::new();
         let summaries = pass_on(output.as_bytes(), &mut seen);
         assert_eq!(seen, output.as_bytes());
