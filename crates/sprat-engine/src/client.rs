@@ -1,7 +1,7 @@
 //! The running client: one thread that owns a [`Session`] and everything it speaks through.
 //!
 //! The thread runs the loop of the sans-IO design: execute what the session puts out, wait for the next thing that
-//! happens, hand it in. Sockets live in small tasks on the same thread ([`socket`]); disks in the threads of
+//! happens, hand it in. Sockets live in small tasks on the same thread (`socket`); disks in the threads of
 //! [`Storage`](crate::storage::Storage). No state is shared, so nothing is locked.
 
 use std::io;

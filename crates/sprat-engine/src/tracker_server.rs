@@ -1,5 +1,5 @@
 //! The tracker on real sockets: HTTP (BEP 3, 7, 23, 24, 48) and UDP (BEP 15) in front of one
-//! [`Tracker`](sprat_tracker::Tracker).
+//! [`Tracker`].
 //!
 //! ```text
 //! UDP socket ──┐                                  one thread, one machine, no lock:

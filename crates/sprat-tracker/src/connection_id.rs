@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::keys::Keys;
 
 /// How long an id is valid at least (BEP 15: "Trackers should accept the connection ID until two minutes after it has
-/// been send"). It ends at most [`SLICE`] later.
+/// been send"). It ends at most `SLICE` later.
 pub const CONNECTION_ID_LIFETIME: Duration = Duration::from_secs(120);
 
 /// Ids handed out to an address within one slice of time are equal.

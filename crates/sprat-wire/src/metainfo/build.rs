@@ -66,7 +66,7 @@ pub struct Description {
 pub enum Stretch {
     /// A whole file.
     File {
-        /// Which one, as handed to [`Builder::new`].
+        /// Which one, as handed to [`Builder::single`] or [`Builder::directory`].
         index: usize,
         /// Bytes.
         length: u64,
@@ -83,7 +83,7 @@ pub enum Stretch {
 pub struct Hashes {
     /// v1 and hybrid: the SHA-1 of every piece of the [`layout`](Builder::layout), its padding included.
     pub v1_pieces: Vec<Sha1Hash>,
-    /// v2 and hybrid: the trees of the files, in the order in which they were handed to [`Builder::new`]; `None` for
+    /// v2 and hybrid: the trees of the files, in the order in which they were handed to [`Builder::single`] or [`Builder::directory`]; `None` for
     /// empty files. [`merkle::FileHasher`](crate::merkle::FileHasher) makes them.
     pub v2_files: Vec<Option<FileHashes>>,
 }
