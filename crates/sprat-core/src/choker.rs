@@ -1,7 +1,7 @@
 //! Whom to upload to: one choker for the whole session.
 //!
-//! While a torrent is downloaded, slots are paid for with data ([`exchange`]); once it is complete they are lent in
-//! turn ([`giveaway`]). How many there are is decided in [`slots`].
+//! While a torrent is downloaded, slots are paid for with data (`exchange`); once it is complete they are lent in
+//! turn (`giveaway`). How many there are is decided in `slots`.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
