@@ -202,7 +202,7 @@ fn write_matrix(out: &mut String, account: &Account) -> fmt::Result {
         .max()
         .unwrap_or(0)
         .max(1);
-    writeln!(out, "<svg viewBox=\"-70 -30 480 440\" role=\"img\" aria-label=\"matrix of flows\">")?;
+    writeln!(out, "<svg viewBox=\"-70 -44 480 454\" role=\"img\" aria-label=\"matrix of flows\">")?;
     for from in 0..count {
         let y = from as f64 * cell;
         let middle = y + cell / 2.0 + 4.0;
