@@ -35,8 +35,20 @@ enum Task {
     },
     /// Checks the rules of the house that the compiler does not know.
     Tidy,
+    /// Measures sprat beside other clients.
+    Bench {
+        /// What to measure.
+        #[command(subcommand)]
+        part: Bench,
+    },
     /// Installs the other BitTorrent clients that the interoperability tests talk to.
     InstallClients,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// One seeder to one leecher of the same client on this machine: speed, CPU time and memory of both.
+    Transfer,
 }
 
 fn main() -> Result<ExitCode> {
@@ -47,6 +59,10 @@ fn main() -> Result<ExitCode> {
         Task::Test { quick: true } => test::run_quick(&workspace, &mut report),
         Task::Test { quick: false } => test::run_all(&workspace, &mut report),
         Task::Tidy => report.step("tidy", || tidy::run(&workspace)),
+        Task::Bench { part: Bench::Transfer } => report.step("bench transfer", || {
+            let arguments = ["bench", "--package", "sprat", "--bench", "transfer"];
+            test::must_succeed(workspace.cargo(arguments))
+        }),
         Task::InstallClients => clients::install(&workspace, &mut report),
     }
     Ok(report.finish())

@@ -103,7 +103,7 @@ impl Runner {
     }
 }
 
-fn must_succeed(mut command: Command) -> Result<Outcome> {
+pub(crate) fn must_succeed(mut command: Command) -> Result<Outcome> {
     let status = command.status().with_context(|| format!("cannot start {command:?}"))?;
     Ok(if status.success() { Outcome::Passed(String::new()) } else { Outcome::Failed(status.to_string()) })
 }

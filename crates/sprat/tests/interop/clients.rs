@@ -3,6 +3,8 @@
 pub(crate) mod aria2;
 pub(crate) mod libtorrent;
 pub(crate) mod opentracker;
+#[allow(dead_code, reason = "for the benchmark, which shares these files")]
+pub(crate) mod rqbit;
 pub(crate) mod rtorrent;
 pub(crate) mod sprat;
 pub(crate) mod transmission;

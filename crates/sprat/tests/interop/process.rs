@@ -40,6 +40,12 @@ impl Process {
         Ok(Self { name: name.to_owned(), child, log, _input: input })
     }
 
+    /// Its process id.
+    #[allow(dead_code, reason = "for the benchmark, which shares this file")]
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What the program has printed so far.
     pub(crate) fn output(&self) -> Result<String> {
         Ok(String::from_utf8_lossy(&fs::read(&self.log)?).into_owned())

@@ -1,0 +1,247 @@
+//! One seeder to one leecher on this machine, sprat beside other clients: `cargo xtask bench transfer`.
+//!
+//! Every round lets each client get the same file from its like, one after the other, so that a change in the machine's
+//! speed meets all of them. A client's CPU time is what the system counted for its process, start included; the
+//! seeder's from the moment at which it was ready. The wall time is that from the start of the leecher until it says that
+//! it has everything, verified.
+//!
+//! Settings by environment: `SPRAT_BENCH_MIB` (1024), `SPRAT_BENCH_ROUNDS` (5), `SPRAT_BENCH_DIR` (the target directory).
+
+#![allow(clippy::print_stdout, reason = "a benchmark prints figures")]
+#![allow(dead_code, reason = "the clients are those of the interoperability tests, which need more of them")]
+
+mod clients;
+mod content;
+mod http;
+mod process;
+mod torrent;
+mod transfer;
+
+use std::fs;
+use std::io::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::clients::aria2::Aria2;
+use crate::clients::libtorrent::Libtorrent;
+use crate::clients::rqbit::Rqbit;
+use crate::clients::rtorrent::Rtorrent;
+use crate::clients::sprat::{Sprat, SpratTracker};
+use crate::clients::transmission::Transmission;
+use crate::clients::{Client, Job, Role, Running, Tracker};
+use crate::process::{free_port, wait_until};
+
+const READY_LIMIT: Duration = Duration::from_secs(90);
+const TRANSFER_LIMIT: Duration = Duration::from_secs(180);
+
+/// Clock ticks per second in `/proc/<pid>/stat`; 100 on every Linux that this runs on.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// The figures of one transfer.
+#[derive(Clone, Copy)]
+struct Figures {
+    /// GiB per second.
+    rate: f64,
+    /// CPU seconds per GiB.
+    leecher_cpu: f64,
+    seeder_cpu: f64,
+    /// MiB resident at the most.
+    leecher_memory: f64,
+    seeder_memory: f64,
+}
+
+fn main() -> Result<()> {
+    let mib: u64 = setting("SPRAT_BENCH_MIB", 1024)?;
+    let rounds: usize = setting("SPRAT_BENCH_ROUNDS", 5)?;
+    let base =
+        std::env::var_os("SPRAT_BENCH_DIR").map_or_else(|| env!("CARGO_TARGET_TMPDIR").into(), PathBuf::from);
+    let directory = tempfile::Builder::new().prefix("sprat-bench-").tempdir_in(base)?;
+    let bench = Bench::new(directory.path(), mib)?;
+
+    let all: [&dyn Client; 6] = [&Sprat, &Libtorrent, &Transmission, &Aria2, &Rqbit, &Rtorrent];
+    let (present, absent): (Vec<_>, Vec<_>) = all.into_iter().partition(|client| client.absence().is_none());
+    for client in absent {
+        println!("skipped: {}", client.absence().unwrap_or_default());
+    }
+    println!("{mib} MiB, v1, {rounds} rounds, in {}", directory.path().display());
+    let mut results: Vec<Vec<Figures>> = vec![Vec::new(); present.len()];
+    for round in 0..rounds {
+        for (client, results) in present.iter().zip(&mut results) {
+            let figures =
+                bench.transfer(*client).with_context(|| format!("{}, round {round}", client.name()))?;
+            println!(
+                "  {:<13} {:.2} GiB/s  {:.2} + {:.2} CPU s/GiB",
+                client.name(),
+                figures.rate,
+                figures.leecher_cpu,
+                figures.seeder_cpu
+            );
+            results.push(figures);
+        }
+    }
+    report(&present, &results);
+    Ok(())
+}
+
+fn setting<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
+    name: &str,
+    usual: T,
+) -> Result<T> {
+    std::env::var(name).map_or(Ok(usual), |value| value.parse().with_context(|| format!("{name}={value}")))
+}
+
+/// Median with minimum and maximum, and what the median is to sprat's.
+fn report(clients: &[&dyn Client], results: &[Vec<Figures>]) {
+    type Figure = (&'static str, fn(&Figures) -> f64);
+    const FIGURES: [Figure; 5] = [
+        ("GiB/s", |figures| figures.rate),
+        ("leecher CPU s/GiB", |figures| figures.leecher_cpu),
+        ("seeder CPU s/GiB", |figures| figures.seeder_cpu),
+        ("leecher peak MiB", |figures| figures.leecher_memory),
+        ("seeder peak MiB", |figures| figures.seeder_memory),
+    ];
+    for (name, figure) in FIGURES {
+        println!(
+            "\n| {name} | median | min | max | ratio to sprat, round by round: median (min – max) |\n|---|--:|--:|--:|--:|"
+        );
+        let of = |results: &[Figures]| results.iter().map(figure).collect::<Vec<f64>>();
+        let ours = results.first().map(|results| of(results)).unwrap_or_default();
+        for (client, results) in clients.iter().zip(results) {
+            let figures = of(results);
+            let (min, median, max) = spread(figures.clone());
+            let ratios = figures.iter().zip(&ours).map(|(theirs, ours)| theirs / ours).collect();
+            let (least, middle, most) = spread(ratios);
+            println!(
+                "| {} | {median:.2} | {min:.2} | {max:.2} | {middle:.2} ({least:.2} – {most:.2}) |",
+                client.name()
+            );
+        }
+    }
+}
+
+fn spread(mut figures: Vec<f64>) -> (f64, f64, f64) {
+    figures.sort_by(f64::total_cmp);
+    let at = |index: usize| figures.get(index).copied().unwrap_or(f64::NAN);
+    (at(0), at(figures.len() / 2), at(figures.len().saturating_sub(1)))
+}
+
+/// The file, its torrent, and the tracker through which the clients meet.
+struct Bench {
+    directory: PathBuf,
+    torrent: PathBuf,
+    info_hash: String,
+    gib: f64,
+    _tracker: process::Process,
+}
+
+impl Bench {
+    fn new(directory: &Path, mib: u64) -> Result<Self> {
+        let source = directory.join("source");
+        fs::create_dir_all(&source)?;
+        let mut file = std::io::BufWriter::new(fs::File::create(source.join("content.bin"))?);
+        let mut random = fastrand::Rng::with_seed(42);
+        let mut buffer = vec![0; 1 << 20];
+        for _ in 0..mib {
+            random.fill(&mut buffer);
+            file.write_all(&buffer)?;
+        }
+        file.flush()?;
+        let port = free_port()?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let state = directory.join("tracker");
+        fs::create_dir_all(&state)?;
+        let tracker = SpratTracker.start(&[], port, &state)?;
+        let torrent = directory.join("content.torrent");
+        let mut create = Command::new(env!("CARGO_BIN_EXE_sprat"));
+        create.args(["create", "--json", "--version", "v1", "--piece-length", "1M"]);
+        create.arg("--tracker").arg(format!("http://{address}/announce"));
+        create.arg("--output").arg(&torrent).arg(source.join("content.bin"));
+        let output = create.output()?;
+        ensure!(output.status.success(), "sprat create: {}", String::from_utf8_lossy(&output.stderr));
+        let created: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+        let info_hash = created["info_hash_v1"].as_str().context("an info-hash")?.to_owned();
+        let gib = mib as f64 / 1024.0;
+        Ok(Self { directory: directory.to_path_buf(), torrent, info_hash, gib, _tracker: tracker })
+    }
+
+    fn transfer(&self, client: &dyn Client) -> Result<Figures> {
+        let place = tempfile::Builder::new().prefix("round-").tempdir_in(&self.directory)?;
+        let seed_directory = place.path().join("seeder");
+        fs::create_dir_all(&seed_directory)?;
+        // The same file for all, by a hard link: it is in the page cache, and nobody writes to it.
+        fs::hard_link(self.directory.join("source/content.bin"), seed_directory.join("content.bin"))?;
+        let (mut seeder, port) = self.start(client, Role::Seeder, place.path(), &[])?;
+        wait_until("the seeder is ready", READY_LIMIT, || {
+            seeder.process().must_be_running()?;
+            seeder.is_complete()
+        })?;
+        let seeder_before = cpu_seconds(seeder.process().id())?;
+        let began = Instant::now();
+        let peers = [SocketAddr::from((Ipv4Addr::LOCALHOST, port))];
+        let (mut leecher, _) = self.start(client, Role::Leecher, place.path(), &peers)?;
+        // A client that ends when it is done takes its figures with it, so they are taken while it runs.
+        let mut leecher_last = (0.0, 0.0);
+        wait_until("the leecher is done", TRANSFER_LIMIT, || {
+            let id = leecher.process().id();
+            if let (Ok(cpu), Ok(memory)) = (cpu_seconds(id), peak_memory(id)) {
+                leecher_last = (cpu, memory);
+            }
+            leecher.is_complete()
+        })?;
+        let seconds = began.elapsed().as_secs_f64();
+        let seeder_cpu = cpu_seconds(seeder.process().id())? - seeder_before;
+        Ok(Figures {
+            rate: self.gib / seconds,
+            leecher_cpu: leecher_last.0 / self.gib,
+            seeder_cpu: seeder_cpu / self.gib,
+            leecher_memory: leecher_last.1,
+            seeder_memory: peak_memory(seeder.process().id())?,
+        })
+    }
+
+    fn start(
+        &self,
+        client: &dyn Client,
+        role: Role,
+        place: &Path,
+        peers: &[SocketAddr],
+    ) -> Result<(Box<dyn Running>, u16)> {
+        let name = if role == Role::Seeder { "seeder" } else { "leecher" };
+        let (directory, state) = (place.join(name), place.join(format!("{name}.state")));
+        fs::create_dir_all(&directory)?;
+        fs::create_dir_all(&state)?;
+        let port = free_port()?;
+        let job = Job {
+            torrent: &self.torrent,
+            info_hash: &self.info_hash,
+            directory: &directory,
+            state: &state,
+            port,
+            peers,
+            role,
+        };
+        Ok((client.start(&job)?, port))
+    }
+}
+
+/// User and system time of a process with all its threads.
+fn cpu_seconds(process: u32) -> Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name, in parentheses, may hold anything; the fields after it are counted from the third.
+    let (_, fields) = stat.rsplit_once(") ").context("a stat line")?;
+    let fields: Vec<&str> = fields.split(' ').collect();
+    let ticks = |field: usize| -> Result<f64> { Ok(fields.get(field - 3).context("a field")?.parse()?) };
+    Ok((ticks(14)? + ticks(15)?) / TICKS_PER_SECOND)
+}
+
+/// Most MiB resident so far.
+fn peak_memory(process: u32) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
+    let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib / 1024.0)
+}
