@@ -86,6 +86,11 @@ byte_array!(
     PeerId,
     20
 );
+byte_array!(
+    /// What a node of the DHT calls itself, or a point among such names: what a lookup has as its target (BEP 5).
+    NodeId,
+    20
+);
 
 /// Not the text of a hash of this length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

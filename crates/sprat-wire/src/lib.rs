@@ -10,6 +10,7 @@
 //! | [`magnet`] | magnet links | BEP 9, 53 |
 //! | [`peer`] | handshake and messages between peers | BEP 3, 6, 10, 52 |
 //! | [`tracker`] | announce and scrape over HTTP and UDP, both sides | BEP 3, 7, 15, 23, 24, 41, 48 |
+//! | [`krpc`] | messages between nodes of the DHT | BEP 5, 32, 33, 42, 43, 44, 51 |
 //! | [`compact`] | address lists of 6 and 18 bytes an entry | BEP 5, 7, 23 |
 //! | [`merkle`] | the hash trees of v2 torrents | BEP 52 |
 
@@ -19,6 +20,7 @@
 pub mod bencode;
 pub mod compact;
 pub mod hash;
+pub mod krpc;
 pub mod magnet;
 pub mod merkle;
 pub mod metainfo;
