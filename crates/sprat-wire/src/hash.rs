@@ -97,6 +97,13 @@ byte_array!(
 #[error("not a hash of this length in hexadecimal or base32")]
 pub struct ParseHashError;
 
+impl Default for NodeId {
+    /// All zeros.
+    fn default() -> Self {
+        Self([0; 20])
+    }
+}
+
 impl Sha1Hash {
     /// The digest of `bytes`.
     #[must_use]

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use bytes::{Bytes, BytesMut};
 use sprat_wire::bencode::{Document, Encoder, Limits, Value};
 use sprat_wire::compact::Family;
+use sprat_wire::krpc;
 use sprat_wire::magnet::Magnet;
 use sprat_wire::metainfo::Metainfo;
 use sprat_wire::peer::deframer::{Deframer, FrameError, MessageLimits};
@@ -24,6 +25,7 @@ pub(crate) type Target = (&'static str, fn(&[u8]));
 /// Every target. The name is that of its file in `fuzz/fuzz_targets` and of its directory in `fuzz/corpus`.
 pub(crate) const TARGETS: &[Target] = &[
     ("bencode", bencode),
+    ("krpc", krpc),
     ("magnet", magnet),
     ("metainfo", metainfo),
     ("peer_stream", peer_stream),
@@ -71,6 +73,14 @@ fn walk(value: Value<'_>, mut out: Option<&mut Encoder>) {
         let int = value.as_int().expect("a value is one of four kinds");
         out.map(|out| out.int(int));
     }
+}
+
+fn krpc(data: &[u8]) {
+    let Ok(message) = krpc::Message::decode(data) else { return };
+    if let krpc::Body::Response(response) = &message.body {
+        assert!(response.token.as_ref().is_none_or(|token| token.len() <= krpc::MAX_TOKEN));
+    }
+    assert_eq!(krpc::Message::decode(&message.encode()), Ok(message));
 }
 
 fn magnet(data: &[u8]) {

@@ -3,6 +3,10 @@
 use bytes::{Bytes, BytesMut};
 use sprat_wire::compact::Family;
 use sprat_wire::hash::{InfoHash, PeerId, Sha1Hash, Sha256Hash};
+use sprat_wire::krpc::{
+    Body, Contact, ErrorReply, Message as Krpc, MutablePut, NodeId, Query, Request, Response, Samples,
+    ScrapeFilters, TransactionId, Want, error_code,
+};
 use sprat_wire::merkle::FileHasher;
 use sprat_wire::metainfo::build::{Builder, Description, Hashes, SourceFile, Stretch};
 use sprat_wire::metainfo::{Attributes, Version};
@@ -20,6 +24,7 @@ type Seed = (&'static str, Vec<u8>);
 pub(crate) fn all() -> Vec<(&'static str, Vec<Seed>)> {
     vec![
         ("bencode", bencode()),
+        ("krpc", krpc()),
         ("magnet", magnet()),
         ("metainfo", metainfo()),
         ("peer_stream", peer_stream()),
@@ -37,6 +42,87 @@ fn bencode() -> Vec<Seed> {
         ("long_string", b"4294967295:abc".to_vec()),
         ("many", b"i1e".repeat(200).into_iter().chain(*b"e").rev().chain(*b"l").rev().collect()),
         ("trailing", b"d3:keyi1ee\n".to_vec()),
+    ]
+}
+
+fn krpc() -> Vec<Seed> {
+    let id = NodeId([1; 20]);
+    let target = NodeId([2; 20]);
+    let info_hash = InfoHash([2; 20]);
+    let want = Want { v4: true, v6: true };
+    let token = Bytes::from_static(b"12345678");
+    let value = Bytes::from_static(b"12:Hello World!");
+    let mutable = MutablePut {
+        key: [3; 32],
+        seq: 1,
+        signature: [4; 64],
+        salt: Bytes::from_static(b"foobar"),
+        cas: Some(0),
+    };
+    let message = |body| {
+        let transaction = TransactionId::new(b"aa").unwrap();
+        let external = (!matches!(body, Body::Query(_))).then(|| "192.0.2.1:6881".parse().unwrap());
+        Krpc { transaction, version: Some(*b"SP01"), read_only: false, external, body }.encode()
+    };
+    let query = |request| message(Body::Query(Query { id, request }));
+    let response = |response| message(Body::Response(Box::new(response)));
+    let contact = |address: &str| Contact { id: target, address: address.parse().unwrap() };
+    let nodes = Response {
+        id,
+        nodes: vec![contact("192.0.2.2:6881"); 8],
+        nodes6: vec![contact("[2001:db8::2]:6881"); 2],
+        token: Some(token.clone()),
+        ..Response::default()
+    };
+    vec![
+        ("ping", query(Request::Ping)),
+        ("find_node", query(Request::FindNode { target, want })),
+        ("get_peers", query(Request::GetPeers { info_hash, want, no_seed: true, scrape: true })),
+        (
+            "announce_peer",
+            query(Request::AnnouncePeer {
+                info_hash,
+                port: 6881,
+                implied_port: true,
+                seed: true,
+                token: token.clone(),
+            }),
+        ),
+        ("get", query(Request::Get { target, seq: Some(4), want: Want::default() })),
+        ("put", query(Request::Put { token: token.clone(), value: value.clone(), mutable: None })),
+        (
+            "put_mutable",
+            query(Request::Put { token, value: value.clone(), mutable: Some(Box::new(mutable)) }),
+        ),
+        ("sample_infohashes", query(Request::SampleInfohashes { target, want: Want::default() })),
+        ("unknown", query(Request::Unknown { target: Some(target), want })),
+        ("nodes", response(nodes.clone())),
+        (
+            "values",
+            response(Response {
+                values: vec!["192.0.2.3:1".parse().unwrap(), "[2001:db8::3]:2".parse().unwrap()],
+                filters: Some(Box::new(ScrapeFilters { seeds: [5; 256], peers: [6; 256] })),
+                ..nodes.clone()
+            }),
+        ),
+        (
+            "item",
+            response(Response {
+                value: Some(value),
+                key: Some([3; 32]),
+                signature: Some([4; 64]),
+                seq: Some(1),
+                ..nodes.clone()
+            }),
+        ),
+        (
+            "samples",
+            response(Response {
+                samples: Some(Samples { hashes: vec![info_hash; 3], total: 9, interval: 60 }),
+                ..nodes
+            }),
+        ),
+        ("error", message(Body::Error(ErrorReply { code: error_code::PROTOCOL, text: "bad token".into() }))),
     ]
 }
 
