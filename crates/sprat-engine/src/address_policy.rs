@@ -132,6 +132,9 @@ pub struct AddressPolicy {
     pub allow_link_local: bool,
     /// This site may be contacted on anybody's word.
     pub allow_private: bool,
+    /// Addresses set aside for documentation, measurements and the future may be contacted on anybody's word: closed
+    /// networks use them.
+    pub allow_reserved: bool,
     /// Peers at ports below 1024 may be contacted.
     pub allow_privileged_peer_ports: bool,
     /// Addresses that may be contacted whatever they are.
@@ -152,6 +155,7 @@ impl AddressPolicy {
             allow_loopback: false,
             allow_link_local: false,
             allow_private: false,
+            allow_reserved: false,
             allow_privileged_peer_ports: false,
             allowed: Vec::new(),
         }
@@ -164,6 +168,7 @@ impl AddressPolicy {
             allow_loopback: true,
             allow_link_local: true,
             allow_private: true,
+            allow_reserved: true,
             allow_privileged_peer_ports: true,
             allowed: Vec::new(),
         }
@@ -188,7 +193,7 @@ impl AddressPolicy {
             AddressClass::Loopback => self.allow_loopback || by_user,
             AddressClass::LinkLocal => self.allow_link_local,
             AddressClass::Private => self.allow_private || by_user,
-            AddressClass::Reserved => by_user,
+            AddressClass::Reserved => self.allow_reserved || by_user,
             AddressClass::Unusable => false,
         };
         if allowed || self.allowed.contains(&ip.to_canonical()) {

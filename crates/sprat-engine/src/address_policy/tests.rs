@@ -157,7 +157,7 @@ fn the_user_opens_this_machine_and_this_site_but_not_the_cable() {
         ("192.168.1.5", false, true, true),
         ("fd00::1", false, true, true),
         ("100.64.0.1", false, true, true),
-        ("192.0.2.1", false, true, false),
+        ("192.0.2.1", false, true, true),
         ("169.254.169.254", false, false, true),
         ("::ffff:169.254.169.254", false, false, true),
         ("fe80::1", false, false, true),

@@ -19,7 +19,7 @@ mod transfer;
 
 use std::fs;
 use std::io::Write as _;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ use crate::clients::rqbit::Rqbit;
 use crate::clients::rtorrent::Rtorrent;
 use crate::clients::sprat::{Sprat, SpratTracker};
 use crate::clients::transmission::Transmission;
-use crate::clients::{Client, Job, Role, Running, Tracker};
+use crate::clients::{Client, Job, Role, Running};
 use crate::process::{free_port, wait_until};
 
 const READY_LIMIT: Duration = Duration::from_secs(90);
@@ -67,12 +67,23 @@ fn main() -> Result<()> {
     for client in absent {
         println!("skipped: {}", client.absence().unwrap_or_default());
     }
-    println!("{mib} MiB, v1, {rounds} rounds, in {}", directory.path().display());
-    let mut results: Vec<Vec<Figures>> = vec![Vec::new(); present.len()];
+    println!(
+        "{mib} MiB, v1, {rounds} rounds, by way of {}, in {}",
+        bench.tracker.ip(),
+        directory.path().display()
+    );
+    let mut results: Vec<Vec<Option<Figures>>> = vec![Vec::new(); present.len()];
     for round in 0..rounds {
         for (client, results) in present.iter().zip(&mut results) {
-            let figures =
-                bench.transfer(*client).with_context(|| format!("{}, round {round}", client.name()))?;
+            // One client's failure leaves a gap in its row; the others are measured all the same.
+            let figures = match bench.transfer(*client) {
+                Ok(figures) => figures,
+                Err(error) => {
+                    println!("  {:<13} failed in round {round}: {error:#}", client.name());
+                    results.push(None);
+                    continue;
+                }
+            };
             println!(
                 "  {:<13} {:.2} GiB/s  {:.2} + {:.2} CPU s/GiB",
                 client.name(),
@@ -80,7 +91,7 @@ fn main() -> Result<()> {
                 figures.leecher_cpu,
                 figures.seeder_cpu
             );
-            results.push(figures);
+            results.push(Some(figures));
         }
     }
     report(&present, &results);
@@ -95,7 +106,7 @@ fn setting<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>
 }
 
 /// Median with minimum and maximum, and what the median is to sprat's.
-fn report(clients: &[&dyn Client], results: &[Vec<Figures>]) {
+fn report(clients: &[&dyn Client], results: &[Vec<Option<Figures>>]) {
     type Figure = (&'static str, fn(&Figures) -> f64);
     const FIGURES: [Figure; 5] = [
         ("GiB/s", |figures| figures.rate),
@@ -108,12 +119,12 @@ fn report(clients: &[&dyn Client], results: &[Vec<Figures>]) {
         println!(
             "\n| {name} | median | min | max | ratio to sprat, round by round: median (min – max) |\n|---|--:|--:|--:|--:|"
         );
-        let of = |results: &[Figures]| results.iter().map(figure).collect::<Vec<f64>>();
-        let ours = results.first().map(|results| of(results)).unwrap_or_default();
-        for (client, results) in clients.iter().zip(results) {
-            let figures = of(results);
-            let (min, median, max) = spread(figures.clone());
-            let ratios = figures.iter().zip(&ours).map(|(theirs, ours)| theirs / ours).collect();
+        let ours = results.first().map(Vec::as_slice).unwrap_or_default();
+        for (client, theirs) in clients.iter().zip(results) {
+            let (min, median, max) = spread(theirs.iter().flatten().map(figure).collect());
+            let pairs =
+                theirs.iter().zip(ours).filter_map(|(theirs, ours)| theirs.as_ref().zip(ours.as_ref()));
+            let ratios = pairs.map(|(theirs, ours)| figure(theirs) / figure(ours)).collect();
             let (least, middle, most) = spread(ratios);
             println!(
                 "| {} | {median:.2} | {min:.2} | {max:.2} | {middle:.2} ({least:.2} – {most:.2}) |",
@@ -129,13 +140,24 @@ fn spread(mut figures: Vec<f64>) -> (f64, f64, f64) {
     (at(0), at(figures.len() / 2), at(figures.len().saturating_sub(1)))
 }
 
-/// The file, its torrent, and the tracker through which the clients meet.
+/// The file, its torrent, and where the tracker will be through which the clients meet.
 struct Bench {
     directory: PathBuf,
     torrent: PathBuf,
     info_hash: String,
     gib: f64,
-    _tracker: process::Process,
+    tracker: SocketAddr,
+}
+
+/// The address of this machine to others, or loopback where there is none. The packets stay within the machine either
+/// way, but some clients do not believe in peers on loopback.
+fn own_address() -> IpAddr {
+    // Nothing is sent: connecting a datagram socket only chooses a route. The address is one for documentation.
+    let route = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
+        socket.connect((Ipv4Addr::new(203, 0, 113, 1), 9))?;
+        socket.local_addr()
+    });
+    route.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip())
 }
 
 impl Bench {
@@ -150,22 +172,18 @@ impl Bench {
             file.write_all(&buffer)?;
         }
         file.flush()?;
-        let port = free_port()?;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let state = directory.join("tracker");
-        fs::create_dir_all(&state)?;
-        let tracker = SpratTracker.start(&[], port, &state)?;
+        let tracker = SocketAddr::from((own_address(), free_port()?));
         let torrent = directory.join("content.torrent");
         let mut create = Command::new(env!("CARGO_BIN_EXE_sprat"));
         create.args(["create", "--json", "--version", "v1", "--piece-length", "1M"]);
-        create.arg("--tracker").arg(format!("http://{address}/announce"));
+        create.arg("--tracker").arg(format!("http://{tracker}/announce"));
         create.arg("--output").arg(&torrent).arg(source.join("content.bin"));
         let output = create.output()?;
         ensure!(output.status.success(), "sprat create: {}", String::from_utf8_lossy(&output.stderr));
         let created: serde_json::Value = serde_json::from_slice(&output.stdout)?;
         let info_hash = created["info_hash_v1"].as_str().context("an info-hash")?.to_owned();
         let gib = mib as f64 / 1024.0;
-        Ok(Self { directory: directory.to_path_buf(), torrent, info_hash, gib, _tracker: tracker })
+        Ok(Self { directory: directory.to_path_buf(), torrent, info_hash, gib, tracker })
     }
 
     fn transfer(&self, client: &dyn Client) -> Result<Figures> {
@@ -174,14 +192,23 @@ impl Bench {
         fs::create_dir_all(&seed_directory)?;
         // The same file for all, by a hard link: it is in the page cache, and nobody writes to it.
         fs::hard_link(self.directory.join("source/content.bin"), seed_directory.join("content.bin"))?;
+        // A tracker of its own for each transfer: it knows none of those who have gone without a word. Some clients
+        // keep one peer per IP address, whatever the port, and it must not be one of those.
+        let tracker_state = place.path().join("tracker");
+        fs::create_dir_all(&tracker_state)?;
+        let mut tracker = SpratTracker::start_at(self.tracker, &tracker_state)?;
+        wait_until("the tracker answers", READY_LIMIT, || {
+            tracker.must_be_running()?;
+            Ok(self.tracker_counts("seeder").is_ok())
+        })?;
         let (mut seeder, port) = self.start(client, Role::Seeder, place.path(), &[])?;
-        wait_until("the seeder is ready", READY_LIMIT, || {
+        wait_until("the seeder is ready, and the tracker knows it", READY_LIMIT, || {
             seeder.process().must_be_running()?;
-            seeder.is_complete()
+            Ok(seeder.is_complete()? && self.tracker_counts("seeder")? > 0)
         })?;
         let seeder_before = cpu_seconds(seeder.process().id())?;
         let began = Instant::now();
-        let peers = [SocketAddr::from((Ipv4Addr::LOCALHOST, port))];
+        let peers = [SocketAddr::from((self.tracker.ip(), port))];
         let (mut leecher, _) = self.start(client, Role::Leecher, place.path(), &peers)?;
         // A client that ends when it is done takes its figures with it, so they are taken while it runs.
         let mut leecher_last = (0.0, 0.0);
@@ -201,6 +228,13 @@ impl Bench {
             leecher_memory: leecher_last.1,
             seeder_memory: peak_memory(seeder.process().id())?,
         })
+    }
+
+    /// How many seeders or leechers the tracker knows.
+    fn tracker_counts(&self, role: &str) -> Result<u64> {
+        let stats = http::request(self.tracker, "GET", "/stats", &[], &[])?.success()?;
+        let stats: serde_json::Value = serde_json::from_slice(&stats)?;
+        stats["peers"][role].as_u64().context("a number of peers")
     }
 
     fn start(

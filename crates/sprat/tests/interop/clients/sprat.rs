@@ -1,5 +1,6 @@
 //! sprat itself, through its command line, as a person or a script would use it.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
@@ -84,7 +85,13 @@ impl Tracker for SpratTracker {
     }
 
     fn start(&self, _info_hashes: &[String], port: u16, state: &Path) -> Result<Process> {
-        let address = format!("{HOST}:{port}");
+        Self::start_at(SocketAddr::from((HOST, port)), state)
+    }
+}
+
+impl SpratTracker {
+    pub(crate) fn start_at(address: SocketAddr, state: &Path) -> Result<Process> {
+        let address = address.to_string();
         let mut command = sprat();
         command.args(["tracker", "--http", &address, "--udp", &address]);
         Process::start("sprat-tracker", &mut command, state)
