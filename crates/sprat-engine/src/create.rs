@@ -4,6 +4,7 @@
 
 use std::fs::{self, Metadata};
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -112,7 +113,8 @@ pub fn create(options: &CreateOptions, progress: &(dyn Fn(u64, u64) + Sync)) -> 
     let builder = if metadata.is_dir() {
         Builder::directory(options.version, piece_length, name, sources)?
     } else {
-        Builder::single(options.version, piece_length, name, content_length, Attributes::default())?
+        let attributes = sources.first().map(|file| file.attributes).unwrap_or_default();
+        Builder::single(options.version, piece_length, name, content_length, attributes)?
     };
     let plan = Plan::new(&builder, name, metadata.is_dir(), directory.clone());
     let digests = plan.hash(thread_count(options.threads), &|done| progress(done, content_length))?;
@@ -256,7 +258,10 @@ fn found_file(at: PathBuf, path: Vec<String>, metadata: &Metadata) -> Result<Fou
     if !metadata.is_file() {
         return Err(CreateError::Special(at));
     }
-    let source = SourceFile { path, length: metadata.len(), attributes: Attributes::default() };
+    // Anybody's permission counts: which users there are means nothing to those who download.
+    let executable = metadata.permissions().mode() & 0o111 != 0;
+    let attributes = Attributes { executable, ..Attributes::default() };
+    let source = SourceFile { path, length: metadata.len(), attributes };
     Ok(Found { at, source, modified: metadata.modified().ok() })
 }
 
@@ -313,6 +318,27 @@ mod tests {
             let bad: Vec<&str> = report.files.iter().filter(|f| f.bad > 0).map(|f| f.path.as_str()).collect();
             assert!(bad.contains(&"tree/c c"), "{version:?}: {bad:?}");
         }
+    }
+
+    #[test]
+    fn what_may_be_executed_is_marked() {
+        let base = tempfile::tempdir().unwrap();
+        let root = base.path().join("tools");
+        fs::create_dir(&root).unwrap();
+        for (name, mode) in [("run", 0o755), ("read", 0o644)] {
+            fs::write(root.join(name), "content").unwrap();
+            fs::set_permissions(root.join(name), fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let executable = |path: PathBuf| {
+            let created = create(&options(path, Version::V1), &|_, _| {}).unwrap();
+            let files = created.metainfo.info.files.clone();
+            files.into_iter().map(|file| (file.path, file.attributes.executable)).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            executable(root.clone()),
+            [("tools/read".to_owned(), false), ("tools/run".to_owned(), true)]
+        );
+        assert_eq!(executable(root.join("run")), [("run".to_owned(), true)]);
     }
 
     #[test]

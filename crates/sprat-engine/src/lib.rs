@@ -7,6 +7,7 @@ pub mod create;
 mod hashing;
 pub mod http;
 pub mod listen;
+pub mod originals;
 pub mod resolve;
 pub mod storage;
 pub mod tracker_server;

@@ -325,6 +325,22 @@ impl Metainfo {
     }
 }
 
+impl File {
+    /// The path that the torrent names, joined by `/`, where that differs from [`File::path`] and a Unix file system
+    /// could hold it below a directory. Whoever made the torrent may have the file under this name; it is not safe to
+    /// be shown or created.
+    #[must_use]
+    pub fn original_name(&self) -> Option<String> {
+        let components = self.original_path.as_ref()?;
+        let names: Option<Vec<&str>> = components
+            .iter()
+            .map(|component| std::str::from_utf8(component).ok())
+            .map(|name| name.filter(|name| !matches!(*name, "" | "." | "..") && !name.contains(['/', '\0'])))
+            .collect();
+        names.map(|names| names.join("/"))
+    }
+}
+
 impl Info {
     /// Reads and checks the bytes of an info dictionary.
     pub fn parse(bytes: &[u8]) -> Result<Self, MetainfoError> {
@@ -335,6 +351,13 @@ impl Info {
     #[must_use]
     pub fn total_length(&self) -> u64 {
         self.files.iter().map(|file| file.length).fold(0, u64::saturating_add)
+    }
+
+    /// Bytes of the files that a user sees: without padding.
+    #[must_use]
+    pub fn content_length(&self) -> u64 {
+        let files = self.files.iter().filter(|file| !file.attributes.pad);
+        files.map(|file| file.length).fold(0, u64::saturating_add)
     }
 
     /// Number of pieces. In a v2 torrent every file begins with a piece of its own.

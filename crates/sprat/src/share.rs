@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use serde_json::json;
 use sprat_core::io::{AddTorrent, RateLimits};
+use sprat_engine::originals;
 use sprat_engine::tracker_server::{TrackerHandle, TrackerServer, TrackerServerConfig};
 use sprat_tracker::ClaimedAddress;
 use sprat_wire::metainfo::Metainfo;
@@ -25,6 +26,7 @@ pub(crate) fn run(args: ShareArgs, output: Output) -> anyhow::Result<()> {
         trackers.insert(0, url.clone());
     }
     let (metainfo, directory) = torrent(&args, &trackers, output)?;
+    let metainfo = originals::with_names_on_disk(metainfo, &directory);
     client::block_on(seed(&args, metainfo, directory, trackers, output))?;
     if let Some((tracker, _)) = embedded {
         tracker.stop().context("the embedded tracker had failed")?;

@@ -46,7 +46,7 @@ fn show_torrent(metainfo: &Metainfo, output: Output) {
     if let Some(hash) = metainfo.info_hashes.v2() {
         row("info-hash v2", &hash.to_string());
     }
-    row("size", &format!("{} ({} bytes)", text::bytes(info.total_length()), info.total_length()));
+    row("size", &format!("{} ({} bytes)", text::bytes(info.content_length()), info.content_length()));
     row("pieces", &format!("{} of {}", info.piece_count(), text::bytes(u64::from(info.piece_length))));
     if info.private {
         row("private", "yes: peers from its trackers only");
@@ -89,7 +89,7 @@ fn show_torrent(metainfo: &Metainfo, output: Output) {
         "name": info.name, "version": version_name(info.version),
         "info_hash_v1": metainfo.info_hashes.v1().map(|hash| hash.to_string()),
         "info_hash_v2": metainfo.info_hashes.v2().map(|hash| hash.to_string()),
-        "bytes": info.total_length(), "pieces": info.piece_count(), "piece_length": info.piece_length,
+        "bytes": info.content_length(), "pieces": info.piece_count(), "piece_length": info.piece_length,
         "private": info.private, "comment": metainfo.comment, "created_by": metainfo.created_by,
         "creation_date": metainfo.creation_date, "trackers": metainfo.trackers,
         "web_seeds": metainfo.web_seeds, "nodes": metainfo.nodes, "files": files,

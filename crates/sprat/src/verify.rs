@@ -1,6 +1,7 @@
 //! `sprat verify`
 
 use serde_json::json;
+use sprat_engine::originals;
 
 use crate::cli::VerifyArgs;
 use crate::exit::{Failure, OrExit as _, fail};
@@ -8,7 +9,7 @@ use crate::output::Output;
 use crate::{get, text};
 
 pub(crate) fn run(args: &VerifyArgs, output: Output) -> anyhow::Result<()> {
-    let metainfo = get::read(&args.torrent)?;
+    let metainfo = originals::with_names_on_disk(get::read(&args.torrent)?, &args.dir);
     let bar = output.bar(1, "checking {bar:30} {percent:>3}%  {binary_bytes_per_sec}  {eta} left");
     let report = sprat_engine::verify::verify(&metainfo, &args.dir, None, &|done, total| {
         bar.set_length(total);

@@ -37,12 +37,12 @@ impl Root {
         }
     }
 
-    /// Creates a file, and the directories to it, unless they exist.
-    pub(super) fn create(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+    /// Creates a file, and the directories to it, unless they exist. `permissions` are narrowed by the umask.
+    pub(super) fn create(&self, path: &str, flags: OFlags, permissions: Mode) -> Result<OwnedFd, Errno> {
         check(path)?;
         let (parent, name) = self.parent(path, Missing::Create)?;
         let parent = parent.as_ref().map_or(self.0.as_fd(), AsFd::as_fd);
-        rustix::fs::openat(parent, name, flags | FILE | OFlags::CREATE, Mode::from_raw_mode(0o666))
+        rustix::fs::openat(parent, name, flags | FILE | OFlags::CREATE, permissions)
     }
 
     /// Looks at what has this name, without following it when it is a link.
@@ -146,7 +146,7 @@ mod tests {
         {
             assert!(root.file(path, OFlags::RDONLY).is_err(), "{path:?}");
             assert!(root.walk(path, OFlags::RDONLY).is_err() || check(path).is_err(), "{path:?}");
-            assert!(root.create(path, OFlags::RDWR).is_err(), "{path:?}");
+            assert!(root.create(path, OFlags::RDWR, Mode::RWXU).is_err(), "{path:?}");
         }
         assert_eq!(fs::read_dir(base.path()).unwrap().count(), 2);
     }
@@ -164,7 +164,7 @@ mod tests {
         for path in ["dir/file", "dir/other", "file", "dangling"] {
             assert!(root.file(path, OFlags::RDWR).is_err(), "{path}");
             assert!(root.walk(path, OFlags::RDWR | FILE).is_err(), "{path}");
-            assert!(root.create(path, OFlags::RDWR).is_err(), "{path}");
+            assert!(root.create(path, OFlags::RDWR, Mode::RWXU).is_err(), "{path}");
         }
         assert_eq!(fs::read_dir(base.path().join("outside")).unwrap().count(), 1);
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
-use rustix::fs::{Advice, FallocateFlags, FileType, OFlags, Stat};
+use rustix::fs::{Advice, FallocateFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use sprat_core::geometry::{FileSlice, Geometry, PieceIndex};
 use sprat_core::storage::{StorageError, TorrentId};
@@ -268,7 +268,7 @@ impl Content {
         let root = self.root_for_writing()?;
         let descriptor = match root.file(path, OFlags::RDWR) {
             Err(Errno::NOENT) => {
-                let descriptor = root.create(path, OFlags::RDWR)?;
+                let descriptor = root.create(path, OFlags::RDWR, self.permissions(file))?;
                 self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).created.insert(file);
                 descriptor
             }
@@ -285,6 +285,12 @@ impl Content {
             }
         }
         Ok(descriptor)
+    }
+
+    /// What a new file may be used for: what the torrent says of it (BEP 47), as far as the user's umask allows.
+    fn permissions(&self, file: usize) -> Mode {
+        let executable = self.info.files.get(file).is_some_and(|file| file.attributes.executable);
+        Mode::from_raw_mode(if executable { 0o777 } else { 0o666 })
     }
 
     fn root_for_writing(&self) -> Result<Root, Errno> {
