@@ -110,7 +110,7 @@ transfers! {
     sprat_to_libtorrent_tree_hybrid: Sprat => Libtorrent, tree(Hybrid), Direct;
     sprat_to_libtorrent_tree_v2: Sprat => Libtorrent, tree(V2), Udp(&Opentracker);
     sprat_to_rtorrent_big_file: Sprat => Rtorrent, big_file(V1), Http(&SpratTracker);
-    sprat_to_rtorrent_tree: Sprat => Rtorrent, tree(V1), Http(&SpratTracker);
+    sprat_to_rtorrent_tree: Sprat => Rtorrent, tree(V1), Udp(&Opentracker);
     sprat_to_transmission_big_file: Sprat => Transmission, big_file(V1), Http(&SpratTracker);
     sprat_to_transmission_tree: Sprat => Transmission, tree(V1), Http(&Opentracker);
 }
