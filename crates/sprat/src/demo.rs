@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use serde_json::json;
 use sprat_engine::verify::verify;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::DemoArgs;
 use crate::exit::{Failure, fail};
@@ -46,7 +47,10 @@ impl Bound {
 pub(crate) async fn run(args: DemoArgs, output: Output) -> anyhow::Result<()> {
     anyhow::ensure!((1..=64).contains(&args.leechers), "--leechers: 1 to 64");
     anyhow::ensure!(args.seed_rate > 0 && args.peer_rate > 0, "the rates must not be zero");
+    // From here on Ctrl-C is ours to handle: the files of the demo do not stay behind.
+    let mut interrupts = signal(SignalKind::interrupt())?;
     let place = Place::new(args.keep.as_deref())?;
+    place.must_hold(&args)?;
     let file = match &args.file {
         Some(file) => file.clone(),
         None => make_file(&place.path, args.size, output)?,
@@ -61,7 +65,7 @@ pub(crate) async fn run(args: DemoArgs, output: Output) -> anyhow::Result<()> {
         text::rate(args.peer_rate),
         bound.seconds
     ));
-    let result = watch(&mut swarm, output).await;
+    let result = watch(&mut swarm, &mut interrupts, output).await;
     let account = swarm.stop().await;
     let account = account.and_then(|account| result.map(|seconds| (account, seconds)));
     let (account, seconds) = account?;
@@ -83,16 +87,14 @@ pub(crate) async fn run(args: DemoArgs, output: Output) -> anyhow::Result<()> {
 }
 
 /// Samples and shows the swarm until every leecher has the file; returns the seconds it took.
-async fn watch(swarm: &mut Swarm, output: Output) -> anyhow::Result<f64> {
+async fn watch(swarm: &mut Swarm, interrupts: &mut Signal, output: Output) -> anyhow::Result<f64> {
     let began = Instant::now();
     let mut table = table::Table::new(output);
     let mut ticks = tokio::time::interval(SAMPLE);
-    let interrupted = tokio::signal::ctrl_c();
-    tokio::pin!(interrupted);
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            _ = &mut interrupted => return fail(Failure::Interrupted, "interrupted"),
+            _ = interrupts.recv() => return fail(Failure::Interrupted, "interrupted"),
         }
         swarm.sample(began.elapsed()).await?;
         table.show(&swarm.account, began.elapsed());
@@ -151,6 +153,29 @@ impl Place {
         // A directory that is there already may be somebody else's, or planted.
         std::fs::create_dir(&path).with_context(|| format!("cannot create {}", path.display()))?;
         Ok(Self { path, temporary: keep.is_none() })
+    }
+
+    /// Fails when there is no room for a copy for every leecher, and for the original unless it is there already.
+    fn must_hold(&self, args: &DemoArgs) -> anyhow::Result<()> {
+        let (length, originals) = match &args.file {
+            Some(file) => {
+                (std::fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?.len(), 0)
+            }
+            None => (args.size, 1),
+        };
+        let needed = length.saturating_mul(args.leechers as u64 + originals);
+        let disk = rustix::fs::statvfs(&self.path)?;
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        if free < needed {
+            let (needed, free, path) = (text::bytes(needed), text::bytes(free), self.path.display());
+            return fail(
+                Failure::Disk,
+                format_args!(
+                    "the demo needs {needed}, and {path} has {free}; --size makes it smaller, --keep takes it elsewhere"
+                ),
+            );
+        }
+        Ok(())
     }
 }
 
