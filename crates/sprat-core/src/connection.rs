@@ -44,6 +44,10 @@ const KEEPALIVE_AFTER: Duration = Duration::from_secs(90);
 /// enough that 2,000 peers fit into memory, and that a choke takes back what matters.
 const UPLOAD_WATERMARK: usize = 512 * 1024;
 
+/// Bytes that wait to be sent to one peer. Payload stops far below, at [`UPLOAD_WATERMARK`]; what grows beyond are
+/// answers to questions of a peer that asks and does not read.
+const UNREAD_LIMIT: usize = 2 * 1024 * 1024;
+
 /// A peer that delivers nothing it was asked for in so long is snubbing us (Cohen 2003).
 pub(crate) const SNUBBED_AFTER: Duration = Duration::from_secs(60);
 
@@ -344,6 +348,11 @@ impl PeerConnection {
         let bytes = self.outbox.split().freeze();
         self.unsent_bytes += bytes.len();
         Some(bytes)
+    }
+
+    /// The peer asks on and on without reading the answers, which would fill our memory.
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.outbox.len() + self.unsent_bytes > UNREAD_LIMIT
     }
 
     pub(crate) fn keep_alive(&mut self, now: Time) {

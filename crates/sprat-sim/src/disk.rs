@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sprat_core::bitfield::Bitfield;
-use sprat_core::geometry::{BlockRef, PieceIndex};
+use sprat_core::geometry::{BlockRef, Geometry, PieceIndex};
 use sprat_core::storage::{
     ExpectedHash, Found, StorageError, StorageErrorKind, StorageReply, StorageRequest,
 };
@@ -26,7 +26,7 @@ struct Rot {
 
 /// The disk of one peer.
 #[derive(Debug)]
-pub(crate) struct Disk {
+pub struct Disk {
     content: Arc<Content>,
     have: Bitfield,
     unfinished: BTreeMap<PieceIndex, BTreeMap<u32, Bytes>>,
@@ -34,7 +34,9 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    pub(crate) fn new(content: Arc<Content>, has_everything: bool) -> Self {
+    /// With all of the content on it, or nothing.
+    #[must_use]
+    pub fn new(content: Arc<Content>, has_everything: bool) -> Self {
         let pieces = content.geometry().pieces();
         let have = if has_everything { Bitfield::full(pieces) } else { Bitfield::new(pieces) };
         Self { content, have, unfinished: BTreeMap::new(), rot: None }
@@ -46,12 +48,19 @@ impl Disk {
     }
 
     /// The pieces that were hashed and agreed.
-    pub(crate) const fn have(&self) -> &Bitfield {
+    #[must_use]
+    pub const fn have(&self) -> &Bitfield {
         &self.have
     }
 
+    /// How its content is cut.
+    #[must_use]
+    pub fn geometry(&self) -> &Geometry {
+        self.content.geometry()
+    }
+
     /// Does as asked; the answer, if there is one.
-    pub(crate) fn serve(&mut self, request: StorageRequest) -> Option<StorageReply> {
+    pub fn serve(&mut self, request: StorageRequest) -> Option<StorageReply> {
         match request {
             StorageRequest::Open { torrent, .. } => {
                 let found =

@@ -38,6 +38,7 @@ mod trace;
 mod trackers;
 
 pub use content::{Content, ContentConfig, ContentError};
+pub use disk::Disk;
 pub use peer::{Behaviour, Departure, PeerConfig};
 pub use peer_number::PeerNumber;
 pub use report::{PeerReport, Snapshot, Traffic, Violation};

@@ -260,6 +260,10 @@ impl Torrent {
                 Ok(happening) => self.on_happening(cx, id, happening),
                 Err(reason) => return self.disconnect(cx, id, reason),
             }
+            if self.connections.get(&id).is_some_and(PeerConnection::is_deaf) {
+                let reason = DisconnectReason::Misbehaved("asks and does not read the answers");
+                return self.disconnect(cx, id, reason);
+            }
         }
         self.touch(id);
         self.ask(cx, id);
