@@ -157,6 +157,9 @@ pub struct Summary {
     pub stored: usize,
     /// Nodes that have refused to, with their code (see [`error_code`](sprat_wire::krpc::error_code)).
     pub refused: Vec<i64>,
+    /// For [`Operation::Put`]: nothing was stored because this version is there already, newer than ours or not the one
+    /// to be replaced.
+    pub conflict: Option<i64>,
     /// Seeds and other peers, about: for [`Operation::Scrape`], if anybody knew.
     pub scrape: Option<ScrapeEstimate>,
 }

@@ -19,7 +19,10 @@ const REGION: f64 = 20.0;
 const REMEMBERED: usize = 16;
 
 /// For how long: networks grow and shrink.
-const LIFETIME: Duration = Duration::from_secs(3600);
+const LIFETIME: Duration = Duration::from_secs(5 * 60);
+
+/// So many are kept, however old.
+const KEPT: usize = 4;
 
 /// Fewer nodes close to a point say nothing of the whole.
 const FEWEST: u32 = 4;
@@ -48,7 +51,9 @@ impl NetworkSize {
         closest: impl ExactSizeIterator<Item = NodeId>,
     ) {
         let Some(estimate) = estimate(target, closest) else { return };
-        while self.estimates.front().is_some_and(|(time, _)| now.since(*time) > LIFETIME) {
+        while self.estimates.len() >= KEPT
+            && self.estimates.front().is_some_and(|(time, _)| now.since(*time) > LIFETIME)
+        {
             self.estimates.pop_front();
         }
         if self.estimates.len() == REMEMBERED {

@@ -60,6 +60,8 @@ fn what_one_node_announces_every_other_node_finds() {
         quantile(&mut publishing, 0.5)
     );
     assert!(stored.iter().all(|stored| *stored >= 8), "{stored:?}");
+    assert!(f64::from(hops) / 200.0 <= 500_f64.log2() / 3.0 + 1.0);
+    assert!(f64::from(queries) / 200.0 <= 40.0);
     assert!(median <= Duration::from_millis(200), "{median:?}");
     assert!(tail <= Duration::from_secs(1), "{tail:?}");
 }
@@ -223,8 +225,10 @@ fn a_third_of_all_nodes_in_twenty_networks_does_not_hide_what_the_others_store()
 #[test]
 fn an_idle_node_needs_less_than_fifteen_megabytes_a_day() {
     let mut network = Network::grown(7, 500);
+    sizes(&network);
     let before: Vec<u64> = network.hosts.iter().map(|host| host.sent + host.received).collect();
     network.run(Duration::from_secs(60 * 60));
+    sizes(&network);
     let mut days: Vec<u64> = network
         .hosts
         .iter()
@@ -255,4 +259,15 @@ fn two_halves_find_each_other_again() {
         found += usize::from(network.first_peers(other, since).is_some());
     }
     assert_eq!(found, 20);
+}
+
+fn sizes(network: &Network) {
+    let mut sizes: Vec<u32> = network
+        .honest()
+        .iter()
+        .filter_map(|host| network.node(*host).statistics().network_size)
+        .map(|s| s as u32)
+        .collect();
+    sizes.sort_unstable();
+    println!("sizes {:?}", (0..10).map(|q| sizes[q * sizes.len() / 10]).collect::<Vec<_>>());
 }

@@ -110,10 +110,19 @@ impl Running {
             found: lookups().map(Lookup::found).sum(),
             stored: self.stored,
             refused: self.refused.clone(),
+            conflict: self.conflict(),
             scrape: self
                 .has_filters
                 .then(|| ScrapeEstimate { seeds: self.seeds.estimate(), peers: self.leechers.estimate() }),
         }
+    }
+
+    /// The version that stands in the way of a `put`. The nodes that have it would refuse ours, and the others would
+    /// take it: it is better not to begin.
+    fn conflict(&self) -> Option<i64> {
+        let Operation::Put { item, cas } = &self.operation else { return None };
+        let there = self.newest.as_ref()?.seq()?;
+        (Some(there) > item.seq() || cas.is_some_and(|cas| cas != there)).then_some(there)
     }
 
     /// Whether it is part of what it wants to ask everybody around the target, found or not.
@@ -328,6 +337,9 @@ impl Node {
 
     fn store(&mut self, now: Time, id: OperationId, family: Family) {
         let Some(running) = self.operations.get_mut(&id) else { return };
+        if running.conflict().is_some() {
+            return;
+        }
         let operation = running.operation.clone();
         let Some(part) = running.part(family) else { return };
         let storers = part.lookup.storers();

@@ -81,7 +81,7 @@ impl Network {
             network.join();
             network.run(Duration::from_millis(100));
         }
-        network.run(Duration::from_secs(10 * 60));
+        network.run(Duration::from_secs(15 * 60));
         network
     }
 
