@@ -109,6 +109,8 @@ struct Candidate {
     contact: Contact,
     distance: [u8; 20],
     subnet: Option<Subnet>,
+    /// Its id fits its address (BEP 42).
+    secure: bool,
     state: State,
     /// A query is in flight, and is not slow.
     asking: bool,
@@ -301,7 +303,7 @@ impl Lookup {
         let mut places = MAX_OF_SHELL;
         let mut subnets = Vec::new();
         let mut storers = Vec::new();
-        for candidate in self.answered_ones() {
+        for (_, candidate) in self.most_trusted_first().filter(|(_, one)| one.state == State::Answered) {
             let Some(token) = candidate.token.clone() else { continue };
             let subnet = network(candidate);
             if self.sweep.is_some() && node_id::common_prefix(candidate.contact.id, self.target) >= depth {
@@ -319,6 +321,12 @@ impl Lookup {
             storers.push(Storer { contact: candidate.contact, token, found: candidate.found });
         }
         storers
+    }
+
+    /// The pool with the places in it: first those whose id fits their address, in whose choice they were not free.
+    fn most_trusted_first(&self) -> impl Iterator<Item = (usize, &Candidate)> {
+        let with = |secure: bool| self.pool.iter().enumerate().filter(move |(_, one)| one.secure == secure);
+        with(true).chain(with(false))
     }
 
     fn alive(&self) -> impl Iterator<Item = &Candidate> {
@@ -359,6 +367,7 @@ impl Lookup {
             contact,
             distance,
             subnet,
+            secure: node_id::is_secure(contact.id, contact.address.ip()),
             state: State::Known,
             asking: false,
             slow: false,
@@ -396,11 +405,8 @@ impl Lookup {
     /// Somebody in the region who was not asked about the target.
     fn next_of_region(&self, depth: usize) -> Option<usize> {
         let mut places = MAX_OF_SHELL;
-        for (at, candidate) in self.pool.iter().enumerate() {
-            if node_id::common_prefix(candidate.contact.id, self.target) < depth {
-                // The pool is sorted: everybody after this is farther away.
-                return None;
-            }
+        let within = |one: &Candidate| node_id::common_prefix(one.contact.id, self.target) >= depth;
+        for (at, candidate) in self.most_trusted_first().filter(|(_, one)| within(one)) {
             let places = &mut places[self.shell_of(candidate.contact.id, depth)];
             if candidate.state == State::Failed || *places == 0 {
                 continue;
@@ -413,7 +419,7 @@ impl Lookup {
         None
     }
 
-    /// Of those closest to the point of a slice, somebody who was not asked about it.
+    /// Of those closest to a point of the region, somebody who was not asked about it.
     fn next_walker(&self) -> Option<(usize, Ask)> {
         let sweep = self.sweep.as_ref()?;
         for (number, point) in (0_u8..).zip(sweep.points.iter().copied()) {

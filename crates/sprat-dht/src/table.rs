@@ -276,13 +276,15 @@ impl Table {
     }
 
     /// The contact that should be asked whether it is still there, if it is time for any; counts it as asked.
-    pub fn next_to_check(&mut self, now: Time) -> Option<Contact> {
+    ///
+    /// `patience` is how long a contact may have been silent: [`FRESH`] for those who are to pass it on as good.
+    pub fn next_to_check(&mut self, now: Time, patience: Duration) -> Option<Contact> {
         let now = seconds(now);
         let entries = self.buckets.iter_mut().flat_map(|bucket| &mut bucket.live);
         let oldest = entries.min_by_key(|entry| entry.checked.max(entry.heard))?;
         // One that has failed is asked again soon: either it comes back or it makes room.
-        let patience = if oldest.failures > 0 { FRESH.as_secs() / 15 } else { FRESH.as_secs() };
-        if u64::from(now.saturating_sub(oldest.checked.max(oldest.heard))) < patience {
+        let patience = if oldest.failures > 0 { patience / 15 } else { patience };
+        if u64::from(now.saturating_sub(oldest.checked.max(oldest.heard))) < patience.as_secs() {
             return None;
         }
         oldest.checked = now;

@@ -261,6 +261,65 @@ fn two_halves_find_each_other_again() {
     assert_eq!(found, 20);
 }
 
+/// What the issue asks of ten thousand nodes, in an hour of theirs. Takes minutes of ours.
+#[test]
+#[ignore = "takes minutes"]
+fn ten_thousand_nodes_under_churn() {
+    let mut network = Network::new(9);
+    for _ in 0..10_000 {
+        network.join();
+        network.run(Duration::from_millis(30));
+    }
+    network.run(Duration::from_secs(15 * 60));
+    sizes(&network);
+    for number in 0..20 {
+        let host = network.some_honest().unwrap();
+        let summary = network.complete(host, announce(hash(number)));
+        println!("{} stored, {} queries, {:?}", summary.stored, summary.queries, summary.took);
+    }
+    let before: Vec<u64> = network.hosts.iter().map(|host| host.sent + host.received).collect();
+    let (mut found, mut tried, mut hops, mut queries, mut first) = (0, 0, 0, 0, Vec::new());
+    // Median session one hour: with 10,000 nodes, one leaves every half second, and one comes.
+    for second in 0..1800_u32 {
+        for _ in 0..2 {
+            let leaving = network.some_honest().unwrap();
+            network.leave(leaving);
+            network.join();
+            network.run(Duration::from_millis(500));
+        }
+        if second % 3 == 0 {
+            let host = network.some_honest().unwrap();
+            let since = network.now;
+            let summary = network.complete(
+                host,
+                Operation::Peers { info_hash: hash((second / 3 % 20) as u8), no_seed: false },
+            );
+            tried += 1;
+            hops += u32::from(summary.hops);
+            queries += summary.queries;
+            if let Some(time) = network.first_peers(host, since) {
+                found += 1;
+                first.push(time);
+            }
+        }
+    }
+    let bytes: Vec<u64> = network
+        .hosts
+        .iter()
+        .zip(before)
+        .map(|(host, before)| (host.sent + host.received - before) * 48)
+        .collect();
+    println!(
+        "10,000: {found} of {tried}, hops {}, queries {}, first peer p50 {:?}, p95 {:?}, a day {} bytes",
+        f64::from(hops) / f64::from(tried),
+        f64::from(queries) / f64::from(tried),
+        quantile(&mut first, 0.5),
+        quantile(&mut first, 0.95),
+        bytes.iter().sum::<u64>() / bytes.len() as u64,
+    );
+    assert!(found * 1000 >= tried * 995, "{found} of {tried}");
+}
+
 fn sizes(network: &Network) {
     let mut sizes: Vec<u32> = network
         .honest()

@@ -186,7 +186,11 @@ fn nodes_that_only_read_find_what_others_have() {
     let reader = network.join_at(Network::address(100), &[3], config);
     network.complete(reader, Operation::Peers { info_hash: HASH, no_seed: false });
     assert_eq!(peers(&network, reader).len(), 1);
+    let before = network.hosts[reader].sent + network.hosts[reader].received;
     network.run(Duration::from_secs(3600));
+    let day = (network.hosts[reader].sent + network.hosts[reader].received - before) * 24;
+    println!("a reader's day: {day} bytes");
+    assert!(day <= 3_000_000, "{day}");
     let reader_id = network.node(reader).id(Family::V4).unwrap();
     for host in 0..100 {
         let known = network.node(host).closest_known(network.now, Family::V4, reader_id, 100);

@@ -12,11 +12,15 @@ use crate::io::{Event, Operation, Summary};
 use crate::lookup::is_usable;
 use crate::net::FEW;
 use crate::node_id;
+use crate::table::FRESH;
 use crate::time::Time;
 
 /// Between two looks at what is due. In each, one contact is checked and one address verified at most: for a table
 /// of 230 contacts, each of which has a quarter of an hour, that is plenty.
 const TICK: Duration = Duration::from_secs(2);
+
+/// How long a contact of a read-only node may be silent: it recommends nobody, and every datagram counts.
+const READER_PATIENCE: Duration = Duration::from_secs(45 * 60);
 
 /// Entrances that are tried at once.
 const ENTRANCES_AT_ONCE: usize = 8;
@@ -185,8 +189,9 @@ impl Node {
 
     /// Asks the contact that was silent for longest whether it is still there.
     fn check(&mut self, now: Time, family: Family) {
+        let patience = if self.config.read_only { READER_PATIENCE } else { FRESH };
         let Some(net) = self.net_mut(family) else { return };
-        let Some(contact) = net.table.next_to_check(now) else { return };
+        let Some(contact) = net.table.next_to_check(now, patience) else { return };
         let rtt = net.table.entry(&contact).map(crate::table::Entry::rtt);
         let own = net.own();
         let buckets = net.table.bucket_sizes().count();

@@ -22,6 +22,9 @@ const MAX_SWARMS: usize = 2000;
 /// Peers of one swarm (other implementations: 500).
 const MAX_PEERS: usize = 500;
 
+/// Peers of all swarms: 10 MB of them, and as much again where lists have grown.
+const MAX_PEERS_IN_ALL: usize = 400_000;
+
 /// Peers of one swarm that may share a network.
 const MAX_PEERS_PER_SUBNET: usize = 16;
 
@@ -43,6 +46,8 @@ const SWEEP: Duration = Duration::from_secs(5 * 60);
 #[derive(Debug)]
 pub(crate) struct PeerStore {
     swarms: BTreeMap<InfoHash, Swarm>,
+    /// Peers of all swarms.
+    peers: usize,
     /// How many swarms a network has begun.
     founders: BTreeMap<Subnet, u16>,
     random: fastrand::Rng,
@@ -57,7 +62,7 @@ struct Swarm {
     founder: Option<Subnet>,
 }
 
-/// 28 bytes.
+/// 24 bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Peer {
     /// IPv4 as mapped IPv6.
@@ -86,6 +91,7 @@ impl PeerStore {
     pub(crate) fn new(random: &mut fastrand::Rng) -> Self {
         Self {
             swarms: BTreeMap::new(),
+            peers: 0,
             founders: BTreeMap::new(),
             random: random.fork(),
             samples: Vec::new(),
@@ -106,7 +112,16 @@ impl PeerStore {
         if !self.swarms.contains_key(&info_hash) && !self.begin(now, info_hash, subnet) {
             return false;
         }
-        self.swarms.get_mut(&info_hash).is_some_and(|swarm| swarm.announce(now, peer, is_seed))
+        while self.peers >= MAX_PEERS_IN_ALL {
+            self.expire(now);
+            self.make_room();
+        }
+        // It may just have made room itself.
+        let Some(swarm) = self.swarms.get_mut(&info_hash) else { return false };
+        let before = swarm.peers.len();
+        let admitted = swarm.announce(now, peer, is_seed);
+        self.peers += swarm.peers.len() - before;
+        admitted
     }
 
     /// At most `count` peers of a family, drawn at random; seeds only after all others, if so wanted.
@@ -172,7 +187,9 @@ impl PeerStore {
         self.next_sweep = now + SWEEP;
         let mut ended = Vec::new();
         for (info_hash, swarm) in &mut self.swarms {
+            let before = swarm.peers.len();
             swarm.peers.retain(|peer| peer.is_alive(now));
+            self.peers -= before - swarm.peers.len();
             if swarm.peers.is_empty() {
                 ended.push(*info_hash);
             }
@@ -221,7 +238,9 @@ impl PeerStore {
     }
 
     fn end(&mut self, info_hash: InfoHash) {
-        let founder = self.swarms.remove(&info_hash).and_then(|swarm| swarm.founder);
+        let swarm = self.swarms.remove(&info_hash);
+        self.peers -= swarm.as_ref().map_or(0, |swarm| swarm.peers.len());
+        let founder = swarm.and_then(|swarm| swarm.founder);
         if let Some(subnet) = founder
             && let Some(begun) = self.founders.get_mut(&subnet)
         {
@@ -363,6 +382,23 @@ mod tests {
         }
         let alive = (0..100).filter(|swarm| store.filters(NOW, hash(*swarm)).is_some()).count();
         assert_eq!(alive, 100);
+    }
+
+    #[test]
+    fn a_million_hostile_announces_find_a_bounded_store() {
+        const _: () = assert!(size_of::<Peer>() == 24);
+        let mut store = store();
+        for number in 0..1_000_000_u32 {
+            store.announce(NOW, hash(number % 2000), peer(number / 4), false);
+        }
+        let counted: usize = store.swarms.values().map(|swarm| swarm.peers.len()).sum();
+        assert_eq!(store.peers, counted);
+        assert!(counted <= MAX_PEERS_IN_ALL);
+        let bytes: usize =
+            store.swarms.values().map(|swarm| swarm.peers.capacity() * size_of::<Peer>()).sum();
+        assert!(bytes <= 24 << 20, "{bytes}");
+        store.expire(NOW + LIFETIME);
+        assert_eq!((store.peers, store.len()), (0, 0));
     }
 
     #[test]
