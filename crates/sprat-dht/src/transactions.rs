@@ -13,8 +13,8 @@ use sprat_wire::krpc::TransactionId;
 
 use crate::time::Time;
 
-/// Queries that may wait at once: sixteen operations with all that each may have in flight.
-pub(crate) const MAX_PENDING: usize = 512;
+/// Queries that may wait at once: sixteen operations in two families, each storing something.
+pub(crate) const MAX_PENDING: usize = 2048;
 
 /// The first deadline lies between these.
 const SLOW: (Duration, Duration) = (Duration::from_millis(80), Duration::from_millis(1500));

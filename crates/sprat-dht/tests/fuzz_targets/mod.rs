@@ -163,7 +163,7 @@ impl Run {
 
     fn check(&self) {
         let statistics = self.node.statistics();
-        assert!(statistics.pending <= 512 && statistics.info_hashes <= 2000 && statistics.items <= 700);
+        assert!(statistics.pending <= 2048 && statistics.info_hashes <= 2000 && statistics.items <= 700);
     }
 }
 
