@@ -202,7 +202,7 @@ fn fitting(key: InfoHash, count: usize) -> Vec<Contact> {
                 continue;
             }
             for free in 0..=255_u8 {
-                let ip = [40 + (free & 15) * 4 | a, free & 0xf0 | b, c, d];
+                let ip = [(40 + (free & 15) * 4) | a, (free & 0xf0) | b, c, d];
                 id.0[18] = key.0[18] ^ u8::try_from(fitting.len()).unwrap();
                 assert!(node_id::is_secure(id, ip.into()));
                 fitting.push(Contact { id, address: (ip, 6881).into() });

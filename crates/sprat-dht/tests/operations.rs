@@ -134,6 +134,26 @@ fn the_port_is_the_one_that_is_told_or_the_one_that_is_seen() {
 }
 
 #[test]
+fn two_nodes_are_a_network() {
+    let mut network = Network::new(28);
+    let first = network.join_at(Network::address(0), &[], NodeConfig::default());
+    let second = network.join_at(Network::address(1), &[0], NodeConfig::default());
+    network.run(Duration::from_secs(20));
+    network
+        .complete(first, Operation::Announce { info_hash: HASH, port: 5, implied_port: false, seed: false });
+    network.complete(second, Operation::Peers { info_hash: HASH, no_seed: false });
+    assert_eq!(
+        peers(&network, second),
+        [SocketAddr::new(Network::address(0).ip(), 5)],
+        "it is in our own store"
+    );
+    let item = Item::immutable(Bytes::from_static(b"2:hi")).unwrap();
+    network.complete(first, Operation::Put { item: item.clone(), cas: None });
+    network.complete(second, Operation::Get { target: item.target(), salt: vec![], newer_than: None });
+    assert_eq!(items(&network, second), [item]);
+}
+
+#[test]
 fn twenty_nodes_of_a_private_network_find_each_other_whoever_they_came_by() {
     // All behind one address, as in a test on one machine; and all in one /24, as at home.
     for address in [

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sprat_wire::compact::Family;
 use sprat_wire::hash::{InfoHash, NodeId};
-use sprat_wire::krpc::{Contact, Request, Response, ScrapeFilters, Want};
+use sprat_wire::krpc::{Contact, Request, Response, Want};
 use thiserror::Error;
 
 use super::{Node, Purpose};
@@ -17,6 +17,8 @@ use crate::lookup::{Answer, Ask, Lookup, Storer, is_usable};
 use crate::subnet::Subnet;
 use crate::table::BUCKET;
 use crate::time::Time;
+
+mod results;
 
 /// Operations that run at once; the others wait.
 const MAX_RUNNING: usize = 16;
@@ -254,6 +256,7 @@ impl Node {
             net.feed(&mut lookup);
             running.parts.push(Part { family: *family, lookup, stage: Stage::Looking });
         }
+        self.look_at_home(now, id, families);
     }
 
     /// Sends what an operation wants to be sent, and lets it go on where there is nobody to wait for.
@@ -425,69 +428,6 @@ impl Node {
         self.drive(now, id);
     }
 
-    /// Takes what was looked for from an answer; returns whether there was any.
-    fn take_result(&mut self, id: OperationId, from: Contact, response: &Response) -> bool {
-        let Some(running) = self.operations.get_mut(&id) else { return false };
-        match &running.operation {
-            Operation::FindNode { .. } => false,
-            Operation::Peers { .. } | Operation::Announce { .. } | Operation::Scrape { .. } => {
-                if let Some(filters) = response.filters.as_deref() {
-                    running.add_filters(filters);
-                }
-                let peers = running.new_peers(from.address, response);
-                if !peers.is_empty() {
-                    self.event(Event::Peers { operation: id, peers });
-                }
-                !response.values.is_empty()
-            }
-            Operation::Get { target, salt, newer_than } => {
-                let Some(item) = Item::from_response(response, *target, salt) else { return false };
-                if newer_than.is_some() && item.seq() <= *newer_than {
-                    return false;
-                }
-                self.take_item(id, item);
-                true
-            }
-            Operation::Put { item, .. } => {
-                let Some(found) = Item::from_response(response, item.target(), item.salt()) else {
-                    return false;
-                };
-                self.take_item(id, found);
-                true
-            }
-            Operation::Sample { .. } => {
-                let Some(samples) = response.samples.clone() else { return false };
-                self.event(Event::Samples { operation: id, from, samples });
-                true
-            }
-        }
-    }
-
-    /// Tells the caller of an item, if it is better than those before.
-    fn take_item(&mut self, id: OperationId, item: Item) {
-        let Some(running) = self.operations.get_mut(&id) else { return };
-        if running.newest.as_ref().is_none_or(|newest| item.seq() > newest.seq()) {
-            running.newest = Some(item.clone());
-            self.event(Event::Item { operation: id, item });
-        }
-    }
-
-    /// An immutable item can only be what it is: the first copy is enough.
-    fn is_complete(&self, id: OperationId) -> bool {
-        self.operations.get(&id).is_some_and(|running| {
-            matches!(running.operation, Operation::Get { .. })
-                && running.newest.as_ref().is_some_and(|item| item.seq().is_none())
-        })
-    }
-
-    fn finish_early(&mut self, id: OperationId) {
-        if let Some(running) = self.operations.get_mut(&id) {
-            for part in &mut running.parts {
-                part.stage = Stage::Done;
-            }
-        }
-    }
-
     /// Lets go on what waits for somebody to begin with, now that there is somebody.
     pub(super) fn feed_the_hungry(&mut self, now: Time, from: Contact, response: &Response) {
         let family = Family::of(from.address);
@@ -526,25 +466,5 @@ impl Node {
         for id in ids {
             self.drive(now, id);
         }
-    }
-}
-
-impl Running {
-    fn add_filters(&mut self, filters: &ScrapeFilters) {
-        self.has_filters = true;
-        self.seeds.union(&Bloom::from(filters.seeds));
-        self.leechers.union(&Bloom::from(filters.peers));
-    }
-
-    /// Those that were not told before.
-    fn new_peers(&mut self, from: SocketAddr, response: &Response) -> Vec<SocketAddr> {
-        let local = Subnet::of(from.ip()).is_none();
-        let mut new = Vec::new();
-        for peer in &response.values {
-            if is_usable(*peer, local) && self.peers.len() < MAX_PEERS && self.peers.insert(*peer) {
-                new.push(*peer);
-            }
-        }
-        new
     }
 }
