@@ -270,10 +270,11 @@ impl Node {
         }
         let summary = running.summary(now);
         if running.is_internal {
-            let families: Vec<Family> = running.parts.iter().map(|part| part.family).collect();
+            let targets: Vec<(Family, NodeId)> =
+                running.parts.iter().map(|part| (part.family, part.lookup.target())).collect();
             self.operations.remove(&id);
-            for family in families {
-                self.internal_finished(now, family, &summary);
+            for (family, target) in targets {
+                self.internal_finished(now, family, target, &summary);
             }
         } else {
             self.operations.remove(&id);

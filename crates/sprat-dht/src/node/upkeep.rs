@@ -155,12 +155,9 @@ impl Node {
         self.drive_all(now);
     }
 
-    /// A lookup of our own is over.
-    pub(super) fn internal_finished(&mut self, now: Time, family: Family, summary: &Summary) {
-        let Some(net) = self.net_mut(family) else { return };
-        if !net.is_entering {
-            return;
-        }
+    /// A lookup of our own is over. If it was for our own place, we may be in.
+    pub(super) fn internal_finished(&mut self, now: Time, family: Family, target: NodeId, summary: &Summary) {
+        let Some(net) = self.net_mut(family).filter(|net| net.own() == target) else { return };
         net.is_entering = false;
         if summary.closest.is_empty() {
             return;
@@ -252,6 +249,7 @@ impl Node {
         debug_assert!(old != own, "the new id fits and the old one does not");
         if let Some(net) = self.net_mut(family) {
             net.table.move_to(own);
+            net.is_entering = false;
             net.next_entry = now;
         }
     }
