@@ -254,12 +254,15 @@ impl Node {
         }
         net.heard = Some(now);
         net.table.heard(now, from, rtt);
+        let is_contact = net.table.entry(&from).is_some();
         let decided =
             external.and_then(|external| net.votes.vote(from.address, external.ip().to_canonical()));
         if let Some(ip) = decided {
             self.moved(now, Family::of(from.address), ip);
         }
-        self.server.proven(now, from.address);
+        if !is_contact {
+            self.server.proven(now, from.address);
+        }
         self.feed_the_hungry(now, from, response);
         if pending.id.is_some_and(|id| id != from.id) {
             // Alive, but not whom we were told to find there.

@@ -60,14 +60,10 @@ const _: () = assert!(size_of::<Entry>() <= 64);
 impl Entry {
     fn new(now: Time, contact: Contact, rtt: Duration) -> Self {
         let ip = contact.address.ip();
-        let octets = match ip {
-            IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
-            IpAddr::V6(ip) => ip.octets(),
-        };
         let now = seconds(now);
         Self {
             id: contact.id,
-            ip: octets,
+            ip: octets(ip),
             port: contact.address.port(),
             rtt: millis(rtt),
             since: now,
@@ -181,6 +177,14 @@ impl Table {
     pub fn entry(&self, contact: &Contact) -> Option<&Entry> {
         let entries = &self.buckets.get(self.index(contact.id))?.live;
         entries.iter().find(|entry| entry.contact() == *contact)
+    }
+
+    /// Whether there is a good contact at an address.
+    #[must_use]
+    pub fn is_good_at(&self, now: Time, address: SocketAddr) -> bool {
+        let octets = octets(address.ip());
+        let at = |entry: &&Entry| entry.port == address.port() && entry.ip == octets;
+        self.entries().find(at).is_some_and(|entry| entry.is_good(now))
     }
 
     /// Moves the table around another id. Spares are forgotten.
@@ -398,6 +402,14 @@ impl Table {
 
 fn capacity(index: usize) -> usize {
     LOW_BUCKETS.get(index).copied().unwrap_or(BUCKET)
+}
+
+/// IPv4 as mapped IPv6.
+const fn octets(ip: IpAddr) -> [u8; 16] {
+    match ip {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+        IpAddr::V6(ip) => ip.octets(),
+    }
 }
 
 /// Enough for 136 years.

@@ -51,7 +51,9 @@ impl Node {
         if is_echo || self.config.read_only || !self.server.admits(now, from.ip()) {
             return;
         }
-        let proven = self.server.is_proven(now, from);
+        // A contact has answered us, and lately.
+        let is_contact = self.net(family).is_some_and(|net| net.table.is_good_at(now, from));
+        let proven = is_contact || self.server.is_proven(now, from);
         let limit = if proven { MAX_SENT } else { unproven_limit(length).min(MAX_SENT) };
         let mut cut = false;
         match self.answer(now, from, transaction, &query.request, limit, &mut cut) {
