@@ -352,7 +352,12 @@ impl Announcer {
         self.active = true;
         for entry in &mut self.entries {
             entry.stopped_due = false;
-            entry.next = now;
+            entry.next = match (entry.failures, entry.knows_us) {
+                (0, false) => now,
+                // One that knows us already wants its pause, one that fails has its own.
+                (0, true) => now.max(entry.not_before),
+                _ => now.max(entry.next),
+            };
         }
     }
 

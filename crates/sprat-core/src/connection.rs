@@ -11,9 +11,10 @@ use bytes::{Bytes, BytesMut};
 use sprat_wire::hash::{PeerId, Sha256Hash};
 use sprat_wire::metainfo::Version;
 use sprat_wire::peer::deframer::{Deframer, MessageLimits};
-use sprat_wire::peer::extension::ExtensionHandshake;
+use sprat_wire::peer::extension::{ExtensionHandshake, ExtensionIds};
 use sprat_wire::peer::handshake::{Handshake, Reserved};
 use sprat_wire::peer::message::{BlockRequest, HashRequest, Message, encode_piece_header};
+use sprat_wire::peer::metadata::{METADATA_PIECE_LENGTH, MetadataMessage};
 
 use crate::bitfield::Bitfield;
 use crate::geometry::{BlockRef, Geometry, PieceIndex};
@@ -38,11 +39,23 @@ const DEFAULT_REQUEST_LIMIT: u32 = 250;
 pub(crate) const INACTIVITY_LIMIT: Duration = Duration::from_secs(130);
 
 /// Nothing was sent for so long: send a keepalive, before the other end gives up at two minutes.
-const KEEPALIVE_AFTER: Duration = Duration::from_secs(90);
+pub(crate) const KEEPALIVE_AFTER: Duration = Duration::from_secs(90);
+
+/// Under which ids we want to receive extension messages.
+pub(crate) const OUR_IDS: ExtensionIds = ExtensionIds {
+    lt_donthave: None,
+    upload_only: None,
+    ut_holepunch: None,
+    ut_metadata: Some(1),
+    ut_pex: None,
+};
 
 /// Bytes given to the network or being read from disk for one peer. Deep enough for a disk that answers late, small
 /// enough that 2,000 peers fit into memory, and that a choke takes back what matters.
 const UPLOAD_WATERMARK: usize = 512 * 1024;
+
+/// How often one connection may fetch the whole info dictionary.
+const METADATA_COPIES: u32 = 3;
 
 /// Bytes that wait to be sent to one peer. Payload stops far below, at [`UPLOAD_WATERMARK`]; what grows beyond are
 /// answers to questions of a peer that asks and does not read.
@@ -85,6 +98,8 @@ pub(crate) enum Happening {
     Rejected(BlockRef),
     /// An extension handshake (BEP 10), the first one or a later one, and where the peer sees us.
     Extended { first: bool, external_ip: Option<IpAddr> },
+    /// Somebody asks for a piece of the info dictionary (BEP 9).
+    MetadataWanted(u32),
     /// Somebody asks for hashes of a v2 tree.
     HashesWanted(HashRequest),
     /// An answer to our own hash request.
@@ -145,6 +160,10 @@ pub(crate) struct PeerConnection {
     /// What the peer says it will never want (BEP 21).
     pub(crate) upload_only: bool,
     pub(crate) client: Option<String>,
+    /// Under which ids the peer wants to receive extension messages.
+    ids: ExtensionIds,
+    /// Pieces of the info dictionary given to the peer.
+    metadata_given: u32,
     hash_requests: Vec<HashRequest>,
 
     pub(crate) download: RateMeter,
@@ -162,11 +181,34 @@ pub(crate) struct Introduction {
     pub(crate) theirs: Handshake,
     /// With the bytes that came behind the handshake.
     pub(crate) deframer: Deframer,
+    pub(crate) greeting: Greeting,
+}
+
+/// What was said after the handshakes.
+#[derive(Debug)]
+pub(crate) enum Greeting {
+    /// Nothing yet.
+    Due,
+    /// We have greeted without knowing the torrent, and said that we have nothing; this was answered.
+    Done { heard: Vec<Message> },
+}
+
+impl Introduction {
+    /// Both handshakes are through, and nothing else was said.
+    pub(crate) const fn new(
+        id: ConnectionId,
+        address: SocketAddr,
+        direction: Direction,
+        theirs: Handshake,
+        deframer: Deframer,
+    ) -> Self {
+        Self { id, address, direction, theirs, deframer, greeting: Greeting::Due }
+    }
 }
 
 impl PeerConnection {
     pub(crate) fn new(now: Time, introduction: Introduction, geometry: &Geometry) -> Self {
-        let Introduction { id, address, direction, theirs, deframer } = introduction;
+        let Introduction { id, address, direction, theirs, deframer, greeting: _ } = introduction;
         Self {
             id,
             address,
@@ -201,6 +243,8 @@ impl PeerConnection {
             allowed_to_them: Vec::new(),
             upload_only: false,
             client: None,
+            ids: ExtensionIds::default(),
+            metadata_given: 0,
             hash_requests: Vec::new(),
             download: RateMeter::new(CHOKE_WINDOW),
             upload: RateMeter::new(CHOKE_WINDOW),
@@ -254,6 +298,27 @@ impl PeerConnection {
         if self.is_extended() {
             self.say(&Message::Extended { id: 0, payload: handshake.encode().into() });
         }
+    }
+
+    /// Gives the peer a piece of the info dictionary; nothing when it gets too much of it.
+    pub(crate) fn give_metadata(&mut self, piece: u32, info: &Bytes) {
+        let Some(id) = self.ids.ut_metadata.filter(|id| *id != 0) else { return };
+        let total_size = u32::try_from(info.len()).unwrap_or(u32::MAX);
+        let most = total_size.div_ceil(METADATA_PIECE_LENGTH).saturating_mul(METADATA_COPIES);
+        let from = (piece as usize).saturating_mul(METADATA_PIECE_LENGTH as usize);
+        let to = from.saturating_add(METADATA_PIECE_LENGTH as usize).min(info.len());
+        let message = if from < to && self.metadata_given < most {
+            self.metadata_given += 1;
+            MetadataMessage::Data { piece, total_size, data: info.slice(from..to) }
+        } else {
+            MetadataMessage::Reject { piece }
+        };
+        self.say(&Message::Extended { id, payload: message.encode().into() });
+    }
+
+    /// We do not give the info dictionary away.
+    pub(crate) fn refuse_metadata(&mut self, piece: u32) {
+        self.give_metadata(piece, &Bytes::new());
     }
 
     pub(crate) fn say_have(&mut self, piece: PieceIndex) {

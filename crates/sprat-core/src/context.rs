@@ -21,6 +21,8 @@ pub(crate) struct Context<'a> {
     pub(crate) names: &'a mut Names,
     /// How many more connections the session may open.
     pub(crate) connections_left: usize,
+    /// How many more bytes of metadata may be fetched at a time.
+    pub(crate) metadata_left: u64,
     /// Set when a slot may have become free or a new candidate has come up.
     pub(crate) rechoke: &'a mut bool,
 }

@@ -1,11 +1,12 @@
 //! The face of the machine: everything that goes in and everything that comes out.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sprat_wire::hash::PeerId;
-use sprat_wire::metainfo::Metainfo;
+use sprat_wire::hash::{InfoHashes, PeerId};
+use sprat_wire::metainfo::{File, Metainfo};
 use sprat_wire::tracker::{AnnounceRequest, AnnounceResponse};
 
 use crate::geometry::PieceIndex;
@@ -117,6 +118,22 @@ pub enum Event {
         /// Pieces had.
         have: u32,
     },
+    /// Of the info dictionary of a magnet link so much is there, unchecked (BEP 9).
+    MetadataProgress {
+        /// The torrent.
+        torrent: TorrentId,
+        /// Bytes.
+        have: u32,
+        /// Bytes of all of it, as its sources say.
+        size: u32,
+    },
+    /// The metadata of a magnet link is there and is what the link names: worth keeping for the next time.
+    MetadataReceived {
+        /// The torrent.
+        torrent: TorrentId,
+        /// The torrent file, without trackers.
+        metainfo: Arc<Metainfo>,
+    },
     /// A piece was verified and written.
     PieceCompleted {
         /// The torrent.
@@ -202,6 +219,8 @@ pub enum Trouble {
     Storage(StorageError),
     /// The v1 and v2 hashes of a hybrid contradict each other (BEP 52). For good.
     Inconsistent,
+    /// What a magnet link names is there, and is no usable torrent: in these words. For good.
+    Unusable(String),
 }
 
 /// Why a connection ended: whose fault it was.
@@ -247,6 +266,69 @@ pub struct AddTorrent {
     pub sequential: bool,
     /// Bytes per second in both directions for this torrent alone; `None` is no limit.
     pub limits: RateLimits,
+}
+
+/// A torrent of which a magnet link has told the name; the rest as in [`AddTorrent`].
+#[derive(Debug, Clone)]
+pub struct AddMagnet {
+    /// The torrent.
+    pub info_hashes: InfoHashes,
+    /// Trackers that the link names, by tier.
+    pub trackers: Vec<Vec<String>>,
+    /// Trackers besides them, as tiers put in front.
+    pub extra_trackers: Vec<Vec<String>>,
+    /// Peers to call at once.
+    pub peers: Vec<SocketAddr>,
+    /// Numbers of the files to fetch, padding not counted (BEP 53); `None` is all.
+    pub select_only: Option<Vec<RangeInclusive<u32>>>,
+    /// Pieces in order rather than rarest first.
+    pub sequential: bool,
+    /// Bytes per second in both directions for this torrent alone.
+    pub limits: RateLimits,
+}
+
+impl AddMagnet {
+    /// Nothing but the name.
+    #[must_use]
+    pub const fn new(info_hashes: InfoHashes) -> Self {
+        Self {
+            info_hashes,
+            trackers: Vec::new(),
+            extra_trackers: Vec::new(),
+            peers: Vec::new(),
+            select_only: None,
+            sequential: false,
+            limits: RateLimits { download: None, upload: None },
+        }
+    }
+
+    /// All trackers by tier.
+    #[must_use]
+    pub fn tiers(&self) -> Vec<Vec<String>> {
+        [self.extra_trackers.as_slice(), self.trackers.as_slice()].concat()
+    }
+
+    /// The same wishes for the torrent that was found.
+    #[must_use]
+    pub fn of_torrent(&self, metainfo: Arc<Metainfo>) -> AddTorrent {
+        let mut number = 0;
+        let priority = |file: &File| {
+            let selected =
+                |ranges: &Vec<RangeInclusive<u32>>| ranges.iter().any(|range| range.contains(&number));
+            let wanted = !file.attributes.pad && self.select_only.as_ref().is_none_or(selected);
+            number += u32::from(!file.attributes.pad);
+            if wanted { FilePriority::Normal } else { FilePriority::Skip }
+        };
+        let priorities = metainfo.info.files.iter().map(priority).collect();
+        AddTorrent {
+            priorities,
+            extra_trackers: self.tiers(),
+            peers: self.peers.clone(),
+            sequential: self.sequential,
+            limits: self.limits,
+            metainfo,
+        }
+    }
 }
 
 /// Bytes per second; `None` is no limit.

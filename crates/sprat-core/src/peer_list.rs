@@ -243,6 +243,11 @@ impl PeerList {
         self.ended(now, address, false);
     }
 
+    /// Dialling was given up for reasons of our own: it may be tried again at once.
+    pub fn set_free(&mut self, now: Time, address: SocketAddr) {
+        self.change(canonical(address), |peer| peer.state = State::Idle(now));
+    }
+
     /// A connection ended; `useful` when payload was exchanged.
     pub fn disconnected(&mut self, now: Time, address: SocketAddr, useful: bool) {
         self.ended(now, address, useful);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sprat_wire::hash::PeerId;
+use sprat_wire::hash::{InfoHashes, PeerId};
 use sprat_wire::peer::deframer::Deframer;
 use thiserror::Error;
 
@@ -13,8 +13,9 @@ use crate::choker::{Candidate, Choker};
 use crate::config::Config;
 use crate::connection::{Direction, Introduction};
 use crate::context::{Context, Limits, Names};
-use crate::io::{AddTorrent, ConnectionId, FilePriority, Input, Output, RateLimits};
+use crate::io::{AddMagnet, AddTorrent, ConnectionId, FilePriority, Input, Output, RateLimits};
 use crate::peer_list::PeerSource;
+use crate::seeker::Seeker;
 use crate::storage::TorrentId;
 use crate::time::Time;
 use crate::torrent::Torrent;
@@ -40,8 +41,9 @@ pub struct Session {
     config: Config,
     peer_id: PeerId,
     rng: fastrand::Rng,
-    torrents: BTreeMap<TorrentId, Torrent>,
+    members: BTreeMap<TorrentId, Member>,
     next_torrent: u32,
+    metadata_in_flight: u64,
     strangers: BTreeMap<ConnectionId, Stranger>,
     /// Which torrent a connection belongs to.
     owners: BTreeMap<ConnectionId, TorrentId>,
@@ -54,6 +56,56 @@ pub struct Session {
     limits: Limits,
     names: Names,
     outputs: VecDeque<Output>,
+}
+
+/// Bytes of metadata that all seekers together may be fetching.
+const METADATA_AT_ONCE: u64 = 64 * 1024 * 1024;
+
+/// What stands behind a name.
+#[derive(Debug)]
+enum Member {
+    /// All is known but the content.
+    Torrent(Box<Torrent>),
+    /// Nothing is known but the name.
+    Seeker(Box<Seeker>),
+}
+
+/// Lets whoever it is do the same thing.
+macro_rules! either {
+    ($member:expr, $it:ident => $act:expr) => {
+        match $member {
+            Member::Torrent($it) => $act,
+            Member::Seeker($it) => $act,
+        }
+    };
+}
+
+impl Member {
+    const fn torrent(&self) -> Option<&Torrent> {
+        match self {
+            Self::Torrent(torrent) => Some(torrent),
+            Self::Seeker(_) => None,
+        }
+    }
+
+    const fn torrent_mut(&mut self) -> Option<&mut Torrent> {
+        match self {
+            Self::Torrent(torrent) => Some(torrent),
+            Self::Seeker(_) => None,
+        }
+    }
+
+    const fn seeker(&self) -> Option<&Seeker> {
+        match self {
+            Self::Torrent(_) => None,
+            Self::Seeker(seeker) => Some(seeker),
+        }
+    }
+
+    /// Whether it is one of these torrents: a hybrid may be known by either of its names.
+    fn is(&self, hashes: &InfoHashes) -> bool {
+        hashes.on_the_wire().any(|hash| either!(self, it => it.answers_to(hash)))
+    }
 }
 
 /// A caller that has not named its torrent yet.
@@ -75,7 +127,8 @@ impl Session {
             limits: Limits::new(config.limits),
             config,
             rng,
-            torrents: BTreeMap::new(),
+            members: BTreeMap::new(),
+            metadata_in_flight: 0,
             next_torrent: 0,
             strangers: BTreeMap::new(),
             owners: BTreeMap::new(),
@@ -91,34 +144,48 @@ impl Session {
 
     /// Adds a torrent and begins with it.
     pub fn add(&mut self, now: Time, add: AddTorrent) -> Result<TorrentId, AddError> {
-        let known = self.torrents.values().find(|torrent| {
-            !torrent.is_closing() && torrent.metainfo().info_hashes == add.metainfo.info_hashes
-        });
-        if let Some(known) = known {
-            return Err(AddError::Duplicate(known.id()));
+        let id = self.new_name(&add.metainfo.info_hashes)?;
+        let torrent = Torrent::new(id, add, &self.config, now, &mut self.rng);
+        self.members.insert(id, Member::Torrent(Box::new(torrent)));
+        self.with_torrent(now, id, |torrent, cx| torrent.open(cx));
+        Ok(id)
+    }
+
+    /// Adds a torrent of which only the name is known, and begins to look for the rest.
+    /// [`Event::MetadataReceived`](crate::io::Event::MetadataReceived) comes when it is found; from then on there is a
+    /// [`Torrent`] of this id.
+    pub fn add_magnet(&mut self, now: Time, add: AddMagnet) -> Result<TorrentId, AddError> {
+        let id = self.new_name(&add.info_hashes)?;
+        let seeker = Seeker::new(id, add, &self.config, now, &mut self.rng);
+        self.members.insert(id, Member::Seeker(Box::new(seeker)));
+        self.with_member(now, id, |member, cx| either!(member, it => it.open(cx)));
+        Ok(id)
+    }
+
+    fn new_name(&mut self, hashes: &InfoHashes) -> Result<TorrentId, AddError> {
+        let mut known = self.members.iter().filter(|(_, member)| !either!(member, it => it.is_closing()));
+        if let Some((known, _)) = known.find(|(_, member)| member.is(hashes)) {
+            return Err(AddError::Duplicate(*known));
         }
         let id = TorrentId(self.next_torrent);
         self.next_torrent += 1;
-        let torrent = Torrent::new(id, add, &self.config, now, &mut self.rng);
-        self.torrents.insert(id, torrent);
-        self.with_torrent(now, id, |torrent, cx| torrent.open(cx));
         Ok(id)
     }
 
     /// Leaves the swarm, closes the files, forgets the torrent. [`Event::Removed`](crate::io::Event::Removed) comes when
     /// that is done. The data stays.
     pub fn remove(&mut self, now: Time, id: TorrentId) {
-        self.with_torrent(now, id, |torrent, cx| torrent.close(cx));
+        self.with_member(now, id, |member, cx| either!(member, it => it.close(cx)));
     }
 
     /// Leaves the swarm until [`Self::resume`].
     pub fn pause(&mut self, now: Time, id: TorrentId) {
-        self.with_torrent(now, id, |torrent, cx| torrent.pause(cx));
+        self.with_member(now, id, |member, cx| either!(member, it => it.pause(cx)));
     }
 
     /// Joins the swarm again.
     pub fn resume(&mut self, now: Time, id: TorrentId) {
-        self.with_torrent(now, id, |torrent, cx| torrent.resume(cx));
+        self.with_member(now, id, |member, cx| either!(member, it => it.resume(cx)));
     }
 
     /// Sets what is wanted: one priority per file, missing ones normal.
@@ -147,20 +214,26 @@ impl Session {
 
     /// Makes addresses known that the user named.
     pub fn add_peers(&mut self, now: Time, id: TorrentId, peers: &[SocketAddr]) {
-        self.with_torrent(now, id, |torrent, cx| {
-            torrent.add_peers(cx.now, peers, PeerSource::User);
-            torrent.dial(cx);
+        self.with_member(now, id, |member, cx| match member {
+            Member::Seeker(seeker) => seeker.add_peers(cx, peers, PeerSource::User),
+            Member::Torrent(torrent) => {
+                torrent.add_peers(cx.now, peers, PeerSource::User);
+                torrent.dial(cx);
+            }
         });
     }
 
     /// Asks the trackers now, as far as they allow.
     pub fn force_announce(&mut self, now: Time, id: TorrentId) {
-        self.with_torrent(now, id, |torrent, cx| torrent.force_announce(cx));
+        self.with_member(now, id, |member, cx| either!(member, it => it.force_announce(cx)));
     }
 
     /// Leaves every swarm and closes all files: [`Self::remove`] for every torrent.
     pub fn shut_down(&mut self, now: Time) {
-        self.for_each_torrent(now, |torrent, cx| torrent.close(cx));
+        let all: Vec<TorrentId> = self.members.keys().copied().collect();
+        for id in all {
+            self.remove(now, id);
+        }
     }
 
     // What a user sees.
@@ -173,13 +246,24 @@ impl Session {
 
     /// The torrents, oldest first.
     pub fn torrents(&self) -> impl Iterator<Item = &Torrent> {
-        self.torrents.values()
+        self.members.values().filter_map(Member::torrent)
     }
 
     /// One torrent.
     #[must_use]
     pub fn torrent(&self, id: TorrentId) -> Option<&Torrent> {
-        self.torrents.get(&id)
+        self.members.get(&id).and_then(Member::torrent)
+    }
+
+    /// The torrents of which only the name is known, oldest first.
+    pub fn seekers(&self) -> impl Iterator<Item = &Seeker> {
+        self.members.values().filter_map(Member::seeker)
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn seeker(&self, id: TorrentId) -> Option<&Seeker> {
+        self.members.get(&id).and_then(Member::seeker)
     }
 
     // What the driver does.
@@ -194,11 +278,17 @@ impl Session {
         match input {
             Input::Accepted { connection, address } => self.on_accepted(now, connection, address),
             Input::Connected { connection } => {
-                self.with_owner(now, connection, |torrent, cx| torrent.on_connected(cx, connection));
+                self.with_owner(now, connection, |member, cx| {
+                    either!(member, it => it.on_connected(cx, connection));
+                });
             }
             Input::Received { connection, bytes } => self.on_received(now, connection, bytes),
             Input::Sent { connection, bytes } => {
-                self.with_owner(now, connection, |torrent, cx| torrent.on_sent(cx, connection, bytes));
+                self.with_owner(now, connection, |member, cx| {
+                    if let Member::Torrent(torrent) = member {
+                        torrent.on_sent(cx, connection, bytes);
+                    }
+                });
             }
             Input::Closed { connection } => self.on_closed(now, connection),
             Input::Storage(reply) => {
@@ -209,7 +299,9 @@ impl Session {
                 }
             }
             Input::Announced { torrent, tracker, result } => {
-                self.with_torrent(now, torrent, |torrent, cx| torrent.on_announced(cx, tracker, result));
+                self.with_member(now, torrent, |member, cx| {
+                    either!(member, it => it.on_announced(cx, tracker, result));
+                });
             }
             Input::Timeout => self.on_timeout(now),
         }
@@ -258,7 +350,9 @@ impl Session {
         if self.strangers.contains_key(&connection) {
             self.on_stranger(now, connection, bytes);
         } else {
-            self.with_owner(now, connection, |torrent, cx| torrent.on_received(cx, connection, bytes));
+            self.with_owner(now, connection, |member, cx| {
+                either!(member, it => it.on_received(cx, connection, bytes));
+            });
         }
     }
 
@@ -272,27 +366,27 @@ impl Session {
         };
         let Some(stranger) = self.strangers.remove(&id) else { return };
         let wanted = handshake.and_then(|theirs| {
-            let torrent = self.torrents.values().find(|torrent| torrent.answers_to(theirs.info_hash))?;
-            Some((theirs, torrent.id()))
+            let named = |member: &Member| either!(member, it => it.answers_to(theirs.info_hash));
+            let (id, _) = self.members.iter().find(|(_, member)| named(member))?;
+            Some((theirs, *id))
         });
         let Some((theirs, torrent)) = wanted else {
             self.outputs.push_back(Output::Disconnect { connection: id });
             return;
         };
-        let introduction = Introduction {
-            id,
-            address: stranger.address,
-            direction: Direction::Incoming,
-            theirs,
-            deframer: stranger.deframer,
-        };
+        let introduction =
+            Introduction::new(id, stranger.address, Direction::Incoming, theirs, stranger.deframer);
         self.owners.insert(id, torrent);
-        self.with_torrent(now, torrent, |torrent, cx| torrent.accept(cx, introduction));
+        self.with_member(now, torrent, |member, cx| either!(member, it => it.accept(cx, introduction)));
     }
 
     fn on_closed(&mut self, now: Time, connection: ConnectionId) {
         if self.strangers.remove(&connection).is_none() {
-            self.with_owner(now, connection, |torrent, cx| torrent.on_closed(cx, connection));
+            self.with_owner(
+                now,
+                connection,
+                |member, cx| either!(member, it => it.on_closed(cx, connection)),
+            );
             self.owners.remove(&connection);
         }
     }
@@ -304,7 +398,7 @@ impl Session {
         let due: Vec<TorrentId> =
             self.appointments.iter().take_while(|(at, _)| *at <= now).map(|(_, id)| *id).collect();
         for id in due {
-            self.with_torrent(now, id, |torrent, cx| torrent.on_timeout(cx));
+            self.with_member(now, id, |member, cx| either!(member, it => it.on_timeout(cx)));
         }
         while let Some((id, stranger)) = self.strangers.first_key_value() {
             if now.since(stranger.since) < HANDSHAKE_LIMIT {
@@ -319,7 +413,7 @@ impl Session {
     fn decide_chokes(&mut self, now: Time) {
         self.rechoke = false;
         let candidates: Vec<Candidate> =
-            self.torrents.values().flat_map(|torrent| torrent.choker_candidates(now)).collect();
+            self.torrents().flat_map(|torrent| torrent.choker_candidates(now)).collect();
         let unchoked = self.choker.rechoke(now, &candidates);
         self.for_each_torrent(now, |torrent, cx| torrent.apply_choker(cx, &unchoked));
         // What the decision itself set in motion waits for the next occasion, or two ends could excite each other.
@@ -332,23 +426,49 @@ impl Session {
         &mut self,
         now: Time,
         connection: ConnectionId,
-        act: impl FnOnce(&mut Torrent, &mut Context<'_>),
+        act: impl FnOnce(&mut Member, &mut Context<'_>),
     ) {
         if let Some(id) = self.owners.get(&connection).copied() {
-            self.with_torrent(now, id, act);
+            self.with_member(now, id, act);
         }
     }
 
     fn for_each_torrent(&mut self, now: Time, mut act: impl FnMut(&mut Torrent, &mut Context<'_>)) {
-        let all: Vec<TorrentId> = self.torrents.keys().copied().collect();
+        let all: Vec<TorrentId> = self.members.keys().copied().collect();
         for id in all {
             self.with_torrent(now, id, &mut act);
         }
     }
 
-    /// Lets a torrent act, and afterwards takes note of the connections it opened and of its next appointment.
     fn with_torrent(&mut self, now: Time, id: TorrentId, act: impl FnOnce(&mut Torrent, &mut Context<'_>)) {
-        let Some(torrent) = self.torrents.get_mut(&id) else { return };
+        self.with_member(now, id, |member, cx| {
+            if let Some(torrent) = member.torrent_mut() {
+                act(torrent, cx);
+            }
+        });
+    }
+
+    /// Lets a member act, and afterwards takes note of the connections it opened and of its next appointment. A seeker
+    /// that has found what it sought becomes a torrent.
+    fn with_member(&mut self, now: Time, id: TorrentId, act: impl FnOnce(&mut Member, &mut Context<'_>)) {
+        self.let_act(now, id, act);
+        let Some(Member::Seeker(seeker)) = self.members.get_mut(&id) else { return };
+        if seeker.is_closing() {
+            self.forget(id);
+        } else if let Some(metainfo) = seeker.take_found()
+            && let Some(Member::Seeker(seeker)) = self.members.remove(&id)
+        {
+            self.metadata_in_flight = self.metadata_in_flight.saturating_sub(seeker.metadata_in_flight());
+            let torrent = seeker.into_torrent(metainfo, &self.config, now, &mut self.rng);
+            self.members.insert(id, Member::Torrent(Box::new(torrent)));
+            self.let_act(now, id, |member, cx| either!(member, it => it.open(cx)));
+        }
+    }
+
+    fn let_act(&mut self, now: Time, id: TorrentId, act: impl FnOnce(&mut Member, &mut Context<'_>)) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        let held = |member: &Member| member.seeker().map_or(0, Seeker::metadata_in_flight);
+        let held_before = held(member);
         let first_output = self.outputs.len();
         let mut cx = Context {
             now,
@@ -358,15 +478,17 @@ impl Session {
             limits: &mut self.limits,
             names: &mut self.names,
             connections_left: self.config.connections.saturating_sub(self.owners.len()),
+            metadata_left: METADATA_AT_ONCE.saturating_sub(self.metadata_in_flight - held_before),
             rechoke: &mut self.rechoke,
         };
-        act(torrent, &mut cx);
+        act(member, &mut cx);
+        self.metadata_in_flight = self.metadata_in_flight - held_before + held(member);
         for output in self.outputs.iter().skip(first_output) {
             if let Output::Connect { connection, .. } = output {
                 self.owners.insert(*connection, id);
             }
         }
-        let next = torrent.next_timeout();
+        let next = either!(member, it => it.next_timeout());
         if self.appointment_of.get(&id).copied() != next {
             if let Some(old) = self.appointment_of.remove(&id) {
                 self.appointments.remove(&(old, id));
@@ -379,7 +501,9 @@ impl Session {
     }
 
     fn forget(&mut self, id: TorrentId) {
-        self.torrents.remove(&id);
+        if let Some(Member::Seeker(seeker)) = self.members.remove(&id) {
+            self.metadata_in_flight = self.metadata_in_flight.saturating_sub(seeker.metadata_in_flight());
+        }
         if let Some(at) = self.appointment_of.remove(&id) {
             self.appointments.remove(&(at, id));
         }

@@ -26,7 +26,7 @@ use sprat_wire::peer::message::HashRequest;
 use crate::announcer::Announcer;
 use crate::blame::{Blame, PeerKey};
 use crate::config::Config;
-use crate::connection::PeerConnection;
+use crate::connection::{Introduction, PeerConnection};
 use crate::context::{Context, Limits};
 use crate::geometry::{Geometry, PieceIndex};
 use crate::io::{AddTorrent, ConnectionId, Event, FilePriority, Output, RateLimits, Trouble};
@@ -68,6 +68,8 @@ pub struct Torrent {
 
     dials: BTreeMap<ConnectionId, Dial>,
     connections: BTreeMap<ConnectionId, PeerConnection>,
+    /// Connections from the time when only the torrent's name was known, until the storage has been opened.
+    guests: BTreeMap<ConnectionId, Introduction>,
     /// Who a connection was, while a piece may still hold blocks that came over it.
     identities: BTreeMap<ConnectionId, PeerKey>,
     /// Connections whose outbox may have something for the network.
@@ -111,10 +113,10 @@ enum Phase {
 
 /// An outgoing connection before both handshakes are through.
 #[derive(Debug)]
-struct Dial {
-    address: SocketAddr,
-    since: Time,
-    deframer: Deframer,
+pub(crate) struct Dial {
+    pub(crate) address: SocketAddr,
+    pub(crate) since: Time,
+    pub(crate) deframer: Deframer,
 }
 
 /// A question for leaf hashes on its way.
@@ -173,6 +175,7 @@ impl Torrent {
             limits: Limits::new(limits),
             dials: BTreeMap::new(),
             connections: BTreeMap::new(),
+            guests: BTreeMap::new(),
             identities: BTreeMap::new(),
             touched: Vec::new(),
             starved_uploads: VecDeque::new(),
@@ -193,6 +196,20 @@ impl Torrent {
         torrent.set_priorities(&priorities);
         torrent.add_peers(now, &known_peers, PeerSource::User);
         torrent
+    }
+
+    /// What a seeker has found besides the metadata: addresses, trackers that know us, and connections.
+    pub(crate) fn take_over(
+        &mut self,
+        peers: PeerList,
+        announcer: Option<Announcer>,
+        guests: BTreeMap<ConnectionId, Introduction>,
+    ) {
+        self.peers = peers;
+        if let Some(announcer) = announcer {
+            self.announcer = announcer;
+        }
+        self.guests = guests;
     }
 
     /// Its name in this session.

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 
 use sprat_core::Session;
 use sprat_core::config::Config;
-use sprat_core::io::{AddTorrent, Event};
+use sprat_core::io::{AddMagnet, AddTorrent, Event};
 use sprat_core::session::AddError;
 use sprat_core::storage::TorrentId;
 use sprat_core::time::Time;
@@ -108,6 +108,16 @@ impl Client {
         directory: PathBuf,
     ) -> Result<Result<TorrentId, AddError>, Ended> {
         self.run(|driver| driver.add(add, directory)).await
+    }
+
+    /// Adds a torrent of which only the name is known; its files, once they are known, go below `directory`. Its extra
+    /// trackers count as named by the user, those of the link do not.
+    pub async fn add_magnet(
+        &self,
+        add: AddMagnet,
+        directory: PathBuf,
+    ) -> Result<Result<TorrentId, AddError>, Ended> {
+        self.run(|driver| driver.add_magnet(add, directory)).await
     }
 
     /// Runs `act` on the session, on its own thread, and returns what it returns. This is how everything is read and

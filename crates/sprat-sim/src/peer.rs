@@ -58,6 +58,8 @@ pub struct PeerConfig {
     pub behaviour: Behaviour,
     /// It has all of the content from the start.
     pub has_everything: bool,
+    /// It knows only the torrent's name and trackers, as from a magnet link.
+    pub from_magnet: bool,
     /// It fetches pieces in order rather than rarest first.
     pub sequential: bool,
     /// When it comes.
@@ -80,6 +82,7 @@ impl Default for PeerConfig {
             disk_latency: Duration::from_millis(2),
             behaviour: Behaviour::Honest,
             has_everything: false,
+            from_magnet: false,
             sequential: false,
             joins: Duration::ZERO,
             leaves: Departure::Never,

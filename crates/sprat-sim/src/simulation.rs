@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sprat_core::io::{AddTorrent, ConnectionId, DisconnectReason, Event as Happened, RateLimits, TrackerId};
+use sprat_core::io::{AddMagnet, ConnectionId, DisconnectReason, Event as Happened, TrackerId};
 use sprat_core::storage::{StorageRequest, TorrentId};
 use sprat_core::time::Time;
 use sprat_core::{Input, Output};
@@ -273,16 +273,20 @@ impl Simulation {
         for piece in peer.disk.have().iter() {
             self.copies[piece as usize] += 1;
         }
-        let add = AddTorrent {
-            metainfo: Arc::clone(self.content.metainfo()),
-            extra_trackers: Vec::new(),
+        let metainfo = Arc::clone(self.content.metainfo());
+        let wish = AddMagnet {
             peers: peer.config.knows.iter().map(|known| known.address()).collect(),
-            priorities: Vec::new(),
             sequential: peer.config.sequential,
-            limits: RateLimits::default(),
+            ..AddMagnet::new(metainfo.info_hashes)
         };
         // The session is new, so that the torrent cannot be there already.
-        peer.torrent = peer.session.add(now, add).ok();
+        let added = if peer.config.from_magnet {
+            let trackers = metainfo.trackers.clone();
+            peer.session.add_magnet(now, AddMagnet { trackers, ..wish })
+        } else {
+            peer.session.add(now, wish.of_torrent(metainfo))
+        };
+        peer.torrent = added.ok();
         self.drain(number);
     }
 
@@ -600,7 +604,9 @@ impl Simulation {
                     self.violate(Violation::HonestAccused { at, by: number, victim, reason });
                 }
             }
+            Happened::MetadataReceived { .. } => self.note(b'm', number, 0),
             Happened::Checked { .. }
+            | Happened::MetadataProgress { .. }
             | Happened::Finished { .. }
             | Happened::Trouble { .. }
             | Happened::PeerConnected { .. }

@@ -5,3 +5,4 @@ pub mod deframer;
 pub mod extension;
 pub mod handshake;
 pub mod message;
+pub mod metadata;

@@ -344,6 +344,12 @@ impl FileNumbers {
         self.0.iter().any(|range| range.contains(&number))
     }
 
+    /// As the wire has them.
+    pub(crate) fn ranges(&self) -> Vec<std::ops::RangeInclusive<u32>> {
+        let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        self.0.iter().map(|range| number(*range.start())..=number(*range.end())).collect()
+    }
+
     /// The highest of them.
     pub(crate) fn highest(&self) -> usize {
         self.0.iter().map(|range| *range.end()).max().unwrap_or(0)

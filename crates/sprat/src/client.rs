@@ -8,16 +8,19 @@ use anyhow::Context as _;
 use serde_json::json;
 use sprat_core::config::Config;
 use sprat_core::io::{Event, RateLimits, Trouble};
+use sprat_core::seeker::{Seeker, SeekerStatus};
 use sprat_core::storage::TorrentId;
 use sprat_core::torrent::{TorrentState, TorrentStatus};
 use sprat_engine::address_policy::AddressPolicy;
 use sprat_engine::client::{Client, ClientConfig};
 use sprat_engine::listen::ListenConfig;
 use sprat_engine::storage::StorageConfig;
+use sprat_wire::metainfo::Metainfo;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::cli::ClientArgs;
 use crate::exit::{Failure, OrExit as _, fail};
+use crate::magnet::Shelf;
 use crate::output::Output;
 use crate::text;
 
@@ -54,7 +57,7 @@ pub(crate) fn start(args: &ClientArgs, preallocate: bool) -> anyhow::Result<Clie
         listen: Some(listen(ports)),
         storage: StorageConfig {
             preallocate,
-            resume_dir: Some(args.state_dir.clone().unwrap_or_else(state_directory).join("resume")),
+            resume_dir: Some(state_directory(args).join("resume")),
             ..StorageConfig::default()
         },
         policy: policy(args),
@@ -70,8 +73,11 @@ pub(crate) fn start(args: &ClientArgs, preallocate: bool) -> anyhow::Result<Clie
     }
 }
 
-/// `$XDG_STATE_HOME/sprat`, `~/.local/state/sprat`, or `.sprat` here when there is no home.
-fn state_directory() -> PathBuf {
+/// What the user says, `$XDG_STATE_HOME/sprat`, `~/.local/state/sprat`, or `.sprat` here when there is no home.
+pub(crate) fn state_directory(args: &ClientArgs) -> PathBuf {
+    if let Some(directory) = &args.state_dir {
+        return directory.clone();
+    }
     let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     absolute("XDG_STATE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
@@ -92,9 +98,10 @@ pub(crate) async fn watch(
     client: Client,
     torrent: TorrentId,
     until: Until,
+    shelf: Option<&Shelf>,
     output: Output,
 ) -> anyhow::Result<()> {
-    let result = show_progress(&client, torrent, until, output).await;
+    let result = show_progress(&client, torrent, until, shelf, output).await;
     let shut_down = client.shut_down().await;
     result?;
     shut_down.context("the client ended unexpectedly")
@@ -104,6 +111,7 @@ async fn show_progress(
     client: &Client,
     torrent: TorrentId,
     until: Until,
+    shelf: Option<&Shelf>,
     output: Output,
 ) -> anyhow::Result<()> {
     let mut events = client.events();
@@ -116,9 +124,18 @@ async fn show_progress(
         tokio::select! {
             _ = refresh.tick() => {
                 let status = client.with(move |session, now| {
-                    session.torrent(torrent).map(|torrent| torrent.status(now))
+                    let seeker = session.seeker(torrent).map(Seeker::status);
+                    (session.torrent(torrent).map(|torrent| torrent.status(now)), seeker)
                 });
-                let Some(status) = status.await? else { return Ok(()) };
+                let status = match status.await? {
+                    (Some(status), _) => status,
+                    (None, Some(seeking)) => {
+                        bar.set_message(search(&seeking));
+                        output.object(&search_object(&seeking));
+                        continue;
+                    }
+                    (None, None) => return Ok(()),
+                };
                 let wanted = status.bytes_total - status.bytes_left + status.bytes_wanted_left;
                 bar.set_length(wanted.max(1));
                 bar.set_position(wanted - status.bytes_wanted_left);
@@ -136,7 +153,7 @@ async fn show_progress(
                 }
             }
             event = events.recv() => match event {
-                Ok(event) => bar.suspend(|| tell(&event, output))?,
+                Ok(event) => bar.suspend(|| tell(&event, shelf, output))?,
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => anyhow::bail!("the client ended unexpectedly"),
             },
@@ -172,6 +189,45 @@ fn summary(status: &TorrentStatus) -> String {
     }
 }
 
+/// What the torrent is.
+pub(crate) fn introduce(metainfo: &Metainfo, output: Output) {
+    let info = &metainfo.info;
+    let files = info.files.iter().filter(|file| !file.attributes.pad).count();
+    output.line(format_args!(
+        "{}  {} in {files} {}  {}",
+        text::safe(&info.name, 200),
+        text::bytes(info.content_length()),
+        if files == 1 { "file" } else { "files" },
+        metainfo.info_hashes.primary(),
+    ));
+    output.object(&json!({
+        "event": "torrent", "name": info.name, "info_hash": metainfo.info_hashes.primary().to_string(),
+        "bytes": info.content_length(), "files": files,
+    }));
+}
+
+/// What a search for metadata has come to.
+fn search(status: &SeekerStatus) -> String {
+    let peers = format!("{} peers of {} known", status.connections, status.known_peers);
+    match (status.layers, status.metadata) {
+        (Some((have, all)), _) => format!("piece hashes of {have} of {all} files, {peers}"),
+        (None, Some((have, size))) => {
+            format!("metadata {} of {}, {peers}", text::bytes(have.into()), text::bytes(size.into()))
+        }
+        (None, None) => format!("looking for the metadata, {peers}"),
+    }
+}
+
+fn search_object(status: &SeekerStatus) -> serde_json::Value {
+    let (have, size) = status.metadata.unzip();
+    let (layers_have, layers) = status.layers.unzip();
+    json!({
+        "event": "search", "peers": status.connections, "informed_peers": status.informed,
+        "known_peers": status.known_peers, "metadata_have": have, "metadata_size": size,
+        "layers_have": layers_have, "layers": layers,
+    })
+}
+
 fn progress_object(status: &TorrentStatus) -> serde_json::Value {
     let state = match &status.state {
         TorrentState::Opening => "opening",
@@ -196,6 +252,9 @@ fn progress_object(status: &TorrentStatus) -> serde_json::Value {
 fn trouble_text(trouble: &Trouble) -> String {
     match trouble {
         Trouble::Storage(error) => text::safe(&error.to_string(), 300),
+        Trouble::Unusable(reason) => {
+            format!("what the link names is no usable torrent: {}", text::safe(reason, 300))
+        }
         Trouble::Inconsistent => {
             "the torrent contradicts itself: its v1 and v2 hashes do not agree".to_owned()
         }
@@ -203,8 +262,18 @@ fn trouble_text(trouble: &Trouble) -> String {
 }
 
 /// Tells what happened, where a person or a script would want to know.
-fn tell(event: &Event, output: Output) -> anyhow::Result<()> {
+fn tell(event: &Event, shelf: Option<&Shelf>, output: Output) -> anyhow::Result<()> {
     match event {
+        Event::MetadataReceived { metainfo, .. } => {
+            introduce(metainfo, output);
+            if let Some(shelf) = shelf {
+                // It can be fetched again; the download does not fail for this.
+                match shelf.keep(metainfo) {
+                    Ok(place) => output.object(&json!({ "event": "metadata_kept", "torrent": place })),
+                    Err(error) => output.line(format_args!("cannot keep the metadata: {error}")),
+                }
+            }
+        }
         Event::Checked { have, .. } if *have > 0 => {
             output.line(format_args!("{have} pieces are there already"));
             output.object(&json!({ "event": "checked", "pieces_have": have }));
@@ -225,8 +294,10 @@ fn tell(event: &Event, output: Output) -> anyhow::Result<()> {
             output.line(format_args!("{address} sent bad data and is banned"));
             output.object(&json!({ "event": "peer_banned", "address": address }));
         }
-        Event::Trouble { trouble: Some(Trouble::Inconsistent), .. } => {
-            return fail(Failure::Torrent, trouble_text(&Trouble::Inconsistent));
+        Event::Trouble {
+            trouble: Some(trouble @ (Trouble::Inconsistent | Trouble::Unusable(_))), ..
+        } => {
+            return fail(Failure::Torrent, trouble_text(trouble));
         }
         Event::Trouble { trouble: Some(trouble), .. } => {
             let trouble = trouble_text(trouble);
@@ -248,6 +319,7 @@ fn tell(event: &Event, output: Output) -> anyhow::Result<()> {
             output.object(&json!({ "event": "piece_rejected", "piece": piece.get() }));
         }
         Event::Checked { .. }
+        | Event::MetadataProgress { .. }
         | Event::PieceCompleted { .. }
         | Event::Finished { .. }
         | Event::Removed { .. } => {}

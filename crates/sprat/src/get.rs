@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 use sprat_core::io::{AddTorrent, FilePriority, RateLimits};
 use sprat_engine::address_policy::Origin;
+use sprat_engine::client::Client;
 use sprat_engine::http::{HttpClient, HttpConfig, Limits};
 use sprat_wire::magnet::Magnet;
 use sprat_wire::metainfo::Metainfo;
@@ -13,57 +14,64 @@ use sprat_wire::metainfo::Metainfo;
 use crate::cli::{FileNumbers, GetArgs};
 use crate::client::{self, Until};
 use crate::exit::{Failure, OrExit as _, fail};
+use crate::magnet::{self, Shelf};
 use crate::output::Output;
 use crate::text;
 
 pub(crate) async fn run(args: GetArgs, output: Output) -> anyhow::Result<()> {
+    if args.source.starts_with("magnet:") {
+        return get_magnet(&args, output).await;
+    }
     let metainfo = load(&args, output).await?;
-    let info = &metainfo.info;
-    let priorities = priorities(&metainfo, args.files.as_ref())?;
-    let files = info.files.iter().filter(|file| !file.attributes.pad).count();
-    output.line(format_args!(
-        "{}  {} in {files} {}  {}",
-        text::safe(&info.name, 200),
-        text::bytes(info.total_length()),
-        if files == 1 { "file" } else { "files" },
-        metainfo.info_hashes.primary(),
-    ));
-    output.object(&json!({
-        "event": "torrent", "name": info.name, "info_hash": metainfo.info_hashes.primary().to_string(),
-        "bytes": info.total_length(), "files": files,
-    }));
-    let client = client::start(&args.client, args.preallocate)?;
-    output.object(&json!({ "event": "listening", "port": client.port() }));
     let add = AddTorrent {
-        metainfo: Arc::new(metainfo),
+        priorities: priorities(&metainfo, args.files.as_ref())?,
         extra_trackers: args.client.trackers.iter().map(|url| vec![url.clone()]).collect(),
         peers: args.client.peers.clone(),
-        priorities,
         sequential: args.sequential,
         limits: RateLimits::default(),
+        metainfo: Arc::new(metainfo),
     };
+    get_torrent(&args, add, output).await
+}
+
+async fn get_torrent(args: &GetArgs, add: AddTorrent, output: Output) -> anyhow::Result<()> {
+    client::introduce(&add.metainfo, output);
+    let client = start(args, output)?;
     let torrent = client.add(add, args.dir.clone()).await??;
-    let until = if args.seed { Until::Interrupted } else { Until::Finished };
-    client::watch(client, torrent, until, output).await
+    client::watch(client, torrent, until(args), None, output).await
+}
+
+/// Fetches what a link names; its metadata first, unless an earlier run has left it.
+async fn get_magnet(args: &GetArgs, output: Output) -> anyhow::Result<()> {
+    let magnet: Magnet = args.source.parse().or_exit(Failure::Torrent)?;
+    let wish = magnet::wish(&magnet, args, output).await?;
+    let shelf = Shelf::below(&client::state_directory(&args.client));
+    if let Some(metainfo) = shelf.find(&magnet.info_hashes) {
+        output.line("the metadata is there from an earlier run");
+        return get_torrent(args, wish.of_torrent(Arc::new(metainfo)), output).await;
+    }
+    let name = magnet.name.as_deref().map(|name| text::safe(name, 200));
+    let hash = magnet.info_hashes.primary();
+    output.line(format_args!("{}  {hash}", name.as_deref().unwrap_or("a magnet link")));
+    output.object(&json!({ "event": "magnet", "name": name, "info_hash": hash.to_string() }));
+    let client = start(args, output)?;
+    let torrent = client.add_magnet(wish, args.dir.clone()).await??;
+    client::watch(client, torrent, until(args), Some(&shelf), output).await
+}
+
+fn start(args: &GetArgs, output: Output) -> anyhow::Result<Client> {
+    let client = client::start(&args.client, args.preallocate)?;
+    output.object(&json!({ "event": "listening", "port": client.port() }));
+    Ok(client)
+}
+
+const fn until(args: &GetArgs) -> Until {
+    if args.seed { Until::Interrupted } else { Until::Finished }
 }
 
 /// The torrent that the source names.
 async fn load(args: &GetArgs, output: Output) -> anyhow::Result<Metainfo> {
     let source = args.source.as_str();
-    if source.starts_with("magnet:") {
-        let magnet: Magnet = source.parse().or_exit(Failure::Torrent)?;
-        let name = magnet
-            .name
-            .as_deref()
-            .map_or_else(|| magnet.info_hashes.primary().to_string(), |name| text::safe(name, 200));
-        return fail(
-            Failure::Torrent,
-            format_args!(
-                "{name}: a magnet link holds no hashes of its pieces, and fetching them from peers (BEP 9) is not \
-                 built yet; please use the .torrent file or its URL"
-            ),
-        );
-    }
     if source.starts_with("http://") || source.starts_with("https://") {
         output.line(format_args!("fetching {}", client::host_of(source)));
         let http = HttpClient::new(HttpConfig::new(client::policy(&args.client)));

@@ -11,6 +11,7 @@ mod create;
 mod demo;
 mod exit;
 mod get;
+mod magnet;
 mod output;
 mod share;
 mod show;

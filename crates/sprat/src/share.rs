@@ -53,7 +53,7 @@ async fn seed(
         limits: RateLimits::default(),
     };
     let torrent = client.add(add, directory).await??;
-    client::watch(client, torrent, Until::Interrupted, output).await
+    client::watch(client, torrent, Until::Interrupted, None, output).await
 }
 
 /// The torrent, made or given, and the directory below which its files lie.

@@ -7,9 +7,10 @@ use sprat_wire::hash::Sha256Hash;
 use sprat_wire::metainfo::Version;
 use sprat_wire::peer::extension::ExtensionHandshake;
 use sprat_wire::peer::message::{BlockRequest, HashRequest, Message};
+use sprat_wire::peer::metadata::MetadataMessage;
 
 use super::uploads::{QUEUE_LIMIT, Queued};
-use super::{Direction, Happening, PeerConnection};
+use super::{Direction, Happening, OUR_IDS, PeerConnection};
 use crate::bitfield::Bitfield;
 use crate::geometry::{Geometry, PieceIndex};
 use crate::io::DisconnectReason;
@@ -201,11 +202,11 @@ impl PeerConnection {
             return Err(DisconnectReason::Misbehaved("extension message without the extension bit"));
         }
         if id != 0 {
-            // We have announced no message of our own yet; others may be ignored (BEP 10).
-            return Ok(Happening::Nothing);
+            return Ok(extension_message(id, payload));
         }
         let handshake = ExtensionHandshake::decode(payload)
             .map_err(|_| DisconnectReason::Malformed("extension handshake"))?;
+        self.ids.update(handshake.ids);
         if let Some(limit) = handshake.request_queue {
             self.request_limit = limit.max(1);
         }
@@ -259,6 +260,18 @@ impl PeerConnection {
 
     fn only_with_fast(&self, what: &'static str) -> Result<(), DisconnectReason> {
         if self.is_fast() { Ok(()) } else { Err(DisconnectReason::Misbehaved(what)) }
+    }
+}
+
+/// What it means depends on the ids that we have given out; others may be ignored (BEP 10).
+fn extension_message(id: u8, payload: &Bytes) -> Happening {
+    if Some(id) != OUR_IDS.ut_metadata {
+        return Happening::Nothing;
+    }
+    match MetadataMessage::decode(payload) {
+        Ok(MetadataMessage::Request { piece }) => Happening::MetadataWanted(piece),
+        // Answers that come late, to questions from before the torrent was known.
+        Ok(MetadataMessage::Data { .. } | MetadataMessage::Reject { .. }) | Err(_) => Happening::Nothing,
     }
 }
 

@@ -150,6 +150,7 @@ impl Torrent {
         if !self.paused {
             self.take_part(cx);
         }
+        self.welcome_guests(cx);
     }
 
     /// Begins or resumes to take part in the swarm.
@@ -193,7 +194,8 @@ impl Torrent {
     fn leave_swarm(&mut self, cx: &mut Context<'_>) {
         self.announcer.stop(cx.now);
         self.announce_all(cx);
-        let everyone: Vec<_> = self.connections.keys().chain(self.dials.keys()).copied().collect();
+        let everyone: Vec<_> =
+            self.connections.keys().chain(self.dials.keys()).chain(self.guests.keys()).copied().collect();
         for connection in everyone {
             self.disconnect(cx, connection, DisconnectReason::Stopped);
         }
@@ -229,7 +231,7 @@ impl Torrent {
                 Some(cx.now + PROBE_FULL_AFTER)
             }
             Trouble::Storage(_) => Some(cx.now + PROBE_AFTER),
-            Trouble::Inconsistent => None,
+            Trouble::Inconsistent | Trouble::Unusable(_) => None,
         };
         let for_good = trouble == Trouble::Inconsistent;
         self.trouble = Some(trouble.clone());

@@ -6,14 +6,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use sprat_wire::metainfo::Version;
 use sprat_wire::peer::deframer::Deframer;
-use sprat_wire::peer::extension::ExtensionHandshake;
+use sprat_wire::peer::extension::{ExtensionHandshake, ExtensionIds};
 use sprat_wire::peer::handshake::{Handshake, Reserved};
+use sprat_wire::peer::message::Message;
 
 use crate::allowed_fast;
 use crate::bitfield::Bitfield;
 use crate::blame::PeerKey;
 use crate::choker::Candidate;
-use crate::connection::{Direction, Happening, Introduction, PeerConnection, QUEUE_LIMIT};
+use crate::connection::{Direction, Greeting, Happening, Introduction, OUR_IDS, PeerConnection, QUEUE_LIMIT};
 use crate::context::Context;
 use crate::geometry::PieceIndex;
 use crate::io::{ConnectionId, DisconnectReason, Event, Output};
@@ -27,6 +28,9 @@ const HANDSHAKE_LIMIT: Duration = Duration::from_secs(20);
 
 /// Dials under way at once, per torrent: enough to fill a swarm in seconds, too few to look like a scan.
 const DIALS_AT_ONCE: usize = 16;
+
+/// Bytes that a peer may send while the storage is being opened.
+const GUEST_BYTES: usize = 256 * 1024;
 
 /// Pieces that a newcomer may request while choked, so that it has something to give (BEP 6 uses ten as well).
 const ALLOWED_FAST_PIECES: usize = 10;
@@ -74,7 +78,9 @@ impl Torrent {
     }
 
     pub(crate) fn has_connection(&self, connection: ConnectionId) -> bool {
-        self.connections.contains_key(&connection) || self.dials.contains_key(&connection)
+        self.connections.contains_key(&connection)
+            || self.dials.contains_key(&connection)
+            || self.guests.contains_key(&connection)
     }
 
     fn our_handshake(&self, cx: &Context<'_>) -> Handshake {
@@ -166,26 +172,61 @@ impl Torrent {
         }
     }
 
+    /// The connections from before the metadata was known go on as connections of the torrent.
+    pub(super) fn welcome_guests(&mut self, cx: &mut Context<'_>) {
+        for (id, guest) in std::mem::take(&mut self.guests) {
+            let address = guest.address;
+            match self.admit(cx, &guest) {
+                Ok(()) => self.welcome(cx, guest),
+                Err(reason) => self.refuse(cx, id, address, reason),
+            }
+        }
+        self.flush(cx);
+    }
+
     /// Begins a connection whose handshakes are through.
-    fn welcome(&mut self, cx: &mut Context<'_>, introduction: Introduction) {
+    fn welcome(&mut self, cx: &mut Context<'_>, mut introduction: Introduction) {
         let id = introduction.id;
+        let greeting = std::mem::replace(&mut introduction.greeting, Greeting::Due);
         let (address, peer_id) = (introduction.address, introduction.theirs.peer_id);
         let mut connection = PeerConnection::new(cx.now, introduction, &self.geometry);
-        connection.say_pieces(self.picker.have());
+        match &greeting {
+            Greeting::Due => connection.say_pieces(self.picker.have()),
+            // It was told that we have nothing, and one bitfield a connection is all that BEP 3 knows.
+            Greeting::Done { .. } => self.say_haves(&mut connection),
+        }
         connection.say_extension_handshake(&self.extension_handshake(cx, address));
         if let Some(pieces) = self.allowed_fast_for(address, &connection) {
             connection.allow_fast(pieces);
         }
         self.identities.insert(id, PeerKey { ip: address.ip(), id: peer_id });
         self.connections.insert(id, connection);
-        cx.emit(Event::PeerConnected { torrent: self.id, address, peer_id });
         self.touch(id);
         self.wake(cx.now);
+        match greeting {
+            Greeting::Due => cx.emit(Event::PeerConnected { torrent: self.id, address, peer_id }),
+            Greeting::Done { heard } => {
+                for message in heard {
+                    if !self.take_message(cx, id, message) {
+                        return;
+                    }
+                }
+            }
+        }
         self.take_messages(cx, id);
     }
 
+    fn say_haves(&self, connection: &mut PeerConnection) {
+        for piece in self.picker.have().iter().filter_map(|index| self.geometry.piece(index)) {
+            connection.say_have(piece);
+        }
+    }
+
     fn extension_handshake(&self, cx: &Context<'_>, address: SocketAddr) -> ExtensionHandshake {
+        let public = !self.metainfo.info.private;
         ExtensionHandshake {
+            ids: ExtensionIds { ut_metadata: OUR_IDS.ut_metadata.filter(|_| public), ..OUR_IDS },
+            metadata_size: u32::try_from(self.metainfo.info_bytes.len()).ok().filter(|_| public),
             client: Some(cx.config.client.clone()),
             port: Some(cx.config.listen_port).filter(|port| *port != 0),
             request_queue: Some(QUEUE_LIMIT),
@@ -216,6 +257,15 @@ impl Torrent {
         } else if let Some(connection) = self.connections.get_mut(&id) {
             connection.push(cx.now, bytes);
             self.take_messages(cx, id);
+        } else if let Some(guest) = self.guests.get_mut(&id) {
+            guest.deframer.push(bytes);
+            if guest.deframer.buffered() > GUEST_BYTES {
+                self.disconnect(
+                    cx,
+                    id,
+                    DisconnectReason::Misbehaved("a flood of messages before the metadata"),
+                );
+            }
         }
         self.flush(cx);
     }
@@ -232,8 +282,7 @@ impl Torrent {
         }
         let Some(dial) = self.dials.remove(&id) else { return };
         let address = dial.address;
-        let introduction =
-            Introduction { id, address, direction: Direction::Outgoing, theirs, deframer: dial.deframer };
+        let introduction = Introduction::new(id, address, Direction::Outgoing, theirs, dial.deframer);
         match self.admit(cx, &introduction) {
             Ok(()) => {
                 self.peers.connected(cx.now, address);
@@ -256,18 +305,26 @@ impl Torrent {
                 Ok(None) => break,
                 Err(reason) => return self.disconnect(cx, id, reason),
             };
-            match connection.handle_message(cx.now, &self.geometry, message) {
-                Ok(happening) => self.on_happening(cx, id, happening),
-                Err(reason) => return self.disconnect(cx, id, reason),
-            }
-            if self.connections.get(&id).is_some_and(PeerConnection::is_deaf) {
-                let reason = DisconnectReason::Misbehaved("asks and does not read the answers");
-                return self.disconnect(cx, id, reason);
+            if !self.take_message(cx, id, message) {
+                return;
             }
         }
         self.touch(id);
         self.ask(cx, id);
         self.serve(cx, id);
+    }
+
+    /// Takes one message in; `false` when it has ended the connection.
+    fn take_message(&mut self, cx: &mut Context<'_>, id: ConnectionId, message: Message) -> bool {
+        let Some(connection) = self.connections.get_mut(&id) else { return false };
+        match connection.handle_message(cx.now, &self.geometry, message) {
+            Ok(happening) => self.on_happening(cx, id, happening),
+            Err(reason) => self.disconnect(cx, id, reason),
+        }
+        if self.connections.get(&id).is_some_and(PeerConnection::is_deaf) {
+            self.disconnect(cx, id, DisconnectReason::Misbehaved("asks and does not read the answers"));
+        }
+        self.connections.contains_key(&id)
     }
 
     /// What the torrent makes of a message. One line each.
@@ -284,9 +341,20 @@ impl Torrent {
             Happening::Rejected(block) => self.take_back(cx, id, vec![block]),
             Happening::Extended { first, external_ip } if first => self.on_introduced(cx, id, external_ip),
             Happening::Extended { .. } => self.review(cx, id),
+            Happening::MetadataWanted(piece) => self.on_metadata_wanted(id, piece),
             Happening::HashesWanted(request) => self.on_hashes_wanted(cx, id, request),
             Happening::Hashes(request, hashes) => self.on_hashes(cx, id, request, &hashes),
             Happening::HashesRefused(request) => self.on_hashes_refused(request),
+        }
+    }
+
+    /// Gives the info dictionary away (BEP 9): not that of a private torrent, whose tracker decides who gets it.
+    fn on_metadata_wanted(&mut self, id: ConnectionId, piece: u32) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        if self.metainfo.info.private {
+            connection.refuse_metadata(piece);
+        } else {
+            connection.give_metadata(piece, &self.metainfo.info_bytes);
         }
     }
 
@@ -378,6 +446,13 @@ impl Torrent {
             if reason != DisconnectReason::Stopped {
                 self.peers.failed(cx.now, dial.address);
             }
+            return;
+        }
+        if let Some(guest) = self.guests.remove(&id) {
+            if guest.direction == Direction::Outgoing {
+                self.peers.disconnected(cx.now, guest.address, false);
+            }
+            cx.emit(Event::PeerDisconnected { torrent: self.id, address: guest.address, reason });
             return;
         }
         let Some(mut connection) = self.connections.remove(&id) else { return };

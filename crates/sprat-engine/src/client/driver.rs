@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sprat_core::Session;
-use sprat_core::io::{AddTorrent, ConnectionId, Event, Input, Output, TrackerId};
+use sprat_core::io::{AddMagnet, AddTorrent, ConnectionId, Event, Input, Output, TrackerId};
 use sprat_core::session::AddError;
 use sprat_core::storage::{StorageReply, TorrentId};
 use sprat_core::time::Time;
@@ -252,6 +252,15 @@ impl Driver {
         let now = self.now();
         let id = self.session.add(now, add)?;
         // Before the outputs are drained, so the storage knows the place when it is asked to open.
+        self.storage.place(id, directory);
+        self.user_trackers.insert(id, user_trackers);
+        Ok(id)
+    }
+
+    pub(super) fn add_magnet(&mut self, add: AddMagnet, directory: PathBuf) -> Result<TorrentId, AddError> {
+        let user_trackers = add.extra_trackers.iter().flatten().cloned().collect();
+        let now = self.now();
+        let id = self.session.add_magnet(now, add)?;
         self.storage.place(id, directory);
         self.user_trackers.insert(id, user_trackers);
         Ok(id)

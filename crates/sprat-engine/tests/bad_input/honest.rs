@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sprat_core::config::Config;
-use sprat_core::io::{AddTorrent, DisconnectReason, Event, RateLimits};
+use sprat_core::io::{AddMagnet, AddTorrent, DisconnectReason, Event, RateLimits};
 use sprat_core::storage::TorrentId;
 use sprat_engine::address_policy::AddressPolicy;
 use sprat_engine::client::{Client, ClientConfig};
@@ -43,6 +43,15 @@ pub(crate) struct Node {
 impl Pair {
     /// Both are there and do not know each other.
     pub(crate) async fn start(version: Version, trackers: Vec<Vec<String>>) -> Self {
+        Self::of(version, Description { trackers, ..Description::default() }).await
+    }
+
+    /// As [`Self::start`], with a private torrent (BEP 27).
+    pub(crate) async fn start_private() -> Self {
+        Self::of(Version::V1, Description { private: true, ..Description::default() }).await
+    }
+
+    async fn of(version: Version, description: Description) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut content = vec![0; LENGTH];
         fastrand::Rng::with_seed(3).fill(&mut content);
@@ -54,7 +63,7 @@ impl Pair {
             version,
             piece_length: Some(PIECE_LENGTH),
             threads: None,
-            description: Description { trackers, ..Description::default() },
+            description,
         };
         let metainfo = Arc::new(create(&options, &|_, _| {}).unwrap().metainfo);
         let seeder = Node::start(Arc::clone(&metainfo), seeds, 1).await;
@@ -67,6 +76,11 @@ impl Pair {
         let (torrent, peers) = (self.leecher.torrent, [self.seeder.address()]);
         let told = self.leecher.client.with(move |session, now| session.add_peers(now, torrent, &peers));
         told.await.unwrap();
+    }
+
+    /// A place for files.
+    pub(crate) fn directory(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
     }
 
     /// The leecher gets everything, and it is what the seeder has.
@@ -85,15 +99,7 @@ impl Pair {
 
 impl Node {
     async fn start(metainfo: Arc<Metainfo>, directory: PathBuf, seed: u64) -> Self {
-        let client = Client::start(ClientConfig {
-            session: Config::default(),
-            listen: Some(ListenConfig { v6: None, ..ListenConfig::loopback(0..=0) }),
-            storage: StorageConfig { workers: 1, ..StorageConfig::default() },
-            policy: Arc::new(AddressPolicy::permissive()),
-            seed: Some(seed),
-        })
-        .unwrap();
-        let mut events = client.events();
+        let (client, mut events) = client(seed);
         let add = AddTorrent {
             metainfo,
             extra_trackers: Vec::new(),
@@ -108,6 +114,13 @@ impl Node {
                 break;
             }
         }
+        Self { client, torrent, events }
+    }
+
+    /// One that knows nothing but the name.
+    pub(crate) async fn seek(add: AddMagnet, directory: PathBuf, seed: u64) -> Self {
+        let (client, events) = client(seed);
+        let torrent = client.add_magnet(add, directory).await.unwrap().unwrap();
         Self { client, torrent, events }
     }
 
@@ -135,4 +148,17 @@ impl Node {
         })
         .await
     }
+}
+
+fn client(seed: u64) -> (Client, Receiver<Event>) {
+    let client = Client::start(ClientConfig {
+        session: Config::default(),
+        listen: Some(ListenConfig { v6: None, ..ListenConfig::loopback(0..=0) }),
+        storage: StorageConfig { workers: 1, ..StorageConfig::default() },
+        policy: Arc::new(AddressPolicy::permissive()),
+        seed: Some(seed),
+    })
+    .unwrap();
+    let events = client.events();
+    (client, events)
 }

@@ -12,5 +12,6 @@ mod attacker;
 mod honest;
 #[path = "../loopback/mod.rs"]
 mod loopback;
+mod metadata;
 mod peers;
 mod trackers;

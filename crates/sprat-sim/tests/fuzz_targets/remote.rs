@@ -7,10 +7,14 @@ use bytes::{Bytes, BytesMut};
 use sprat_core::bitfield::Bitfield;
 use sprat_core::geometry::Geometry;
 use sprat_sim::Content;
+use sprat_wire::hash::Sha256Hash;
+use sprat_wire::merkle;
 use sprat_wire::metainfo::Version;
 use sprat_wire::peer::deframer::{Deframer, MessageLimits};
+use sprat_wire::peer::extension::{ExtensionHandshake, ExtensionIds};
 use sprat_wire::peer::handshake::Handshake;
-use sprat_wire::peer::message::{BlockRequest, Message};
+use sprat_wire::peer::message::{BlockRequest, HashRequest, Message};
+use sprat_wire::peer::metadata::MetadataMessage;
 
 /// More requests outstanding at one peer than this are no pipeline.
 const MOST_REQUESTS: usize = 4096;
@@ -27,6 +31,9 @@ pub(crate) struct Remote {
     pub(crate) unsent: usize,
     /// What the session wants from us, oldest first.
     pub(crate) wanted: Vec<BlockRequest>,
+    /// Pieces of the metadata that the session wants, and hashes.
+    pub(crate) metadata_wanted: Vec<u32>,
+    pub(crate) hashes_wanted: Vec<HashRequest>,
     /// What we want from the session.
     asked: BTreeSet<BlockRequest>,
     heard: Stream,
@@ -73,6 +80,8 @@ impl Remote {
             is_open,
             unsent: 0,
             wanted: Vec::new(),
+            metadata_wanted: Vec::new(),
+            hashes_wanted: Vec::new(),
             asked: BTreeSet::new(),
             heard: Stream::default(),
             said: Stream::default(),
@@ -90,13 +99,22 @@ impl Remote {
     pub(crate) fn say(&mut self, bytes: &Bytes, content: &Content) {
         let (messages, is_well_formed) = self.said.read(bytes.clone(), &limits(content));
         self.is_malformed |= !is_well_formed;
+        // What we cannot follow any more may be anything.
+        self.has_lied |= self.is_malformed;
         for message in messages {
             match message {
                 Message::Request(request) => _ = self.asked.insert(request),
                 Message::Piece { piece, begin, block } => {
                     self.has_lied |= block_of(content, piece, begin, block.len()) != Some(block);
                 }
-                Message::Hashes { .. } => self.has_lied = true,
+                Message::Hashes { request, hashes } => {
+                    self.has_lied |= true_hashes(content, request) != Some(hashes);
+                }
+                Message::Extended { id: OUR_ID, payload } => {
+                    if let Ok(MetadataMessage::Data { piece, data, .. }) = MetadataMessage::decode(&payload) {
+                        self.has_lied |= metadata_piece(content, piece) != Some(data);
+                    }
+                }
                 _ => {}
             }
         }
@@ -124,6 +142,12 @@ impl Remote {
                     requests.push(request);
                     assert!(self.wanted.len() < MOST_REQUESTS, "a flood of requests");
                 }
+                Message::Extended { id: THEIR_ID, payload } => {
+                    if let Ok(MetadataMessage::Request { piece }) = MetadataMessage::decode(&payload) {
+                        self.metadata_wanted.push(piece);
+                    }
+                }
+                Message::HashRequest(request) => self.hashes_wanted.push(request),
                 Message::Cancel(request) => self.wanted.retain(|wanted| *wanted != request),
                 Message::Piece { piece, begin, block } => {
                     let request = BlockRequest { piece, begin, length: block.len() as u32 };
@@ -145,12 +169,61 @@ impl Remote {
         requests
     }
 
+    /// The right answers to questions for metadata and hashes.
+    pub(crate) fn enlighten(&mut self, content: &Content) -> Vec<Message> {
+        let total_size = content.metainfo().info_bytes.len() as u32;
+        let pieces = std::mem::take(&mut self.metadata_wanted).into_iter().map(|piece| {
+            let data = metadata_piece(content, piece);
+            let message = data.map_or(MetadataMessage::Reject { piece }, |data| MetadataMessage::Data {
+                piece,
+                total_size,
+                data,
+            });
+            Message::Extended { id: OUR_ID, payload: message.encode().into() }
+        });
+        let hashes = std::mem::take(&mut self.hashes_wanted).into_iter().map(|request| {
+            let hashes = true_hashes(content, request);
+            hashes.map_or(Message::HashReject(request), |hashes| Message::Hashes { request, hashes })
+        });
+        pieces.chain(hashes).collect()
+    }
+
     /// The right answer to a request.
     pub(crate) fn answer(request: BlockRequest, content: &Content) -> Message {
         let BlockRequest { piece, begin, length } = request;
         let block = block_of(content, piece, begin, length as usize).expect("it asked for what there is");
         Message::Piece { piece, begin, block }
     }
+}
+
+/// Under which id the session wants to receive `ut_metadata`.
+const OUR_ID: u8 = 1;
+
+/// Under which id the remote ends do.
+const THEIR_ID: u8 = 3;
+
+/// What a remote end says of itself: it has all of the metadata.
+pub(crate) fn introduction(content: &Content, metadata_size: Option<u32>) -> Message {
+    let ids = ExtensionIds { ut_metadata: Some(THEIR_ID), ..ExtensionIds::default() };
+    let size = metadata_size.unwrap_or(content.metainfo().info_bytes.len() as u32);
+    let handshake = ExtensionHandshake { ids, metadata_size: Some(size), ..ExtensionHandshake::default() };
+    Message::Extended { id: 0, payload: handshake.encode().into() }
+}
+
+fn metadata_piece(content: &Content, piece: u32) -> Option<Bytes> {
+    let info = &content.metainfo().info_bytes;
+    let from = (piece as usize).checked_mul(16 * 1024).filter(|from| *from < info.len())?;
+    Some(info.slice(from..info.len().min(from + 16 * 1024)))
+}
+
+/// The piece layer that is asked for; other layers are not told.
+fn true_hashes(content: &Content, request: HashRequest) -> Option<Vec<Sha256Hash>> {
+    let height = merkle::piece_layer_height(content.geometry().piece_length());
+    let layer = content.metainfo().piece_layers.get(&request.pieces_root)?;
+    let asked = (request.base_layer, request.index, request.proof_layers);
+    let mut hashes = layer.to_vec();
+    hashes.resize(hashes.len().next_power_of_two().max(2), merkle::padding(height));
+    (asked == (height, 0, 0) && hashes.len() == request.length as usize).then_some(hashes)
 }
 
 pub(crate) fn encode(message: &Message) -> Bytes {

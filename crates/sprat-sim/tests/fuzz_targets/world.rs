@@ -9,7 +9,8 @@ use bytes::Bytes;
 use sprat_core::Session;
 use sprat_core::config::Config;
 use sprat_core::io::{
-    AddTorrent, ConnectionId, DisconnectReason, Event, FilePriority, Input, Output, RateLimits, TrackerId,
+    AddMagnet, AddTorrent, ConnectionId, DisconnectReason, Event, FilePriority, Input, Output, RateLimits,
+    TrackerId,
 };
 use sprat_core::storage::{StorageRequest, TorrentId};
 use sprat_core::time::Time;
@@ -20,7 +21,7 @@ use sprat_wire::peer::message::{BlockRequest, HashRequest, Message};
 use sprat_wire::tracker::AnnounceResponse;
 
 use super::far_disk::{FarDisk, Start};
-use super::remote::{Remote, encode, handshake};
+use super::remote::{Remote, encode, handshake, introduction};
 use super::script::Script;
 
 /// One input may set off so many outputs, for this little torrent and these few peers.
@@ -45,6 +46,7 @@ pub(crate) struct World {
     /// Who sent wrong data.
     liars: BTreeSet<IpAddr>,
     next_host: u8,
+    from_magnet: bool,
     is_removed: bool,
 }
 
@@ -78,7 +80,12 @@ impl World {
             sequential: start & 4 == 4,
             limits: RateLimits::default(),
         };
-        let torrent = session.add(Time::ZERO, add).expect("the first torrent");
+        let added = if start & 8 == 8 {
+            session.add_magnet(Time::ZERO, AddMagnet::new(content.metainfo().info_hashes))
+        } else {
+            session.add(Time::ZERO, add)
+        };
+        let torrent = added.expect("the first torrent");
         let mut world = Self {
             content,
             session,
@@ -90,6 +97,7 @@ impl World {
             requested: BTreeSet::new(),
             liars: BTreeSet::new(),
             next_host: 1,
+            from_magnet: start & 8 == 8,
             is_removed: false,
         };
         world.drain();
@@ -97,7 +105,7 @@ impl World {
     }
 
     pub(crate) fn step(&mut self, script: &mut Script<'_>) {
-        match script.one_of(18) {
+        match script.one_of(20) {
             0 => self.say_bytes(script),
             1..=3 => self.say_message(script),
             4 => self.answer(script, true),
@@ -112,6 +120,8 @@ impl World {
             14 => self.act_as_user(script),
             15 => self.announced(script),
             16 => self.greet(script),
+            18 => self.enlighten(script),
+            19 => self.mislead(script),
             _ => self.settle(),
         }
     }
@@ -129,7 +139,7 @@ impl World {
                     result: Err("no answer".to_owned()),
                 });
             }
-            if self.session.torrents().next().is_none() {
+            if self.session.torrents().next().is_none() && self.session.seekers().next().is_none() {
                 return;
             }
             self.pass(Duration::from_secs(1));
@@ -151,7 +161,8 @@ impl World {
         if remote.has_lied {
             self.liars.insert(remote.address.ip());
         }
-        let must_go = remote.is_malformed;
+        // Before the metadata is known other limits hold, and for a while nothing is read at all.
+        let must_go = remote.is_malformed && !self.from_magnet;
         self.input(Input::Received { connection, bytes });
         assert!(!must_go || !self.remotes.contains_key(&connection), "it listens to what is no message");
     }
@@ -292,8 +303,41 @@ impl World {
         }
         let pieces = self.content.geometry().pieces();
         let everything = sprat_core::bitfield::Bitfield::full(pieces).to_wire();
-        for message in [Message::Bitfield(everything), Message::Unchoke, Message::Interested] {
+        let introduction = introduction(&self.content, None);
+        for message in [Message::Bitfield(everything), introduction, Message::Unchoke, Message::Interested] {
             self.say(connection, encode(&message));
+        }
+    }
+
+    /// Answers what the session wants to know of the torrent.
+    fn enlighten(&mut self, script: &mut Script<'_>) {
+        let Some(connection) = self.pick(script) else { return };
+        self.tell_truth(connection);
+    }
+
+    fn tell_truth(&mut self, connection: ConnectionId) {
+        let answers = self.remotes.get_mut(&connection).map(|remote| remote.enlighten(&self.content));
+        for message in answers.unwrap_or_default() {
+            self.say(connection, encode(&message));
+        }
+    }
+
+    /// The same, but something is wrong with it.
+    fn mislead(&mut self, script: &mut Script<'_>) {
+        let Some(connection) = self.pick(script) else { return };
+        if !self.remotes[&connection].is_introduced() {
+            return;
+        }
+        if script.coin() {
+            let size = script.number();
+            self.say(connection, encode(&introduction(&self.content, Some(size))));
+        }
+        let answers = self.remotes.get_mut(&connection).map(|remote| remote.enlighten(&self.content));
+        for message in answers.unwrap_or_default() {
+            let mut bytes = encode(&message).to_vec();
+            let last = bytes.len() - 1;
+            bytes[last] ^= script.byte();
+            self.say(connection, bytes.into());
         }
     }
 
@@ -388,6 +432,7 @@ impl World {
                 .map(|(id, _)| *id)
                 .collect();
             for connection in open {
+                self.tell_truth(connection);
                 let wanted =
                     self.remotes.get_mut(&connection).map(|remote| std::mem::take(&mut remote.wanted));
                 for request in wanted.unwrap_or_default() {

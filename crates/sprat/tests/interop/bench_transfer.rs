@@ -251,6 +251,7 @@ impl Bench {
         let port = free_port()?;
         let job = Job {
             torrent: &self.torrent,
+            magnet: None,
             info_hash: &self.info_hash,
             directory: &directory,
             state: &state,

@@ -9,6 +9,7 @@ pub(crate) mod rtorrent;
 pub(crate) mod sprat;
 pub(crate) mod transmission;
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -20,6 +21,8 @@ use crate::process::Process;
 pub(crate) struct Job<'a> {
     /// The `.torrent` file; it names the tracker, if there is one.
     pub(crate) torrent: &'a Path,
+    /// All that a client is to know instead: a link to the same torrent.
+    pub(crate) magnet: Option<&'a str>,
     /// Its (first) info-hash in hex.
     pub(crate) info_hash: &'a str,
     /// The directory in which the content lies, or will lie, under the torrent's name.
@@ -38,6 +41,13 @@ pub(crate) struct Job<'a> {
 pub(crate) enum Role {
     Seeder,
     Leecher,
+}
+
+impl Job<'_> {
+    /// What a client is handed: the link, or the path of the file.
+    pub(crate) fn source(&self) -> &OsStr {
+        self.magnet.map_or(self.torrent.as_os_str(), OsStr::new)
+    }
 }
 
 /// A BitTorrent client.

@@ -1,7 +1,7 @@
 """Drives libtorrent for the interoperability tests.
 
     libtorrent_client.py create CONTENT VERSION FILE.torrent    (VERSION: v1, v2 or hybrid)
-    libtorrent_client.py run    FILE.torrent DIRECTORY ADDRESS [PEER...]
+    libtorrent_client.py run    FILE.torrent|MAGNET DIRECTORY ADDRESS [PEER...]
 
 `create` prints the 20 bytes under which trackers and handshakes know the torrent, in hex, one line for each info-hash.
 `run` listens at the address, takes part in the torrent and prints "complete" once it has everything. It ends when its input does, hence
@@ -56,8 +56,11 @@ def create(content, version, torrent):
 
 def run(torrent, directory, address, peers):
     session = lt.session({**SETTINGS, "listen_interfaces": address})
-    parameters = lt.add_torrent_params()
-    parameters.ti = lt.torrent_info(torrent)
+    if torrent.startswith("magnet:"):
+        parameters = lt.parse_magnet_uri(torrent)
+    else:
+        parameters = lt.add_torrent_params()
+        parameters.ti = lt.torrent_info(torrent)
     parameters.save_path = directory
     # Only what the other side sends, not what it says of others (peer exchange).
     parameters.flags |= lt.torrent_flags.disable_pex

@@ -25,6 +25,7 @@ use crate::clients::transmission::Transmission;
 use crate::content::Content;
 use crate::torrent::Torrent;
 use crate::torrent::Version::{self, Hybrid, V1, V2};
+use crate::transfer::Known::{self, File, Magnet};
 use crate::transfer::Meeting::{self, Direct, Http, Udp};
 use crate::transfer::{remove_leftovers, transfer};
 
@@ -34,6 +35,7 @@ fn check(
     leecher: &dyn Client,
     torrent: impl FnOnce() -> Result<Torrent>,
     meeting: Meeting<'_>,
+    known: Known,
 ) -> Result<()> {
     let tracker = match meeting {
         Direct => None,
@@ -47,7 +49,7 @@ fn check(
         return Ok(());
     }
     remove_leftovers()?;
-    transfer(seeder, leecher, &torrent()?, meeting)
+    transfer(seeder, leecher, &torrent()?, meeting, known)
 }
 
 fn tree(version: Version) -> Result<Torrent> {
@@ -66,14 +68,18 @@ fn big_file_made_by_sprat(version: Version) -> Result<Torrent> {
     Torrent::made_by_sprat(Content::BigFile, version)
 }
 
-/// Declares tests: who seeds, who leeches, which torrent, how they meet.
+/// Declares tests: who seeds, who leeches, which torrent, how they meet, and what the leecher knows, if that is not the
+/// `.torrent` file.
 macro_rules! transfers {
     ($($name:ident: $seeder:expr => $leecher:expr, $torrent:expr, $meeting:expr;)*) => {
+        transfers! { known File; $($name: $seeder => $leecher, $torrent, $meeting;)* }
+    };
+    (known $known:expr; $($name:ident: $seeder:expr => $leecher:expr, $torrent:expr, $meeting:expr;)*) => {
         $(
             #[test]
             #[ignore = "needs other clients: cargo xtask test"]
             fn $name() -> Result<()> {
-                check(&$seeder, &$leecher, || $torrent, $meeting)
+                check(&$seeder, &$leecher, || $torrent, $meeting, $known)
             }
         )*
     };
@@ -138,6 +144,25 @@ transfers! {
     made_by_sprat_hybrid_read_as_v1: Libtorrent => Rtorrent, big_file_made_by_sprat(Hybrid), Http(&Opentracker);
     made_by_sprat_v1: Libtorrent => Aria2, tree_made_by_sprat(V1), Http(&Opentracker);
     made_by_sprat_v2: Libtorrent => Libtorrent, tree_made_by_sprat(V2), Direct;
+}
+
+// The leecher has nothing but a magnet link, and gets the metadata from the seeder.
+transfers! {
+    known Magnet;
+    magnet_harness_libtorrent_to_itself: Libtorrent => Libtorrent, tree(V2), Http(&SpratTracker);
+    magnet_aria2_to_sprat: Aria2 => Sprat, tree(V1), Http(&Opentracker);
+    magnet_libtorrent_to_sprat_v1: Libtorrent => Sprat, tree(V1), Udp(&Opentracker);
+    magnet_libtorrent_to_sprat_v2: Libtorrent => Sprat, tree(V2), Http(&SpratTracker);
+    magnet_libtorrent_to_sprat_v2_layers: Libtorrent => Sprat, big_file(V2), Http(&SpratTracker);
+    magnet_libtorrent_to_sprat_hybrid: Libtorrent => Sprat, big_file(Hybrid), Http(&SpratTracker);
+    magnet_rtorrent_to_sprat: Rtorrent => Sprat, big_file(V1), Http(&SpratTracker);
+    magnet_sprat_to_aria2: Sprat => Aria2, tree(V1), Http(&Opentracker);
+    magnet_sprat_to_libtorrent_v1: Sprat => Libtorrent, tree(V1), Http(&SpratTracker);
+    magnet_sprat_to_libtorrent_v2: Sprat => Libtorrent, big_file(V2), Http(&SpratTracker);
+    magnet_sprat_to_libtorrent_hybrid: Sprat => Libtorrent, tree(Hybrid), Http(&SpratTracker);
+    magnet_sprat_to_itself_v2: Sprat => Sprat, tree(V2), Udp(&SpratTracker);
+    magnet_sprat_to_transmission: Sprat => Transmission, tree(V1), Http(&SpratTracker);
+    magnet_transmission_to_sprat: Transmission => Sprat, tree(V1), Http(&Opentracker);
 }
 
 // sprat alone: what a failure above has to be compared with.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
+use crate::clients::sprat::Sprat;
 use crate::clients::{Client, Job, Role, Running, Tracker};
 use crate::content::test_directory;
 use crate::http;
@@ -48,24 +49,42 @@ impl<'a> Meeting<'a> {
     }
 }
 
+/// What the leecher knows of the torrent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// The `.torrent` file.
+    File,
+    /// Its name, and the tracker.
+    Magnet,
+}
+
 /// Lets one client get a torrent from another and compares the trees, byte for byte.
 pub(crate) fn transfer(
     seeder: &dyn Client,
     leecher: &dyn Client,
     torrent: &Torrent,
     meeting: Meeting<'_>,
+    known: Known,
 ) -> Result<()> {
     let directory = test_directory()?;
     let path = directory.path();
     torrent.content.link_into(&path.join("seeder"))?;
     let tracker = Swarm::start(torrent, meeting, path)?;
-    let seeder =
-        Place { client: seeder, role: Role::Seeder, name: "seeder", port: free_port()?, peers: vec![] };
+    let magnet = if known == Known::Magnet { Some(Sprat::magnet_of(&tracker.file)?) } else { None };
+    let seeder = Place {
+        magnet: None,
+        client: seeder,
+        role: Role::Seeder,
+        name: "seeder",
+        port: free_port()?,
+        peers: vec![],
+    };
     let peers = match meeting {
         Meeting::Direct => vec![SocketAddr::from((HOST, seeder.port))],
         Meeting::Http(_) | Meeting::Udp(_) => vec![],
     };
-    let leecher = Place { client: leecher, role: Role::Leecher, name: "leecher", port: free_port()?, peers };
+    let leecher =
+        Place { magnet, client: leecher, role: Role::Leecher, name: "leecher", port: free_port()?, peers };
 
     // Whoever comes second learns of the first one, and calls it.
     let mut clients = Vec::new();
@@ -91,6 +110,7 @@ pub(crate) fn transfer(
 
 /// One of the two in a transfer.
 struct Place<'a> {
+    magnet: Option<String>,
     client: &'a dyn Client,
     role: Role,
     /// Of its directories.
@@ -103,6 +123,7 @@ impl Place<'_> {
     fn start(&self, torrent: &Torrent, file: &Path, test: &Path) -> Result<Box<dyn Running>> {
         self.client.start(&Job {
             torrent: file,
+            magnet: self.magnet.as_deref(),
             info_hash: torrent.info_hash(),
             directory: &test.join(self.name),
             state: &test.join(format!("{}.state", self.name)),

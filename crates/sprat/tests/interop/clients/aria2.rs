@@ -40,7 +40,7 @@ impl Client for Aria2 {
             "--summary-interval=0",
         ]);
         command.arg(format!("--rpc-listen-port={rpc_port}")).arg(format!("--listen-port={}", job.port));
-        command.arg("--dir").arg(job.directory).arg(job.torrent);
+        command.arg("--dir").arg(job.directory).arg(job.source());
         let process = Process::start("aria2c", &mut command, job.state)?;
         let mut aria2 = Rpc { process, rpc: SocketAddr::from((Ipv4Addr::LOCALHOST, rpc_port)) };
         wait_until("aria2 answers", Duration::from_secs(20), || {

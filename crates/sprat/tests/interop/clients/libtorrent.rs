@@ -41,7 +41,7 @@ impl Client for Libtorrent {
 
     fn start(&self, job: &Job<'_>) -> Result<Box<dyn Running>> {
         let mut command = script("run");
-        command.arg(job.torrent).arg(job.directory).arg(format!("0.0.0.0:{}", job.port));
+        command.arg(job.source()).arg(job.directory).arg(format!("0.0.0.0:{}", job.port));
         command.args(job.peers.iter().map(ToString::to_string));
         Ok(Box::new(Script(Process::start("libtorrent", &mut command, job.state)?)))
     }

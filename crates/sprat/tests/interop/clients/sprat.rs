@@ -32,6 +32,16 @@ impl Sprat {
     }
 }
 
+impl Sprat {
+    /// `sprat show --magnet`: the link to a torrent, its trackers included.
+    pub(crate) fn magnet_of(torrent: &Path) -> Result<String> {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_sprat")).args(["show", "--magnet"]).arg(torrent).output()?;
+        anyhow::ensure!(output.status.success(), "sprat show: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+}
+
 impl Client for Sprat {
     fn name(&self) -> &'static str {
         "sprat"
@@ -45,7 +55,7 @@ impl Client for Sprat {
         let mut command = sprat();
         match job.role {
             Role::Seeder => command.arg("share").arg(job.directory).arg("--torrent").arg(job.torrent),
-            Role::Leecher => command.arg("get").arg(job.torrent).arg("--dir").arg(job.directory),
+            Role::Leecher => command.arg("get").arg(job.source()).arg("--dir").arg(job.directory),
         };
         command
             .arg("--port")

@@ -59,7 +59,10 @@ impl Client for Transmission {
             daemon.process.must_be_running()?;
             Ok(daemon.call("session-get", &json!({})).is_ok())
         })?;
-        daemon.call("torrent-add", &json!({ "filename": job.torrent, "download-dir": job.directory }))?;
+        daemon.call(
+            "torrent-add",
+            &json!({ "filename": job.source().to_str(), "download-dir": job.directory }),
+        )?;
         Ok(Box::new(daemon))
     }
 }

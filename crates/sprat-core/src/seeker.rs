@@ -1,0 +1,760 @@
+//! A torrent of which only the name is known, from a magnet link: it finds peers, gets the info dictionary from them
+//! (BEP 9), for v2 the piece layers as well (BEP 52), and then becomes a [`Torrent`].
+//!
+//! Metadata is fetched from several peers at a time. When all of it is there and its hash is wrong, one of them has
+//! lied; from then on it is fetched from one peer at a time, so that a wrong hash convicts exactly one.
+//!
+//! The connections, the addresses and the trackers live on in the torrent: nobody is called twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sprat_wire::hash::{InfoHash, InfoHashes, Sha1Hash, Sha256Hash};
+use sprat_wire::metainfo::Metainfo;
+use sprat_wire::peer::deframer::{Deframer, MessageLimits};
+use sprat_wire::peer::extension::ExtensionHandshake;
+use sprat_wire::peer::handshake::{Handshake, Reserved};
+use sprat_wire::peer::message::Message;
+use sprat_wire::peer::metadata::MetadataMessage;
+use sprat_wire::tracker::AnnounceResponse;
+
+use crate::announcer::{Announcer, Progress};
+use crate::config::Config;
+use crate::connection::{Direction, Introduction, OUR_IDS, QUEUE_LIMIT};
+use crate::context::Context;
+use crate::io::{AddMagnet, ConnectionId, DisconnectReason, Event, Output, TrackerId, Trouble};
+use crate::peer_list::{PeerList, PeerSource};
+use crate::storage::TorrentId;
+use crate::time::Time;
+use crate::torrent::{Dial, Torrent};
+
+use assembly::Assembly;
+use layers::{Answer, LayerFetch};
+use talk::{Said, Talk};
+
+mod assembly;
+mod layers;
+mod talk;
+
+/// Connections of a seeker: enough to find one that answers, too few to be a burden.
+const CONNECTIONS: usize = 30;
+
+/// Dials under way at once.
+const DIALS_AT_ONCE: usize = 16;
+
+/// Connecting and both handshakes must be through in this time.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(20);
+
+/// How often a seeker with connections looks after them.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What `left` says while the size is unknown: anything but 0, which would make us a seed (BEP 3). One block, as others
+/// have it.
+const LEFT_UNKNOWN: u64 = 16 * 1024;
+
+/// What a user sees of a seeker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeekerStatus {
+    /// Connections whose handshakes are through.
+    pub connections: usize,
+    /// Of these, peers that say they have the metadata.
+    pub informed: usize,
+    /// Addresses known.
+    pub known_peers: usize,
+    /// Bytes of the info dictionary that are there, and all; `None` while nobody has said how many those are.
+    pub metadata: Option<(u32, u32)>,
+    /// Piece layers that are there, and all; `None` while the info dictionary is fetched.
+    pub layers: Option<(usize, usize)>,
+    /// Leave the swarm until resumed.
+    pub paused: bool,
+    /// Why it stopped for good.
+    pub trouble: Option<Trouble>,
+}
+
+/// A torrent of a session whose info dictionary is still unknown.
+#[derive(Debug)]
+pub struct Seeker {
+    id: TorrentId,
+    wanted: AddMagnet,
+    peers: PeerList,
+    announcer: Announcer,
+    dials: BTreeMap<ConnectionId, Dial>,
+    talks: BTreeMap<ConnectionId, Talk>,
+    stage: Stage,
+    paused: bool,
+    closing: bool,
+    trouble: Option<Trouble>,
+    next_tick: Option<Time>,
+    found: Option<Arc<Metainfo>>,
+}
+
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a seeker has one of it")]
+enum Stage {
+    Info(InfoFetch),
+    Layers { metainfo: Metainfo, fetch: LayerFetch, limits: MessageLimits },
+}
+
+#[derive(Debug, Default)]
+struct InfoFetch {
+    assembly: Option<Assembly>,
+    /// Somebody has lied: one peer at a time.
+    distrust: bool,
+    /// Sizes that came to nothing.
+    wrong_sizes: BTreeSet<u32>,
+}
+
+impl Seeker {
+    pub(crate) fn new(
+        id: TorrentId,
+        wanted: AddMagnet,
+        config: &Config,
+        now: Time,
+        rng: &mut fastrand::Rng,
+    ) -> Self {
+        let hashes: Vec<_> = wanted.info_hashes.on_the_wire().collect();
+        let mut another_rng = || fastrand::Rng::with_seed(rng.u64(..));
+        let mut peers = PeerList::new(config.peer_list, another_rng());
+        for peer in &wanted.peers {
+            peers.add(now, *peer, PeerSource::User);
+        }
+        let announcer_rng = another_rng();
+        let announcer =
+            Announcer::new(config.announcer, &wanted.tiers(), &hashes, rng.u32(..), announcer_rng);
+        Self {
+            id,
+            wanted,
+            peers,
+            announcer,
+            dials: BTreeMap::new(),
+            talks: BTreeMap::new(),
+            stage: Stage::Info(InfoFetch::default()),
+            paused: false,
+            closing: false,
+            trouble: None,
+            next_tick: None,
+            found: None,
+        }
+    }
+
+    /// Its name in this session; the torrent will have the same.
+    #[must_use]
+    pub const fn id(&self) -> TorrentId {
+        self.id
+    }
+
+    /// What is looked for.
+    #[must_use]
+    pub const fn info_hashes(&self) -> &InfoHashes {
+        &self.wanted.info_hashes
+    }
+
+    /// Its figures.
+    #[must_use]
+    pub fn status(&self) -> SeekerStatus {
+        let (metadata, layers) = match &self.stage {
+            Stage::Info(fetch) => {
+                (fetch.assembly.as_ref().map(|assembly| (assembly.received(), assembly.size())), None)
+            }
+            Stage::Layers { metainfo, fetch, .. } => {
+                let size = u32::try_from(metainfo.info_bytes.len()).unwrap_or(u32::MAX);
+                (Some((size, size)), Some(fetch.progress()))
+            }
+        };
+        SeekerStatus {
+            connections: self.talks.len(),
+            informed: self.talks.values().filter(|talk| talk.size.is_some()).count(),
+            known_peers: self.peers.len(),
+            metadata,
+            layers,
+            paused: self.paused,
+            trouble: self.trouble.clone(),
+        }
+    }
+
+    pub(crate) fn answers_to(&self, info_hash: InfoHash) -> bool {
+        self.wanted.info_hashes.on_the_wire().any(|ours| ours == info_hash)
+    }
+
+    /// Bytes of metadata that are held or expected.
+    pub(crate) fn metadata_in_flight(&self) -> u64 {
+        match &self.stage {
+            Stage::Info(fetch) => fetch.assembly.as_ref().map_or(0, |assembly| assembly.size().into()),
+            Stage::Layers { metainfo, .. } => metainfo.info_bytes.len() as u64,
+        }
+    }
+
+    /// Everything is known: what the torrent is to be made of.
+    pub(crate) const fn take_found(&mut self) -> Option<Arc<Metainfo>> {
+        self.found.take()
+    }
+
+    /// The torrent, with the connections, addresses and trackers of the seeker.
+    pub(crate) fn into_torrent(
+        self,
+        metainfo: Arc<Metainfo>,
+        config: &Config,
+        now: Time,
+        rng: &mut fastrand::Rng,
+    ) -> Torrent {
+        let mut torrent =
+            Torrent::new(self.id, self.wanted.of_torrent(Arc::clone(&metainfo)), config, now, rng);
+        // A hybrid of which the link named one hash only has more to announce than the seeker did.
+        let same_swarms = metainfo.info_hashes == self.wanted.info_hashes;
+        let announcer = same_swarms.then_some(self.announcer);
+        let guests = self.talks.into_values().map(Talk::into_introduction).collect();
+        torrent.take_over(self.peers, announcer, guests);
+        torrent
+    }
+
+    // The user.
+
+    pub(crate) fn open(&mut self, cx: &mut Context<'_>) {
+        self.announcer.start(cx.now);
+        self.announce(cx);
+        self.dial(cx);
+    }
+
+    pub(crate) fn pause(&mut self, cx: &mut Context<'_>) {
+        if !std::mem::replace(&mut self.paused, true) {
+            self.leave_swarm(cx);
+        }
+    }
+
+    pub(crate) fn resume(&mut self, cx: &mut Context<'_>) {
+        if std::mem::replace(&mut self.paused, false) {
+            self.open(cx);
+        }
+    }
+
+    /// Leaves the swarm. There is nothing else to be closed.
+    pub(crate) fn close(&mut self, cx: &mut Context<'_>) {
+        if !std::mem::replace(&mut self.closing, true) {
+            self.leave_swarm(cx);
+            cx.emit(Event::Removed { torrent: self.id });
+        }
+    }
+
+    pub(crate) const fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    pub(crate) fn add_peers(&mut self, cx: &mut Context<'_>, peers: &[SocketAddr], source: PeerSource) {
+        for peer in peers {
+            self.peers.add(cx.now, *peer, source);
+        }
+        self.dial(cx);
+    }
+
+    pub(crate) fn force_announce(&mut self, cx: &mut Context<'_>) {
+        self.announcer.force(cx.now);
+        self.announce(cx);
+    }
+
+    fn leave_swarm(&mut self, cx: &mut Context<'_>) {
+        self.announcer.stop(cx.now);
+        self.announce(cx);
+        let everyone: Vec<_> = self.talks.keys().chain(self.dials.keys()).copied().collect();
+        for connection in everyone {
+            self.disconnect(cx, connection, DisconnectReason::Stopped);
+        }
+        self.next_tick = None;
+    }
+
+    const fn takes_part(&self) -> bool {
+        !self.paused && !self.closing && self.trouble.is_none() && self.found.is_none()
+    }
+
+    // Time and trackers.
+
+    pub(crate) fn next_timeout(&self) -> Option<Time> {
+        let announce = self.announcer.next_time();
+        [self.next_tick, announce].into_iter().flatten().min()
+    }
+
+    pub(crate) fn on_timeout(&mut self, cx: &mut Context<'_>) {
+        if self.next_tick.is_some_and(|at| at <= cx.now) {
+            self.next_tick = None;
+            self.on_tick(cx);
+        }
+        self.announce(cx);
+    }
+
+    fn on_tick(&mut self, cx: &mut Context<'_>) {
+        let dials = self.dials.iter().filter(|(_, dial)| cx.now.since(dial.since) >= HANDSHAKE_LIMIT);
+        let silent = self.talks.iter().filter(|(_, talk)| talk.is_silent(cx.now));
+        let late: Vec<ConnectionId> = dials.map(|(id, _)| *id).chain(silent.map(|(id, _)| *id)).collect();
+        for id in late {
+            self.disconnect(cx, id, DisconnectReason::Timeout);
+        }
+        let slow: Vec<ConnectionId> = match &mut self.stage {
+            Stage::Info(fetch) => {
+                fetch.assembly.as_mut().map(|assembly| assembly.late(cx.now)).into_iter().flatten().collect()
+            }
+            Stage::Layers { fetch, .. } => fetch.late(cx.now),
+        };
+        for id in slow {
+            if let Some(talk) = self.talks.get_mut(&id) {
+                talk.is_late(cx.now);
+            }
+        }
+        for talk in self.talks.values_mut() {
+            talk.keep_alive(cx.now);
+        }
+        self.ask_everyone(cx);
+        self.flush(cx);
+        self.dial(cx);
+    }
+
+    /// Makes sure of the next tick, if there is somebody to look after or to call.
+    fn appoint(&mut self, now: Time) {
+        let busy = !self.talks.is_empty() || !self.dials.is_empty();
+        self.next_tick = if !self.takes_part() {
+            None
+        } else if busy {
+            Some(self.next_tick.map_or(now + TICK, |at| at.min(now + TICK)))
+        } else {
+            self.peers.next_attempt().map(|at| at.max(now + TICK))
+        };
+    }
+
+    fn announce(&mut self, cx: &mut Context<'_>) {
+        let progress = Progress { left: LEFT_UNKNOWN, ..Progress::default() };
+        while let Some(announcement) = self.announcer.poll(cx.now, progress) {
+            cx.outputs.push_back(Output::Announce {
+                torrent: self.id,
+                tracker: announcement.tracker,
+                url: Arc::clone(&announcement.url),
+                request: announcement.into_request(cx.peer_id, cx.config.listen_port),
+            });
+        }
+    }
+
+    pub(crate) fn on_announced(
+        &mut self,
+        cx: &mut Context<'_>,
+        tracker: TrackerId,
+        result: Result<AnnounceResponse, String>,
+    ) {
+        let Some(url) = self.announcer.url(tracker) else { return };
+        match result {
+            Ok(response) => {
+                self.announcer.answered(cx.now, tracker, &response);
+                let (peers, warning) = (response.peers.len(), response.warning.clone());
+                cx.emit(Event::TrackerAnswered { torrent: self.id, url, peers, warning });
+                if let Some(ip) = response.external_ip {
+                    self.peers.set_external(SocketAddr::new(ip, cx.config.listen_port));
+                }
+                self.add_peers(cx, &response.peers, PeerSource::Tracker);
+            }
+            Err(reason) => {
+                self.announcer.failed(cx.now, tracker, &reason);
+                cx.emit(Event::TrackerFailed { torrent: self.id, url, reason });
+            }
+        }
+        self.announce(cx);
+    }
+
+    // Connections.
+
+    fn dial(&mut self, cx: &mut Context<'_>) {
+        if self.takes_part() {
+            let free = CONNECTIONS.saturating_sub(self.talks.len() + self.dials.len());
+            let room = free.min(cx.connections_left).min(DIALS_AT_ONCE.saturating_sub(self.dials.len()));
+            for _ in 0..room {
+                let Some(address) = self.peers.next_candidate(cx.now) else { break };
+                let connection = cx.names.connection();
+                cx.connections_left = cx.connections_left.saturating_sub(1);
+                self.dials.insert(connection, Dial { address, since: cx.now, deframer: Deframer::new() });
+                cx.outputs.push_back(Output::Connect { connection, address });
+            }
+        }
+        self.appoint(cx.now);
+    }
+
+    fn our_handshake(&self, cx: &Context<'_>) -> Handshake {
+        let mut reserved = Reserved::default().with_fast().with_extended();
+        if self.wanted.info_hashes.v2().is_some() {
+            reserved = reserved.with_v2();
+        }
+        Handshake { reserved, info_hash: self.wanted.info_hashes.primary(), peer_id: cx.peer_id }
+    }
+
+    pub(crate) fn on_connected(&self, cx: &mut Context<'_>, connection: ConnectionId) {
+        if self.dials.contains_key(&connection) {
+            let bytes = Bytes::copy_from_slice(&self.our_handshake(cx).encode());
+            cx.outputs.push_back(Output::Send { connection, bytes });
+        }
+    }
+
+    /// Somebody who called us and named this torrent.
+    pub(crate) fn accept(&mut self, cx: &mut Context<'_>, introduction: Introduction) {
+        let connection = introduction.id;
+        if let Err(reason) = self.admit(cx, &introduction) {
+            cx.outputs.push_back(Output::Disconnect { connection });
+            cx.emit(Event::PeerDisconnected { torrent: self.id, address: introduction.address, reason });
+            return;
+        }
+        let ours = Handshake { info_hash: introduction.theirs.info_hash, ..self.our_handshake(cx) };
+        cx.outputs.push_back(Output::Send { connection, bytes: Bytes::copy_from_slice(&ours.encode()) });
+        self.welcome(cx, introduction);
+    }
+
+    fn admit(&self, cx: &Context<'_>, who: &Introduction) -> Result<(), DisconnectReason> {
+        let peer_id = who.theirs.peer_id;
+        if !self.takes_part() {
+            return Err(DisconnectReason::Stopped);
+        }
+        if peer_id == cx.peer_id {
+            return Err(DisconnectReason::OurOwn);
+        }
+        if self.peers.is_banned(who.address.ip(), peer_id) {
+            return Err(DisconnectReason::Poisoned);
+        }
+        if self.talks.values().any(|talk| talk.peer_id() == peer_id) {
+            return Err(DisconnectReason::Duplicate);
+        }
+        if who.direction == Direction::Incoming && self.talks.len() >= CONNECTIONS {
+            return Err(DisconnectReason::TooMany);
+        }
+        Ok(())
+    }
+
+    fn welcome(&mut self, cx: &mut Context<'_>, introduction: Introduction) {
+        let (id, address) = (introduction.id, introduction.address);
+        let mut talk = Talk::new(cx.now, introduction);
+        talk.greet(&ExtensionHandshake {
+            ids: OUR_IDS,
+            client: Some(cx.config.client.clone()),
+            port: Some(cx.config.listen_port).filter(|port| *port != 0),
+            request_queue: Some(QUEUE_LIMIT),
+            your_ip: Some(address.ip()),
+            ..ExtensionHandshake::default()
+        });
+        let peer_id = talk.peer_id();
+        self.talks.insert(id, talk);
+        cx.emit(Event::PeerConnected { torrent: self.id, address, peer_id });
+        self.take_messages(cx, id);
+        self.flush(cx);
+        self.appoint(cx.now);
+    }
+
+    pub(crate) fn on_received(&mut self, cx: &mut Context<'_>, id: ConnectionId, bytes: Bytes) {
+        if let Some(dial) = self.dials.get_mut(&id) {
+            dial.deframer.push(bytes);
+            self.finish_dial(cx, id);
+        } else if let Some(talk) = self.talks.get_mut(&id) {
+            talk.push(cx.now, bytes);
+            self.take_messages(cx, id);
+        }
+        self.flush(cx);
+    }
+
+    fn finish_dial(&mut self, cx: &mut Context<'_>, id: ConnectionId) {
+        let Some(dial) = self.dials.get_mut(&id) else { return };
+        let theirs = match dial.deframer.handshake() {
+            Ok(None) => return,
+            Ok(Some(theirs)) if self.answers_to(theirs.info_hash) => theirs,
+            Ok(Some(_)) => return self.disconnect(cx, id, DisconnectReason::UnknownTorrent),
+            Err(_) => return self.disconnect(cx, id, DisconnectReason::Malformed("handshake")),
+        };
+        let Some(dial) = self.dials.remove(&id) else { return };
+        let introduction = Introduction::new(id, dial.address, Direction::Outgoing, theirs, dial.deframer);
+        if let Err(reason) = self.admit(cx, &introduction) {
+            self.peers.failed(cx.now, dial.address);
+            cx.outputs.push_back(Output::Disconnect { connection: id });
+            cx.emit(Event::PeerDisconnected { torrent: self.id, address: dial.address, reason });
+            return;
+        }
+        self.peers.connected(cx.now, dial.address);
+        self.welcome(cx, introduction);
+    }
+
+    fn take_messages(&mut self, cx: &mut Context<'_>, id: ConnectionId) {
+        while self.found.is_none() {
+            let limits = match &self.stage {
+                Stage::Info(_) => MessageLimits::before_metadata(),
+                Stage::Layers { limits, .. } => *limits,
+            };
+            let Some(talk) = self.talks.get_mut(&id) else { return };
+            let said = match talk.next_message(&limits) {
+                Ok(Some(message)) => talk.handle_message(message),
+                Ok(None) => return,
+                Err(reason) => Err(reason),
+            };
+            let result = said.and_then(|said| self.on_said(cx, id, said));
+            if let Err(reason) = result {
+                return self.disconnect(cx, id, reason);
+            }
+        }
+    }
+
+    fn on_said(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: ConnectionId,
+        said: Said,
+    ) -> Result<(), DisconnectReason> {
+        match said {
+            Said::Nothing => {}
+            Said::Introduced => self.ask_everyone(cx),
+            Said::Metadata(message) => self.on_metadata(cx, id, message)?,
+            Said::Hashes(message) => self.on_hashes(cx, id, message)?,
+        }
+        Ok(())
+    }
+
+    pub(crate) fn on_closed(&mut self, cx: &mut Context<'_>, id: ConnectionId) {
+        self.part(cx, id, DisconnectReason::Remote);
+        self.flush(cx);
+        self.dial(cx);
+    }
+
+    fn disconnect(&mut self, cx: &mut Context<'_>, id: ConnectionId, reason: DisconnectReason) {
+        if self.dials.contains_key(&id) || self.talks.contains_key(&id) {
+            cx.outputs.push_back(Output::Disconnect { connection: id });
+            self.part(cx, id, reason);
+        }
+    }
+
+    fn part(&mut self, cx: &mut Context<'_>, id: ConnectionId, reason: DisconnectReason) {
+        if let Some(dial) = self.dials.remove(&id) {
+            if reason != DisconnectReason::Stopped {
+                self.peers.failed(cx.now, dial.address);
+            }
+            return;
+        }
+        let Some(talk) = self.talks.remove(&id) else { return };
+        match &mut self.stage {
+            Stage::Info(fetch) => {
+                if let Some(assembly) = &mut fetch.assembly {
+                    assembly.left(id);
+                }
+            }
+            Stage::Layers { fetch, .. } => fetch.left(id),
+        }
+        if talk.direction() == Direction::Outgoing {
+            self.peers.disconnected(cx.now, talk.address(), false);
+        }
+        cx.emit(Event::PeerDisconnected { torrent: self.id, address: talk.address(), reason });
+        self.ask_everyone(cx);
+        self.appoint(cx.now);
+    }
+
+    fn flush(&mut self, cx: &mut Context<'_>) {
+        for (id, talk) in &mut self.talks {
+            if let Some(bytes) = talk.take_outbox(cx.now) {
+                cx.outputs.push_back(Output::Send { connection: *id, bytes });
+            }
+        }
+    }
+
+    /// Somebody has sent what is not so.
+    fn convict(&mut self, cx: &mut Context<'_>, id: ConnectionId) {
+        let Some(talk) = self.talks.get(&id) else { return };
+        let address = talk.address();
+        self.peers.ban(address, talk.peer_id());
+        cx.emit(Event::PeerBanned { torrent: self.id, address });
+        self.disconnect(cx, id, DisconnectReason::Poisoned);
+    }
+
+    // What is sought.
+
+    /// Asks whoever can be asked for something that is missing.
+    fn ask_everyone(&mut self, cx: &Context<'_>) {
+        if !self.takes_part() {
+            return;
+        }
+        match &mut self.stage {
+            Stage::Info(fetch) => fetch.ask(&mut self.talks, cx),
+            Stage::Layers { fetch, .. } => {
+                for (id, talk) in self.talks.iter_mut().filter(|(_, talk)| talk.may_be_asked(cx.now)) {
+                    for request in fetch.ask(*id, cx.now) {
+                        talk.say(&Message::HashRequest(request));
+                    }
+                }
+            }
+        }
+    }
+
+    fn on_metadata(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: ConnectionId,
+        message: MetadataMessage,
+    ) -> Result<(), DisconnectReason> {
+        let Stage::Info(InfoFetch { assembly: Some(assembly), .. }) = &mut self.stage else { return Ok(()) };
+        match message {
+            // We have nothing to give.
+            MetadataMessage::Request { .. } => return Ok(()),
+            MetadataMessage::Reject { piece } => {
+                if assembly.refused(id, piece)
+                    && let Some(talk) = self.talks.get_mut(&id)
+                {
+                    assembly.left(id);
+                    talk.refuses(cx.now);
+                }
+            }
+            MetadataMessage::Data { piece, total_size, data } => {
+                if assembly.owed_by(id) == 0 {
+                    // It comes too late, or for an attempt that is over.
+                    return Ok(());
+                }
+                if total_size != assembly.size() || !assembly.take(id, piece, &data) {
+                    return Err(DisconnectReason::Misbehaved("metadata of another size than announced"));
+                }
+                if let Some(talk) = self.talks.get_mut(&id) {
+                    talk.answers();
+                }
+                let (have, size) = (assembly.received(), assembly.size());
+                cx.emit(Event::MetadataProgress { torrent: self.id, have, size });
+                if assembly.complete().is_some() {
+                    self.judge_info(cx);
+                }
+            }
+        }
+        self.ask_everyone(cx);
+        Ok(())
+    }
+
+    /// All pieces are there: is it what was looked for?
+    fn judge_info(&mut self, cx: &mut Context<'_>) {
+        let Stage::Info(fetch) = &mut self.stage else { return };
+        let Some(assembly) = fetch.assembly.take() else { return };
+        let Some(bytes) = assembly.complete() else { return };
+        let wanted = &self.wanted.info_hashes;
+        let agrees = wanted.v1().is_none_or(|hash| Sha1Hash::digest(bytes) == hash)
+            && wanted.v2().is_none_or(|hash| Sha256Hash::digest(bytes) == hash);
+        if agrees {
+            return self.on_info(cx, Bytes::copy_from_slice(bytes));
+        }
+        fetch.distrust = true;
+        fetch.wrong_sizes.insert(assembly.size());
+        let senders: Vec<ConnectionId> = assembly.senders().iter().copied().collect();
+        // Of several, one at least has lied; the next attempts will show which.
+        if let [liar] = senders.as_slice() {
+            self.convict(cx, *liar);
+        }
+    }
+
+    fn on_info(&mut self, cx: &mut Context<'_>, bytes: Bytes) {
+        match Metainfo::from_info_bytes(bytes) {
+            Ok(metainfo) => match LayerFetch::of(&metainfo.info) {
+                Some(fetch) => {
+                    let limits = MessageLimits::for_torrent(metainfo.info.piece_count(), true);
+                    self.stage = Stage::Layers { metainfo, fetch, limits };
+                }
+                None => self.found(cx, metainfo),
+            },
+            // The hash is right, so nobody has lied but the one who made the torrent.
+            Err(error) => {
+                let trouble = Trouble::Unusable(error.to_string());
+                self.trouble = Some(trouble.clone());
+                cx.emit(Event::Trouble { torrent: self.id, trouble: Some(trouble) });
+                self.leave_swarm(cx);
+            }
+        }
+    }
+
+    fn on_hashes(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: ConnectionId,
+        message: Message,
+    ) -> Result<(), DisconnectReason> {
+        let Stage::Layers { fetch, .. } = &mut self.stage else {
+            return Err(DisconnectReason::Misbehaved("hashes that nobody asked for"));
+        };
+        match message {
+            Message::Hashes { request, hashes } => match fetch.take(id, request, hashes) {
+                Answer::Taken | Answer::Unasked => {}
+                Answer::Wrong => self.convict(cx, id),
+            },
+            Message::HashReject(request) => {
+                fetch.refused(id, request);
+                if let Some(talk) = self.talks.get_mut(&id) {
+                    talk.refuses(cx.now);
+                }
+            }
+            _ => {}
+        }
+        if let Stage::Layers { metainfo, fetch, .. } = &mut self.stage
+            && let Some(layers) = fetch.take_complete()
+        {
+            let mut metainfo = metainfo.clone();
+            metainfo.piece_layers = layers;
+            self.found(cx, metainfo);
+        }
+        self.ask_everyone(cx);
+        Ok(())
+    }
+
+    fn found(&mut self, cx: &mut Context<'_>, metainfo: Metainfo) {
+        let metainfo = Arc::new(metainfo);
+        cx.emit(Event::MetadataReceived { torrent: self.id, metainfo: Arc::clone(&metainfo) });
+        // Calls that are under way would reach nobody: the torrent makes its own.
+        let dials: Vec<ConnectionId> = self.dials.keys().copied().collect();
+        for id in dials {
+            cx.outputs.push_back(Output::Disconnect { connection: id });
+            if let Some(dial) = self.dials.remove(&id) {
+                self.peers.set_free(cx.now, dial.address);
+            }
+        }
+        self.found = Some(metainfo);
+    }
+}
+
+impl InfoFetch {
+    fn ask(&mut self, talks: &mut BTreeMap<ConnectionId, Talk>, cx: &Context<'_>) {
+        let size = self.assembly.as_ref().map(Assembly::size);
+        let deserted =
+            |size: u32| !talks.values().any(|talk| talk.size == Some(size) && talk.may_be_asked(cx.now));
+        if size.is_none_or(deserted) {
+            // An attempt that nobody can go on with makes room for one of another size.
+            self.assembly = self.choose_size(talks, cx).map(Assembly::new).or(self.assembly.take());
+        }
+        let Some(assembly) = &mut self.assembly else { return };
+        let size = assembly.size();
+        let mut sources =
+            talks.iter_mut().filter(|(_, talk)| talk.size == Some(size) && talk.may_be_asked(cx.now));
+        if self.distrust {
+            // Whoever has begun goes on alone; else the one who has been there longest begins.
+            let begun = assembly.senders().first().copied();
+            let only = sources.by_ref().find(|(id, _)| begun.is_none_or(|begun| begun == **id));
+            match only {
+                Some((id, talk)) => ask_one(assembly, *id, talk, cx.now),
+                // The one who had begun is gone: what it sent is worth nothing without the rest.
+                None if begun.is_some() => self.assembly = Some(Assembly::new(size)),
+                None => {}
+            }
+            return;
+        }
+        for (id, talk) in sources {
+            ask_one(assembly, *id, talk, cx.now);
+        }
+    }
+
+    /// What most peers say, and among equals the smaller; sizes that came to nothing come last.
+    fn choose_size(&self, talks: &BTreeMap<ConnectionId, Talk>, cx: &Context<'_>) -> Option<u32> {
+        let mut votes: BTreeMap<u32, usize> = BTreeMap::new();
+        for talk in talks.values().filter(|talk| talk.may_be_asked(cx.now)) {
+            if let Some(size) = talk.size.filter(|size| u64::from(*size) <= cx.metadata_left) {
+                *votes.entry(size).or_default() += 1;
+            }
+        }
+        let rank = |(size, votes): &(u32, usize)| {
+            (self.wrong_sizes.contains(size), std::cmp::Reverse(*votes), *size)
+        };
+        votes.into_iter().min_by_key(rank).map(|(size, _)| size)
+    }
+}
+
+fn ask_one(assembly: &mut Assembly, id: ConnectionId, talk: &mut Talk, now: Time) {
+    while assembly.owed_by(id) < talk.window() {
+        let Some(piece) = assembly.ask(id, now) else { break };
+        talk.ask_metadata(piece);
+    }
+}
