@@ -20,8 +20,8 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::cli::ClientArgs;
 use crate::exit::{Failure, OrExit as _, fail};
-use crate::magnet::Shelf;
 use crate::output::Output;
+use crate::shelf::Shelf;
 use crate::text;
 
 /// The ports that BitTorrent clients have always tried first.

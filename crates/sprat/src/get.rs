@@ -14,9 +14,9 @@ use sprat_wire::metainfo::Metainfo;
 use crate::cli::{FileNumbers, GetArgs};
 use crate::client::{self, Until};
 use crate::exit::{Failure, OrExit as _, fail};
-use crate::magnet::{self, Shelf};
 use crate::output::Output;
-use crate::text;
+use crate::shelf::Shelf;
+use crate::{magnet, text};
 
 pub(crate) async fn run(args: GetArgs, output: Output) -> anyhow::Result<()> {
     if args.source.starts_with("magnet:") {

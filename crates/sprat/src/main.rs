@@ -14,6 +14,7 @@ mod get;
 mod magnet;
 mod output;
 mod share;
+mod shelf;
 mod show;
 mod text;
 mod tracker;
