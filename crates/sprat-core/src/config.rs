@@ -12,6 +12,8 @@ pub struct Config {
     pub client: String,
     /// The port on which peers reach us; 0 is none.
     pub listen_port: u16,
+    /// The UDP port of our DHT node; 0 is none. Then no peers are sought there.
+    pub dht_port: u16,
     /// Connections of all torrents together.
     pub connections: usize,
     /// Connections of one torrent.
@@ -31,6 +33,7 @@ impl Default for Config {
         Self {
             client: concat!("sprat/", env!("CARGO_PKG_VERSION")).to_owned(),
             listen_port: 0,
+            dht_port: 0,
             connections: 500,
             connections_per_torrent: 100,
             limits: RateLimits::default(),

@@ -98,6 +98,8 @@ pub(crate) enum Happening {
     Rejected(BlockRef),
     /// An extension handshake (BEP 10), the first one or a later one, and where the peer sees us.
     Extended { first: bool, external_ip: Option<IpAddr> },
+    /// The peer has a DHT node at this port.
+    DhtNode(u16),
     /// Somebody asks for a piece of the info dictionary (BEP 9).
     MetadataWanted(u32),
     /// Somebody asks for hashes of a v2 tree.
@@ -149,6 +151,8 @@ pub(crate) struct PeerConnection {
     suggested: Vec<PieceIndex>,
     unasked_blocks: u64,
 
+    /// The port of its DHT node was told.
+    told_dht_port: bool,
     /// An extension handshake has come.
     introduced: bool,
     /// Where a peer that called us accepts calls itself.
@@ -224,6 +228,7 @@ impl PeerConnection {
             last_said: now,
             pieces: Bitfield::new(geometry.pieces()),
             idle_bitfields: 0,
+            told_dht_port: false,
             introduced: false,
             listening: None,
             choking: true,
@@ -325,6 +330,13 @@ impl PeerConnection {
         // A seed needs no news of us; its picker is done.
         if !self.pieces.is_full() {
             self.say(&Message::Have(piece.get()));
+        }
+    }
+
+    /// Tells the peer of our DHT node, if it has one too (BEP 5).
+    pub(crate) fn say_dht_port(&mut self, port: u16) {
+        if self.reserved.has_dht() {
+            self.say(&Message::Port(port));
         }
     }
 

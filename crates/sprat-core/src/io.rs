@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sprat_wire::hash::{InfoHashes, PeerId};
+use sprat_wire::hash::{InfoHash, InfoHashes, PeerId};
 use sprat_wire::metainfo::{File, Metainfo};
 use sprat_wire::tracker::{AnnounceRequest, AnnounceResponse};
 
@@ -65,6 +65,13 @@ pub enum Input {
         /// Its answer, or why there is none, in words for a person.
         result: Result<AnnounceResponse, String>,
     },
+    /// The DHT knows some peers of an [`Output::FindPeers`].
+    FoundPeers {
+        /// The torrent.
+        torrent: TorrentId,
+        /// The peers.
+        peers: Vec<SocketAddr>,
+    },
     /// The time that `Session::poll_timeout` named has come.
     Timeout,
 }
@@ -103,6 +110,21 @@ pub enum Output {
         url: Arc<str>,
         /// What to say.
         request: AnnounceRequest,
+    },
+    /// Look for the peers of a swarm in the DHT, and tell it that we are one. Answered by [`Input::FoundPeers`], as
+    /// often as there is something. Never said of a private torrent (BEP 27).
+    FindPeers {
+        /// The torrent.
+        torrent: TorrentId,
+        /// The swarm: a hybrid has two.
+        info_hash: InfoHash,
+        /// We have everything (BEP 33).
+        seed: bool,
+    },
+    /// A peer says that it has a DHT node (BEP 5, `port`).
+    DhtNode {
+        /// Where.
+        address: SocketAddr,
     },
     /// Tell the user.
     Event(Event),

@@ -26,6 +26,7 @@ pub mod io;
 pub mod peer_list;
 pub mod picker;
 pub mod rate;
+mod search;
 pub mod seeker;
 pub mod session;
 pub mod storage;

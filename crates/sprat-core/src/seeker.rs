@@ -27,6 +27,7 @@ use crate::connection::{Direction, Introduction, OUR_IDS, QUEUE_LIMIT};
 use crate::context::Context;
 use crate::io::{AddMagnet, ConnectionId, DisconnectReason, Event, Output, TrackerId, Trouble};
 use crate::peer_list::{PeerList, PeerSource};
+use crate::search::Search;
 use crate::storage::TorrentId;
 use crate::time::Time;
 use crate::torrent::{Dial, Torrent};
@@ -87,6 +88,7 @@ pub struct Seeker {
     paused: bool,
     closing: bool,
     trouble: Option<Trouble>,
+    search: Search,
     next_tick: Option<Time>,
     found: Option<Arc<Metainfo>>,
 }
@@ -135,6 +137,7 @@ impl Seeker {
             paused: false,
             closing: false,
             trouble: None,
+            search: Search::default(),
             next_tick: None,
             found: None,
         }
@@ -215,7 +218,16 @@ impl Seeker {
     pub(crate) fn open(&mut self, cx: &mut Context<'_>) {
         self.announcer.start(cx.now);
         self.announce(cx);
+        self.search.start(cx);
+        self.search(cx);
         self.dial(cx);
+    }
+
+    /// Asks the DHT for peers, if it is time. Whether the torrent is private is not known yet: who publishes links to
+    /// private torrents must not mind.
+    fn search(&mut self, cx: &mut Context<'_>) {
+        let hashes = self.wanted.info_hashes;
+        self.search.poll(cx, self.id, &hashes, false, true);
     }
 
     pub(crate) fn pause(&mut self, cx: &mut Context<'_>) {
@@ -256,6 +268,7 @@ impl Seeker {
 
     fn leave_swarm(&mut self, cx: &mut Context<'_>) {
         self.announcer.stop(cx.now);
+        self.search.stop();
         self.announce(cx);
         let everyone: Vec<_> = self.talks.keys().chain(self.dials.keys()).copied().collect();
         for connection in everyone {
@@ -272,7 +285,7 @@ impl Seeker {
 
     pub(crate) fn next_timeout(&self) -> Option<Time> {
         let announce = self.announcer.next_time();
-        [self.next_tick, announce].into_iter().flatten().min()
+        [self.next_tick, announce, self.search.next_time(true)].into_iter().flatten().min()
     }
 
     pub(crate) fn on_timeout(&mut self, cx: &mut Context<'_>) {
@@ -281,6 +294,7 @@ impl Seeker {
             self.on_tick(cx);
         }
         self.announce(cx);
+        self.search(cx);
     }
 
     fn on_tick(&mut self, cx: &mut Context<'_>) {
@@ -379,6 +393,9 @@ impl Seeker {
         let mut reserved = Reserved::default().with_fast().with_extended();
         if self.wanted.info_hashes.v2().is_some() {
             reserved = reserved.with_v2();
+        }
+        if cx.config.dht_port != 0 {
+            reserved = reserved.with_dht();
         }
         Handshake { reserved, info_hash: self.wanted.info_hashes.primary(), peer_id: cx.peer_id }
     }

@@ -238,6 +238,12 @@ impl Session {
 
     // What a user sees.
 
+    /// The port on which peers reach us; 0 is none.
+    #[must_use]
+    pub const fn listen_port(&self) -> u16 {
+        self.config.listen_port
+    }
+
     /// What we call ourselves in every swarm.
     #[must_use]
     pub const fn peer_id(&self) -> PeerId {
@@ -303,6 +309,7 @@ impl Session {
                     either!(member, it => it.on_announced(cx, tracker, result));
                 });
             }
+            Input::FoundPeers { torrent, peers } => self.add_found(now, torrent, &peers),
             Input::Timeout => self.on_timeout(now),
         }
         if self.rechoke || now >= self.choker.next_rechoke() {
@@ -321,6 +328,8 @@ impl Session {
             | Output::Send { .. }
             | Output::Storage(_)
             | Output::Announce { .. }
+            | Output::FindPeers { .. }
+            | Output::DhtNode { .. }
             | Output::Event(_) => {}
         }
         Some(output)
@@ -333,6 +342,17 @@ impl Session {
         let strangers = self.strangers.values().next().map(|stranger| stranger.since + HANDSHAKE_LIMIT);
         let choker = (!self.owners.is_empty()).then(|| self.choker.next_rechoke());
         [torrents, strangers, choker].into_iter().flatten().min()
+    }
+
+    fn add_found(&mut self, now: Time, id: TorrentId, peers: &[SocketAddr]) {
+        self.with_member(now, id, |member, cx| match member {
+            Member::Seeker(seeker) => seeker.add_peers(cx, peers, PeerSource::Dht),
+            Member::Torrent(torrent) if torrent.is_public() => {
+                torrent.add_peers(cx.now, peers, PeerSource::Dht);
+                torrent.dial(cx);
+            }
+            Member::Torrent(_) => {}
+        });
     }
 
     // Callers.

@@ -32,6 +32,7 @@ use crate::geometry::{Geometry, PieceIndex};
 use crate::io::{AddTorrent, ConnectionId, Event, FilePriority, Output, RateLimits, Trouble};
 use crate::peer_list::{PeerList, PeerSource};
 use crate::picker::Picker;
+use crate::search::Search;
 use crate::storage::{ExpectedHash, ReadToken, StorageRequest, TorrentId};
 use crate::time::Time;
 
@@ -88,6 +89,7 @@ pub struct Torrent {
     trees: BTreeMap<usize, Tree>,
     files_by_root: BTreeMap<Sha256Hash, usize>,
 
+    search: Search,
     next_tick: Option<Time>,
     next_flush: Option<Time>,
     next_refill: Option<Time>,
@@ -186,6 +188,7 @@ impl Torrent {
             leaf_reads: BTreeMap::new(),
             trees: BTreeMap::new(),
             files_by_root: BTreeMap::new(),
+            search: Search::default(),
             next_tick: None,
             next_flush: None,
             next_refill: None,
@@ -286,7 +289,8 @@ impl Torrent {
     /// When `on_timeout` wants to be called.
     pub(crate) fn next_timeout(&self) -> Option<Time> {
         let announce = if self.may_announce() { self.announcer.next_time() } else { None };
-        [self.next_tick, self.next_flush, self.next_refill, self.next_probe, self.next_save, announce]
+        let search = self.search.next_time(self.connections.is_empty());
+        [search, self.next_tick, self.next_flush, self.next_refill, self.next_probe, self.next_save, announce]
             .into_iter()
             .flatten()
             .min()
@@ -310,7 +314,19 @@ impl Torrent {
             self.touched.extend(self.connections.keys());
         }
         self.announce(cx);
+        self.search(cx);
         self.flush(cx);
+    }
+
+    /// Asks the DHT for peers, if it is time.
+    fn search(&mut self, cx: &mut Context<'_>) {
+        let (seed, lonely) = (self.picker.is_finished(), self.connections.is_empty());
+        self.search.poll(cx, self.id, &self.metainfo.info_hashes, seed, lonely);
+    }
+
+    /// Whether peers may be found anywhere but at the torrent's own trackers (BEP 27).
+    pub(crate) fn is_public(&self) -> bool {
+        !self.metainfo.info.private
     }
 
     /// Looks after every connection once a second.

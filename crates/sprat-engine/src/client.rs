@@ -19,6 +19,7 @@ use thiserror::Error;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::address_policy::AddressPolicy;
+use crate::dht::{Dht, DhtConfig};
 use crate::listen::{ListenConfig, Listeners};
 use crate::storage::StorageConfig;
 
@@ -41,6 +42,8 @@ pub struct ClientConfig {
     pub storage: StorageConfig,
     /// Whom to contact on the word of strangers.
     pub policy: Arc<AddressPolicy>,
+    /// The DHT node to take part with, if any. Its port becomes that of the listeners if that is free and its own is 0.
+    pub dht: Option<DhtConfig>,
     /// What everything random follows from; `None` asks the operating system.
     pub seed: Option<u64>,
 }
@@ -157,6 +160,13 @@ impl Client {
     }
 }
 
+/// A node on the same port as the listeners, as other clients have it, or else on any. A client without one still works.
+fn start_dht(config: DhtConfig, port: u16) -> Option<Dht> {
+    let beside = DhtConfig { port: if config.port == 0 { port } else { config.port }, ..config.clone() };
+    let started = Dht::start(beside).or_else(|_| Dht::start(config));
+    started.inspect_err(|error| tracing::warn!(%error, "no DHT node")).ok()
+}
+
 /// The client's thread, from start to end.
 fn run(
     config: ClientConfig,
@@ -181,7 +191,8 @@ fn run(
             }
         };
         let port = listeners.as_ref().map_or(0, |listeners| listeners.port);
-        let (driver, shell) = Shell::new(config, listeners, events);
+        let dht = config.dht.clone().and_then(|config| start_dht(config, port));
+        let (driver, shell) = Shell::new(config, listeners, dht, events);
         let _ = started.send(Ok(port));
         shell.run(driver, tasks).await;
     });

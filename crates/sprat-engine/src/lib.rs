@@ -4,6 +4,7 @@ pub mod address_policy;
 pub mod announce;
 pub mod client;
 pub mod create;
+pub mod dht;
 mod hashing;
 pub mod http;
 pub mod listen;

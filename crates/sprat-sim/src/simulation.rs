@@ -368,6 +368,8 @@ impl Simulation {
                 }
             }
             Output::Storage(request) => self.ask_disk(number, request),
+            // Sessions of a simulation have no DHT.
+            Output::FindPeers { .. } | Output::DhtNode { .. } => {}
             Output::Announce { torrent, tracker, url, request } => {
                 self.announce(number, torrent, tracker, &url, request);
             }

@@ -18,10 +18,11 @@ use crate::text;
 pub(crate) async fn wish(magnet: &Magnet, args: &GetArgs, output: Output) -> anyhow::Result<AddMagnet> {
     let mut peers = args.client.peers.clone();
     peers.extend(resolved(magnet, args, output).await);
-    if magnet.trackers.is_empty() && args.client.trackers.is_empty() && peers.is_empty() {
+    let trackerless = magnet.trackers.is_empty() && args.client.trackers.is_empty();
+    if args.client.no_dht && trackerless && peers.is_empty() {
         return fail(
             Failure::Torrent,
-            "the link names neither trackers nor peers, and there is no DHT yet: please add --tracker or --peer",
+            "the link names neither trackers nor peers: please add --tracker or --peer, or leave out --no-dht",
         );
     }
     Ok(AddMagnet {

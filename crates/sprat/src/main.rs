@@ -9,6 +9,7 @@ mod cli;
 mod client;
 mod create;
 mod demo;
+mod dht;
 mod exit;
 mod get;
 mod magnet;
@@ -48,6 +49,7 @@ fn run(command: Command, output: Output) -> anyhow::Result<()> {
         Command::Show(args) => show::run(&args, output),
         Command::Verify(args) => verify::run(&args, output),
         Command::Tracker(args) => tracker::run(args, output),
+        Command::Dht(args) => client::block_on(dht::run(args, output)),
         Command::Demo(args) => client::block_on(demo::run(args, output)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "sprat", &mut std::io::stdout());

@@ -91,6 +91,7 @@ impl Scene {
             "--torrent",
             &path("torrent"),
             "--loopback",
+            "--no-dht",
             "--allow-private",
             "--upload-limit",
             "16M",
@@ -114,7 +115,7 @@ impl Scene {
         let path = |name: &str| self.path(name).to_str().unwrap().to_owned();
         let (torrent, directory, state) = (path("torrent"), path("copy"), path("leecher.state"));
         let mut arguments = vec!["get", &torrent, "--dir", &directory, "--state-dir", &state];
-        arguments.extend(["--loopback", "--allow-private"]);
+        arguments.extend(["--loopback", "--no-dht", "--allow-private"]);
         if with_peer {
             arguments.extend(["--peer", &self.peer]);
         }

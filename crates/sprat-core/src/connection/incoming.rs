@@ -32,7 +32,8 @@ impl PeerConnection {
         message: Message,
     ) -> Result<Happening, DisconnectReason> {
         match message {
-            Message::KeepAlive | Message::Port(_) | Message::Unknown(_) => Ok(Happening::Nothing),
+            Message::KeepAlive | Message::Unknown(_) => Ok(Happening::Nothing),
+            Message::Port(port) => Ok(self.on_port(port)),
             Message::Choke => Ok(self.on_choke()),
             Message::Unchoke => Ok(self.on_unchoke(now)),
             Message::Interested => Ok(self.on_interest(true)),
@@ -52,6 +53,12 @@ impl PeerConnection {
             Message::Hashes { request, hashes } => self.on_hashes(request, hashes),
             Message::HashReject(request) => self.on_hash_reject(request),
         }
+    }
+
+    fn on_port(&mut self, port: u16) -> Happening {
+        // Believed once: repeated, it would be a way to have us call on others.
+        let told_before = std::mem::replace(&mut self.told_dht_port, true);
+        if port == 0 || told_before { Happening::Nothing } else { Happening::DhtNode(port) }
     }
 
     fn on_choke(&mut self) -> Happening {

@@ -157,6 +157,10 @@ impl Torrent {
     fn take_part(&mut self, cx: &mut Context<'_>) {
         self.announcer.start(cx.now);
         self.announce(cx);
+        if self.is_public() {
+            self.search.start(cx);
+            self.search(cx);
+        }
         self.dial(cx);
         self.wake(cx.now);
     }
@@ -193,6 +197,7 @@ impl Torrent {
 
     fn leave_swarm(&mut self, cx: &mut Context<'_>) {
         self.announcer.stop(cx.now);
+        self.search.stop();
         self.announce_all(cx);
         let everyone: Vec<_> =
             self.connections.keys().chain(self.dials.keys()).chain(self.guests.keys()).copied().collect();

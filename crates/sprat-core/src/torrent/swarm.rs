@@ -88,7 +88,14 @@ impl Torrent {
         if self.geometry.version() != Version::V1 {
             reserved = reserved.with_v2();
         }
+        if self.speaks_of_dht(cx) {
+            reserved = reserved.with_dht();
+        }
         Handshake { reserved, info_hash: self.metainfo.info_hashes.primary(), peer_id: cx.peer_id }
+    }
+
+    fn speaks_of_dht(&self, cx: &Context<'_>) -> bool {
+        cx.config.dht_port != 0 && self.is_public()
     }
 
     pub(crate) fn on_connected(&self, cx: &mut Context<'_>, connection: ConnectionId) {
@@ -196,6 +203,9 @@ impl Torrent {
             Greeting::Done { .. } => self.say_haves(&mut connection),
         }
         connection.say_extension_handshake(&self.extension_handshake(cx, address));
+        if self.speaks_of_dht(cx) {
+            connection.say_dht_port(cx.config.dht_port);
+        }
         if let Some(pieces) = self.allowed_fast_for(address, &connection) {
             connection.allow_fast(pieces);
         }
@@ -341,11 +351,18 @@ impl Torrent {
             Happening::Rejected(block) => self.take_back(cx, id, vec![block]),
             Happening::Extended { first, external_ip } if first => self.on_introduced(cx, id, external_ip),
             Happening::Extended { .. } => self.review(cx, id),
+            Happening::DhtNode(port) => self.on_dht_node(cx, id, port),
             Happening::MetadataWanted(piece) => self.on_metadata_wanted(id, piece),
             Happening::HashesWanted(request) => self.on_hashes_wanted(cx, id, request),
             Happening::Hashes(request, hashes) => self.on_hashes(cx, id, request, &hashes),
             Happening::HashesRefused(request) => self.on_hashes_refused(request),
         }
+    }
+
+    fn on_dht_node(&self, cx: &mut Context<'_>, id: ConnectionId, port: u16) {
+        let Some(connection) = self.connections.get(&id).filter(|_| self.speaks_of_dht(cx)) else { return };
+        let address = SocketAddr::new(connection.address.ip(), port);
+        cx.outputs.push_back(Output::DhtNode { address });
     }
 
     /// Gives the info dictionary away (BEP 9): not that of a private torrent, whose tracker decides who gets it.

@@ -1,6 +1,7 @@
 //! The loop: outputs of the session are executed, what happens is handed in.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,14 +11,17 @@ use sprat_core::io::{AddMagnet, AddTorrent, ConnectionId, Event, Input, Output, 
 use sprat_core::session::AddError;
 use sprat_core::storage::{StorageReply, TorrentId};
 use sprat_core::time::Time;
+use sprat_dht::io::{self as dht, Operation};
+use sprat_wire::hash::InfoHash;
 use sprat_wire::tracker::AnnounceRequest;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::socket::{self, Connection, Happened, What};
 use super::{ClientConfig, Task};
-use crate::address_policy::Origin;
+use crate::address_policy::{AddressPolicy, Origin};
 use crate::announce::{AnnounceClient, AnnounceConfig};
+use crate::dht::Dht;
 use crate::listen::Listeners;
 use crate::storage::Storage;
 
@@ -38,6 +42,9 @@ pub(super) struct Driver {
     epoch: Instant,
     storage: Storage,
     announces: AnnounceClient,
+    dht: Option<Dht>,
+    policy: Arc<AddressPolicy>,
+    found: mpsc::UnboundedSender<Found>,
     connections: BTreeMap<ConnectionId, Connection>,
     /// Trackers that the user named rather than the torrent.
     user_trackers: BTreeMap<TorrentId, BTreeSet<String>>,
@@ -62,12 +69,16 @@ struct Announced {
     result: Result<sprat_wire::tracker::AnnounceResponse, String>,
 }
 
+/// Peers that the DHT knows.
+type Found = (TorrentId, Vec<SocketAddr>);
+
 /// The receiving ends of everything that the driver waits for.
 #[derive(Debug)]
 pub(super) struct Shell {
     happened: mpsc::Receiver<Happened>,
     storage: mpsc::UnboundedReceiver<StorageReply>,
     announced: mpsc::UnboundedReceiver<Announced>,
+    found: mpsc::UnboundedReceiver<Found>,
 }
 
 impl Shell {
@@ -75,11 +86,14 @@ impl Shell {
     pub(super) fn new(
         mut config: ClientConfig,
         listeners: Option<Listeners>,
+        dht: Option<Dht>,
         events: broadcast::Sender<Event>,
     ) -> (Driver, Self) {
         let (happened, happenings) = mpsc::channel(SOCKET_QUEUE);
         let (stored, storage_replies) = mpsc::unbounded_channel();
         let (announced, announce_results) = mpsc::unbounded_channel();
+        let (found, finds) = mpsc::unbounded_channel();
+        config.session.dht_port = dht.as_ref().map_or(0, Dht::port);
         config.session.listen_port = listeners.as_ref().map_or(0, |listeners| listeners.port);
         if let Some(listeners) = listeners {
             for listener in [listeners.v4, listeners.v6].into_iter().flatten() {
@@ -90,7 +104,10 @@ impl Shell {
             session: Session::new(config.session, config.seed.unwrap_or_else(seed_from_the_system)),
             epoch: Instant::now(),
             storage: Storage::start(config.storage, stored),
-            announces: AnnounceClient::new(AnnounceConfig::new(config.policy)),
+            announces: AnnounceClient::new(AnnounceConfig::new(Arc::clone(&config.policy))),
+            dht,
+            policy: config.policy,
+            found,
             connections: BTreeMap::new(),
             user_trackers: BTreeMap::new(),
             happened,
@@ -99,7 +116,13 @@ impl Shell {
             events,
             shutdown: None,
         };
-        (driver, Self { happened: happenings, storage: storage_replies, announced: announce_results })
+        let shell = Self {
+            happened: happenings,
+            storage: storage_replies,
+            announced: announce_results,
+            found: finds,
+        };
+        (driver, shell)
     }
 
     /// Runs until a shutdown is over or the last handle is dropped.
@@ -113,6 +136,9 @@ impl Shell {
                 _ = self.storage.recv_many(&mut replies, BATCH) => {}
                 _ = self.happened.recv_many(&mut happenings, BATCH) => {}
                 Some(announced) = self.announced.recv() => driver.on_announced(announced),
+                Some((torrent, peers)) = self.found.recv() => {
+                    driver.input(Input::FoundPeers { torrent, peers });
+                }
                 task = tasks.recv() => match task {
                     Some(task) => task(&mut driver),
                     None => break,
@@ -126,6 +152,9 @@ impl Shell {
                 driver.on_happened(happened);
             }
             driver.on_time();
+        }
+        if let Some(dht) = driver.dht.take() {
+            let _ = dht.save().await;
         }
         driver.end();
     }
@@ -177,6 +206,8 @@ impl Driver {
                 Output::Announce { torrent, tracker, url, request } => {
                     self.announce(torrent, tracker, &url, request);
                 }
+                Output::FindPeers { torrent, info_hash, seed } => self.find_peers(torrent, info_hash, seed),
+                Output::DhtNode { address } => self.on_dht_node(address),
                 Output::Event(event) => self.tell(event),
             }
         }
@@ -192,7 +223,7 @@ impl Driver {
 
     // Sockets.
 
-    fn connect(&mut self, id: ConnectionId, address: std::net::SocketAddr) {
+    fn connect(&mut self, id: ConnectionId, address: SocketAddr) {
         let connection = Connection::dial(id, address, self.happened.clone(), self.storage.pressure());
         self.connections.insert(id, connection);
     }
@@ -245,12 +276,44 @@ impl Driver {
         self.input(Input::Announced { torrent, tracker, result });
     }
 
+    // The DHT.
+
+    fn find_peers(&self, torrent: TorrentId, info_hash: InfoHash, seed: bool) {
+        let Some(dht) = self.dht.clone() else { return };
+        let (found, policy) = (self.found.clone(), Arc::clone(&self.policy));
+        let operation = match self.session.listen_port() {
+            0 => Operation::Peers { info_hash, no_seed: seed },
+            port => Operation::Announce { info_hash, port, implied_port: false, seed },
+        };
+        tokio::task::spawn_local(async move {
+            let Ok(mut events) = dht.run(operation).await else { return };
+            while let Some(event) = events.recv().await {
+                let dht::Event::Peers { mut peers, .. } = event else { continue };
+                peers.retain(|peer| policy.accepts_peer(*peer, None));
+                if !peers.is_empty() && found.send((torrent, peers)).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    fn on_dht_node(&self, address: SocketAddr) {
+        if let Some(dht) = &self.dht {
+            dht.add_candidate(address);
+        }
+    }
+
     // Tasks of the user.
 
     pub(super) fn add(&mut self, add: AddTorrent, directory: PathBuf) -> Result<TorrentId, AddError> {
         let user_trackers = add.extra_trackers.iter().flatten().cloned().collect();
         let now = self.now();
+        let metainfo = Arc::clone(&add.metainfo);
         let id = self.session.add(now, add)?;
+        if let Some(dht) = self.dht.as_ref().filter(|_| !metainfo.info.private && !metainfo.nodes.is_empty())
+        {
+            dht.add_nodes(metainfo.nodes.clone(), Arc::clone(&self.policy));
+        }
         // Before the outputs are drained, so the storage knows the place when it is asked to open.
         self.storage.place(id, directory);
         self.user_trackers.insert(id, user_trackers);

@@ -156,6 +156,7 @@ fn client(seed: u64) -> (Client, Receiver<Event>) {
         listen: Some(ListenConfig { v6: None, ..ListenConfig::loopback(0..=0) }),
         storage: StorageConfig { workers: 1, ..StorageConfig::default() },
         policy: Arc::new(AddressPolicy::permissive()),
+        dht: None,
         seed: Some(seed),
     })
     .unwrap();

@@ -497,6 +497,7 @@ impl World {
                 }
                 Output::Storage(request) => self.ask_disk(request),
                 Output::Announce { tracker, .. } => self.announces.push(tracker),
+                Output::FindPeers { .. } | Output::DhtNode { .. } => panic!("there is no DHT"),
                 Output::Event(event) => self.watch(&event),
             }
         }

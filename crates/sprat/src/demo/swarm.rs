@@ -102,6 +102,7 @@ impl Swarm {
             listen: Some(ListenConfig { v6: None, ..ListenConfig::loopback(0..=0) }),
             storage: StorageConfig { workers: 1, ..StorageConfig::default() },
             policy: Arc::new(AddressPolicy::permissive()),
+            dht: None,
             seed: None,
         })?;
         let add = AddTorrent {

@@ -62,7 +62,7 @@ impl Client for Sprat {
             .arg(job.port.to_string())
             .arg("--state-dir")
             .arg(job.state)
-            .arg("--allow-private");
+            .args(["--allow-private", "--no-dht"]);
         for peer in job.peers {
             command.arg("--peer").arg(peer.to_string());
         }

@@ -1,0 +1,73 @@
+//! Metadata that peers have given us, kept for the next run.
+
+use std::path::{Path, PathBuf};
+
+use sprat_wire::hash::InfoHashes;
+use sprat_wire::metainfo::Metainfo;
+
+/// Where metadata from peers is kept, so that the next run of the same link need not fetch it again.
+#[derive(Debug, Clone)]
+pub(crate) struct Shelf {
+    directory: PathBuf,
+}
+
+impl Shelf {
+    pub(crate) fn below(state: &Path) -> Self {
+        Self { directory: state.join("metadata") }
+    }
+
+    /// The torrent of this name, if it is there and is what it should be.
+    pub(crate) fn find(&self, wanted: &InfoHashes) -> Option<Metainfo> {
+        let metainfo = Metainfo::parse(&std::fs::read(self.place(wanted)).ok()?).ok()?;
+        let found = &metainfo.info_hashes;
+        let is_it = wanted.v1().is_none_or(|hash| found.v1() == Some(hash))
+            && wanted.v2().is_none_or(|hash| found.v2() == Some(hash));
+        is_it.then_some(metainfo)
+    }
+
+    /// Keeps a torrent. Returns where.
+    pub(crate) fn keep(&self, metainfo: &Metainfo) -> std::io::Result<PathBuf> {
+        std::fs::create_dir_all(&self.directory)?;
+        let place = self.place(&metainfo.info_hashes);
+        // Whole or not at all: beside its place first, then renamed.
+        let draft = place.with_extension("part");
+        std::fs::write(&draft, metainfo.encode())?;
+        std::fs::rename(&draft, &place)?;
+        Ok(place)
+    }
+
+    fn place(&self, hashes: &InfoHashes) -> PathBuf {
+        self.directory.join(format!("{}.torrent", hashes.primary()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use sprat_engine::create::{CreateOptions, create};
+    use sprat_wire::metainfo::Version;
+    use sprat_wire::metainfo::build::Description;
+
+    use super::*;
+
+    #[test]
+    fn metadata_is_found_again_only_if_it_is_what_the_link_names() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("file");
+        fs::write(&path, vec![7; 100_000]).unwrap();
+        for version in [Version::V1, Version::V2, Version::Hybrid] {
+            let description = Description::default();
+            let piece_length = Some(16 * 1024);
+            let options =
+                CreateOptions { path: path.clone(), version, piece_length, threads: None, description };
+            let metainfo = create(&options, &|_, _| {}).unwrap().metainfo;
+            let shelf = Shelf::below(&home.path().join(format!("{version:?}")));
+            assert!(shelf.find(&metainfo.info_hashes).is_none());
+            let place = shelf.keep(&metainfo).unwrap();
+            assert_eq!(shelf.find(&metainfo.info_hashes).unwrap().info_hashes, metainfo.info_hashes);
+            fs::write(&place, b"something else").unwrap();
+            assert!(shelf.find(&metainfo.info_hashes).is_none());
+        }
+    }
+}
