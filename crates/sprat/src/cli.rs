@@ -165,6 +165,10 @@ pub(crate) struct ShareArgs {
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) embedded_tracker: Option<SocketAddr>,
 
+    /// Run no tracker: peers find each other in the DHT.
+    #[arg(long, conflicts_with_all = ["embedded_tracker", "no_dht"])]
+    pub(crate) no_tracker: bool,
+
     /// How the torrent is made.
     #[command(flatten)]
     pub(crate) make: MakeArgs,

@@ -85,7 +85,7 @@ fn directory_of(path: &Path, metainfo: &Metainfo) -> PathBuf {
 fn embedded_tracker(args: &ShareArgs) -> anyhow::Result<Option<(TrackerHandle, String)>> {
     let wanted =
         args.embedded_tracker.is_some() || (args.client.trackers.is_empty() && args.torrent.is_none());
-    if !wanted {
+    if !wanted || args.no_tracker {
         return Ok(None);
     }
     let any = if args.client.loopback { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED };

@@ -1,0 +1,192 @@
+//! A network without any tracker: machines with addresses of their own, one DHT node to begin with, a magnet link.
+//!
+//! The machines are network namespaces, so this needs Linux, root and `ip`; elsewhere it says so and passes.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails where its set-up does")]
+#![allow(clippy::print_stderr, reason = "a test says what it skipped")]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use serde_json::Value;
+
+/// Where every machine listens.
+const PORT: &str = "6881";
+
+/// DHT nodes besides the first one and the clients.
+const NODES: usize = 15;
+
+/// Machines joined by one switch. They are gone when this is dropped.
+struct Network {
+    prefix: String,
+    machines: Vec<String>,
+}
+
+impl Network {
+    fn new() -> Result<Self, String> {
+        let prefix = format!("sprat{}", std::process::id());
+        let network = Self { machines: vec![format!("{prefix}-switch")], prefix };
+        let switch = &network.machines[0];
+        ip(&["netns", "add", switch])?;
+        ip(&["-n", switch, "link", "add", "bridge", "type", "bridge"])?;
+        ip(&["-n", switch, "link", "set", "bridge", "up"])?;
+        Ok(network)
+    }
+
+    /// Another machine; its name and its address.
+    fn add(&mut self) -> Result<Machine, String> {
+        let number = self.machines.len();
+        let machine =
+            Machine { name: format!("{}-{number}", self.prefix), address: format!("10.77.0.{number}") };
+        let (name, switch) = (&machine.name, &self.machines[0].clone());
+        let cable = format!("cable{number}");
+        ip(&["netns", "add", name])?;
+        self.machines.push(name.clone());
+        ip(&["-n", switch, "link", "add", &cable, "type", "veth", "peer", "name", "eth0", "netns", name])?;
+        ip(&["-n", switch, "link", "set", &cable, "master", "bridge", "up"])?;
+        ip(&["-n", name, "link", "set", "lo", "up"])?;
+        ip(&["-n", name, "link", "set", "eth0", "up"])?;
+        ip(&["-n", name, "address", "add", &format!("{}/24", machine.address), "dev", "eth0"])?;
+        Ok(machine)
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        for name in &self.machines {
+            let _ = ip(&["netns", "delete", name]);
+        }
+    }
+}
+
+fn ip(arguments: &[&str]) -> Result<(), String> {
+    let output = Command::new("ip").args(arguments).output().map_err(|error| format!("ip: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("ip {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim()))
+}
+
+struct Machine {
+    name: String,
+    address: String,
+}
+
+impl Machine {
+    fn node(&self) -> String {
+        format!("{}:{PORT}", self.address)
+    }
+
+    fn sprat(&self, arguments: &[&str]) -> Sprat {
+        let mut child = Command::new("ip")
+            .args(["netns", "exec", &self.name, env!("CARGO_BIN_EXE_sprat"), "--json"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let events = BufReader::new(child.stdout.take().unwrap()).lines();
+        Sprat { child, events }
+    }
+
+    fn dht(&self, first: Option<&str>) -> Sprat {
+        let mut arguments = vec!["dht", "--port", PORT, "--allow-private"];
+        match first {
+            Some(first) => arguments.extend(["--node", first]),
+            None => arguments.push("--first"),
+        }
+        let mut node = self.sprat(&arguments);
+        node.wait_for(|event| (event["event"] == "listening").then_some(()));
+        node
+    }
+
+    fn client(&self, home: &Path, node: &str, arguments: &[&str]) -> Sprat {
+        let state = home.join(format!("{}.state", self.name));
+        let shared =
+            ["--port", PORT, "--allow-private", "--dht-node", node, "--state-dir", state.to_str().unwrap()];
+        self.sprat(&[arguments, &shared].concat())
+    }
+}
+
+/// A running `sprat` and what it says. Killed when dropped.
+struct Sprat {
+    child: Child,
+    events: std::io::Lines<BufReader<ChildStdout>>,
+}
+
+impl Sprat {
+    fn wait_for<T>(&mut self, pick: impl Fn(&Value) -> Option<T>) -> T {
+        for line in &mut self.events {
+            let Ok(event) = serde_json::from_str(&line.unwrap()) else { continue };
+            if let Some(found) = pick(&event) {
+                return found;
+            }
+        }
+        panic!("it ended without the event: {:?}", self.child.wait())
+    }
+
+    fn finishes(&mut self) {
+        self.wait_for(|event| (event["event"] == "finished").then_some(()));
+    }
+}
+
+impl Drop for Sprat {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_magnet_link_is_enough_and_so_is_any_node() {
+    let mut network = match Network::new() {
+        Ok(network) => network,
+        Err(reason) => return eprintln!("skipped: {reason}"),
+    };
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| -> PathBuf { home.path().join(name) };
+    let mut content = vec![0; 5_000_000];
+    fastrand::Rng::with_seed(17).fill(&mut content);
+    fs::write(path("file"), &content).unwrap();
+
+    let first = network.add().unwrap();
+    let first_node = first.dht(None);
+    let machines: Vec<Machine> = (0..NODES).map(|_| network.add().unwrap()).collect();
+    let nodes: Vec<Sprat> = machines.iter().map(|machine| machine.dht(Some(&first.node()))).collect();
+
+    let publisher = network.add().unwrap();
+    let file = path("file");
+    let share = ["share", file.to_str().unwrap(), "--no-tracker"];
+    let mut seeder = publisher.client(home.path(), &first.node(), &share);
+    let hash = seeder.wait_for(|event| event["info_hash_v2"].as_str().map(|hash| format!("1220{hash}")));
+    seeder.finishes();
+    // The name alone: no tracker, no peer.
+    let magnet = format!("magnet:?xt=urn:btmh:{hash}");
+
+    let fetch = |machine: &Machine, node: &str| {
+        let directory = path(&machine.name);
+        fs::create_dir(&directory).unwrap();
+        let arguments = ["get", &magnet, "--seed", "--dir", directory.to_str().unwrap()];
+        machine.client(home.path(), node, &arguments)
+    };
+    let fetchers: Vec<Machine> = (0..3).map(|_| network.add().unwrap()).collect();
+    let mut running: Vec<Sprat> = fetchers.iter().map(|machine| fetch(machine, &first.node())).collect();
+    for (machine, client) in fetchers.iter().zip(&mut running) {
+        client.finishes();
+        assert!(
+            fs::read(path(&machine.name).join("file")).unwrap() == content,
+            "{}: another file",
+            machine.name
+        );
+    }
+
+    // The first node is gone, and so is the publisher; whoever comes now knows any other node.
+    drop(first_node);
+    drop(seeder);
+    let late = network.add().unwrap();
+    let mut client = fetch(&late, &machines[7].node());
+    client.finishes();
+    assert!(fs::read(path(&late.name).join("file")).unwrap() == content);
+    drop((running, nodes));
+}
