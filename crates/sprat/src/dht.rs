@@ -167,7 +167,7 @@ fn secret_key(path: &Path) -> anyhow::Result<[u8; 32]> {
 }
 
 async fn put(dht: &Dht, item: Item, output: Output) -> anyhow::Result<()> {
-    let target = item.target();
+    let (target, key) = (item.target(), item.key());
     let mut events = dht.run(Operation::Put { item, cas: None }).await?;
     let mut stored = 0;
     while let Some(event) = events.recv().await {
@@ -180,7 +180,10 @@ async fn put(dht: &Dht, item: Item, output: Output) -> anyhow::Result<()> {
         return fail(Failure::Network, "no node has stored it");
     }
     output.result(target);
-    output.object(&json!({ "event": "stored", "target": target.to_string(), "nodes": stored }));
+    let public_key = key.map(|key| data_encoding::HEXLOWER.encode(&key));
+    output.object(&json!({
+        "event": "stored", "target": target.to_string(), "public_key": public_key, "nodes": stored,
+    }));
     Ok(())
 }
 

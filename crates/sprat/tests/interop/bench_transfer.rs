@@ -252,6 +252,7 @@ impl Bench {
         let job = Job {
             torrent: &self.torrent,
             magnet: None,
+            dht_node: None,
             info_hash: &self.info_hash,
             directory: &directory,
             state: &state,

@@ -31,6 +31,8 @@ pub(crate) struct Job<'a> {
     pub(crate) state: &'a Path,
     /// Where to listen for peers.
     pub(crate) port: u16,
+    /// The node of a DHT to take part in; without one, in none.
+    pub(crate) dht_node: Option<SocketAddr>,
     /// Peers to contact at once.
     pub(crate) peers: &'a [SocketAddr],
     pub(crate) role: Role,

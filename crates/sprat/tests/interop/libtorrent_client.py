@@ -1,6 +1,7 @@
 """Drives libtorrent for the interoperability tests.
 
     libtorrent_client.py create CONTENT VERSION FILE.torrent    (VERSION: v1, v2 or hybrid)
+    libtorrent_client.py dht    NODE put VALUE|get TARGET|put-mutable SEED KEY VALUE|get-mutable KEY
     libtorrent_client.py run    FILE.torrent|MAGNET DIRECTORY ADDRESS [PEER...]
 
 `create` prints the 20 bytes under which trackers and handshakes know the torrent, in hex, one line for each info-hash.
@@ -8,6 +9,7 @@
 with whoever started it.
 """
 
+import hashlib
 import os
 import sys
 import time
@@ -36,6 +38,55 @@ SETTINGS = {
 }
 
 
+def settings(listen, node):
+    """Everything is off but plain TCP, and the DHT if there is a node to begin with."""
+    chosen = {**SETTINGS, "listen_interfaces": listen}
+    if node:
+        # All nodes of the test share one address.
+        chosen.update({
+            "alert_mask": chosen["alert_mask"] | lt.alert.category_t.dht_notification,
+            "dht_announce_interval": 3,
+            "dht_bootstrap_nodes": node,
+            "dht_ignore_dark_internet": False,
+            "dht_restrict_routing_ips": False,
+            "dht_restrict_search_ips": False,
+            "enable_dht": True,
+        })
+    return chosen
+
+
+def dht(node, question, *arguments):
+    session = lt.session(settings("127.0.0.1:0", node))
+    deadline = time.time() + 30
+    asked = 0
+    while time.time() < deadline:
+        # The first attempts may come before the node has entered the network.
+        if time.time() - asked > 2:
+            asked = time.time()
+            if question == "put":
+                target = session.dht_put_immutable_item(arguments[0])
+            elif question == "get":
+                session.dht_get_immutable_item(lt.sha1_hash(bytes.fromhex(arguments[0])))
+            elif question == "put-mutable":
+                seed, public, value = arguments
+                # The form in which libtorrent wants a secret key: RFC 8032, 5.1.5.
+                secret = bytearray(hashlib.sha512(bytes.fromhex(seed)).digest())
+                secret[0] &= 248
+                secret[31] = secret[31] & 63 | 64
+                session.dht_put_mutable_item(bytes(secret), bytes.fromhex(public), value.encode(), b"")
+            else:
+                session.dht_get_mutable_item(bytes.fromhex(arguments[0]), b"")
+        session.wait_for_alert(100)
+        for alert in session.pop_alerts():
+            print(alert.message(), file=sys.stderr, flush=True)
+            if isinstance(alert, lt.dht_put_alert) and alert.num_success > 0:
+                return print(target if question == "put" else "stored")
+            if isinstance(alert, (lt.dht_immutable_item_alert, lt.dht_mutable_item_alert)) and alert.item:
+                item = alert.item["value"] if isinstance(alert.item, dict) else alert.item
+                return print(item.decode() if isinstance(item, bytes) else item)
+    sys.exit("no answer from the DHT")
+
+
 def create(content, version, torrent):
     content = os.path.abspath(content)
     if hasattr(lt, "list_files"):
@@ -55,7 +106,7 @@ def create(content, version, torrent):
 
 
 def run(torrent, directory, address, peers):
-    session = lt.session({**SETTINGS, "listen_interfaces": address})
+    session = lt.session(settings(address, os.environ.get("DHT_NODE")))
     if torrent.startswith("magnet:"):
         parameters = lt.parse_magnet_uri(torrent)
     else:
@@ -84,6 +135,8 @@ def run(torrent, directory, address, peers):
 def main(arguments):
     if arguments[0] == "create":
         create(*arguments[1:])
+    elif arguments[0] == "dht":
+        dht(*arguments[1:])
     else:
         run(arguments[1], arguments[2], arguments[3], arguments[4:])
 

@@ -13,20 +13,23 @@ mod process;
 mod torrent;
 mod transfer;
 
-use anyhow::{Result, bail};
+use std::net::SocketAddr;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
 
 use crate::clients::Client;
 use crate::clients::aria2::Aria2;
 use crate::clients::libtorrent::Libtorrent;
 use crate::clients::opentracker::Opentracker;
 use crate::clients::rtorrent::Rtorrent;
-use crate::clients::sprat::{Sprat, SpratTracker};
+use crate::clients::sprat::{Sprat, SpratTracker, ask_dht, start_dht};
 use crate::clients::transmission::Transmission;
 use crate::content::Content;
 use crate::torrent::Torrent;
 use crate::torrent::Version::{self, Hybrid, V1, V2};
 use crate::transfer::Known::{self, File, Magnet};
-use crate::transfer::Meeting::{self, Direct, Http, Udp};
+use crate::transfer::Meeting::{self, Dht, Direct, Http, Udp};
 use crate::transfer::{remove_leftovers, transfer};
 
 /// Runs one transfer, or says in one line why it cannot be run here.
@@ -38,18 +41,22 @@ fn check(
     known: Known,
 ) -> Result<()> {
     let tracker = match meeting {
-        Direct => None,
+        Direct | Dht => None,
         Http(tracker) | Udp(tracker) => tracker.absence(),
     };
     if let Some(absence) = [seeder.absence(), leecher.absence(), tracker].into_iter().flatten().next() {
-        if std::env::var_os("SPRAT_INTEROP").is_some_and(|value| value == "require") {
-            bail!("{absence}, but SPRAT_INTEROP=require");
-        }
-        println!("skipped: {absence}");
-        return Ok(());
+        return skip(&absence);
     }
     remove_leftovers()?;
     transfer(seeder, leecher, &torrent()?, meeting, known)
+}
+
+fn skip(absence: &str) -> Result<()> {
+    if std::env::var_os("SPRAT_INTEROP").is_some_and(|value| value == "require") {
+        bail!("{absence}, but SPRAT_INTEROP=require");
+    }
+    println!("skipped: {absence}");
+    Ok(())
 }
 
 fn tree(version: Version) -> Result<Torrent> {
@@ -163,6 +170,48 @@ transfers! {
     magnet_sprat_to_itself_v2: Sprat => Sprat, tree(V2), Udp(&SpratTracker);
     magnet_sprat_to_transmission: Sprat => Transmission, tree(V1), Http(&SpratTracker);
     magnet_transmission_to_sprat: Transmission => Sprat, tree(V1), Http(&Opentracker);
+}
+
+// Neither tracker nor address: a name, and one node of a DHT.
+transfers! {
+    known Magnet;
+    dht_aria2_to_sprat: Aria2 => Sprat, tree(V1), Dht;
+    dht_libtorrent_to_sprat: Libtorrent => Sprat, tree(V1), Dht;
+    dht_libtorrent_to_sprat_v2: Libtorrent => Sprat, tree(V2), Dht;
+    dht_sprat_to_aria2: Sprat => Aria2, tree(V1), Dht;
+    dht_sprat_to_libtorrent: Sprat => Libtorrent, tree(V1), Dht;
+    dht_sprat_to_libtorrent_v2: Sprat => Libtorrent, tree(V2), Dht;
+}
+
+#[test]
+#[ignore = "needs other clients: cargo xtask test"]
+fn dht_items_of_libtorrent_and_sprat_are_the_same() -> Result<()> {
+    if let Some(absence) = Libtorrent.absence() {
+        return skip(&absence);
+    }
+    let directory = content::test_directory()?;
+    let node = SocketAddr::from((process::HOST, process::free_port()?));
+    let _nodes = start_dht(node, directory.path())?;
+    let value_of =
+        |events: &[Value]| events.iter().find_map(|event| event["value"].as_str().map(str::to_owned));
+    let target_of =
+        |events: &[Value]| events.iter().find_map(|event| event["target"].as_str().map(str::to_owned));
+    let key = directory.path().join("key");
+    let key = key.to_str().context("a path in UTF-8")?;
+
+    let target = Libtorrent::ask_dht(node, &["put", "from libtorrent"])?;
+    ensure!(value_of(&ask_dht(node, &["get", &target])?).as_deref() == Some("from libtorrent"));
+    let target = target_of(&ask_dht(node, &["put", "from sprat"])?).context("a target")?;
+    ensure!(Libtorrent::ask_dht(node, &["get", &target])? == "from sprat");
+
+    let stored = ask_dht(node, &["put", "signed by sprat", "--key", key])?;
+    let public = stored.iter().find_map(|event| event["public_key"].as_str()).context("a public key")?;
+    ensure!(Libtorrent::ask_dht(node, &["get-mutable", public])? == "signed by sprat");
+    let seed = std::fs::read_to_string(key)?;
+    Libtorrent::ask_dht(node, &["put-mutable", seed.trim(), public, "signed by libtorrent"])?;
+    let target = target_of(&stored).context("a target")?;
+    ensure!(value_of(&ask_dht(node, &["get", &target])?).as_deref() == Some("signed by libtorrent"));
+    Ok(())
 }
 
 // sprat alone: what a failure above has to be compared with.

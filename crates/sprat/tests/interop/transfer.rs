@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
-use crate::clients::sprat::Sprat;
+use crate::clients::sprat::{Sprat, ask_dht, start_dht};
 use crate::clients::{Client, Job, Role, Running, Tracker};
 use crate::content::test_directory;
 use crate::http;
@@ -30,19 +30,21 @@ pub(crate) enum Meeting<'a> {
     Http(&'a dyn Tracker),
     /// Both announce to a tracker over UDP.
     Udp(&'a dyn Tracker),
+    /// There is no tracker: both take part in a DHT that begins with a node of ours.
+    Dht,
 }
 
 impl<'a> Meeting<'a> {
     const fn tracker(self) -> Option<&'a dyn Tracker> {
         match self {
-            Self::Direct => None,
+            Self::Direct | Self::Dht => None,
             Self::Http(tracker) | Self::Udp(tracker) => Some(tracker),
         }
     }
 
     fn announce_url(self, tracker: SocketAddr) -> Option<String> {
         match self {
-            Self::Direct => None,
+            Self::Direct | Self::Dht => None,
             Self::Http(_) => Some(format!("http://{tracker}/announce")),
             Self::Udp(_) => Some(format!("udp://{tracker}/announce")),
         }
@@ -81,7 +83,7 @@ pub(crate) fn transfer(
     };
     let peers = match meeting {
         Meeting::Direct => vec![SocketAddr::from((HOST, seeder.port))],
-        Meeting::Http(_) | Meeting::Udp(_) => vec![],
+        Meeting::Http(_) | Meeting::Udp(_) | Meeting::Dht => vec![],
     };
     let leecher =
         Place { magnet, client: leecher, role: Role::Leecher, name: "leecher", port: free_port()?, peers };
@@ -90,7 +92,7 @@ pub(crate) fn transfer(
     let mut clients = Vec::new();
     let order = if leecher.client.must_be_called() { [&leecher, &seeder] } else { [&seeder, &leecher] };
     for place in order {
-        clients.push(place.start(torrent, &tracker.file, path)?);
+        clients.push(place.start(torrent, &tracker.file, tracker.dht_node(), path)?);
         let ready = tracker.wait_for(torrent, place, clients.last_mut().context("just pushed")?.as_mut());
         explain(ready, &mut clients)?;
     }
@@ -120,7 +122,13 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn start(&self, torrent: &Torrent, file: &Path, test: &Path) -> Result<Box<dyn Running>> {
+    fn start(
+        &self,
+        torrent: &Torrent,
+        file: &Path,
+        dht_node: Option<SocketAddr>,
+        test: &Path,
+    ) -> Result<Box<dyn Running>> {
         self.client.start(&Job {
             torrent: file,
             magnet: self.magnet.as_deref(),
@@ -128,6 +136,7 @@ impl Place<'_> {
             directory: &test.join(self.name),
             state: &test.join(format!("{}.state", self.name)),
             port: self.port,
+            dht_node,
             peers: &self.peers,
             role: self.role,
         })
@@ -139,6 +148,8 @@ struct Swarm {
     file: PathBuf,
     /// Where the tracker answers over HTTP.
     tracker: Option<(SocketAddr, Process)>,
+    /// The first node of the DHT.
+    dht: Option<(SocketAddr, [Process; 2])>,
 }
 
 impl Swarm {
@@ -146,16 +157,26 @@ impl Swarm {
         let port = free_port()?;
         let address = SocketAddr::from((HOST, port));
         let file = torrent.write(test, meeting.announce_url(address).as_deref())?;
-        let Some(tracker) = meeting.tracker() else { return Ok(Self { file, tracker: None }) };
+        if matches!(meeting, Meeting::Dht) {
+            let state = test.join("dht.state");
+            fs::create_dir_all(&state)?;
+            let nodes = start_dht(address, &state)?;
+            return Ok(Self { file, tracker: None, dht: Some((address, nodes)) });
+        }
+        let Some(tracker) = meeting.tracker() else { return Ok(Self { file, tracker: None, dht: None }) };
         let mut process = tracker.start(&torrent.info_hashes, port, &test.join("tracker.state"))?;
         let ready = wait_until(&format!("{} answers", tracker.name()), READY_TIMEOUT, || {
             process.must_be_running()?;
             Ok(scrape(torrent, address).is_ok())
         });
         match ready {
-            Ok(()) => Ok(Self { file, tracker: Some((address, process)) }),
+            Ok(()) => Ok(Self { file, tracker: Some((address, process)), dht: None }),
             Err(error) => bail!("{error:#}\n{}", process.log_tail()),
         }
+    }
+
+    fn dht_node(&self) -> Option<SocketAddr> {
+        self.dht.as_ref().map(|(node, _)| *node)
     }
 
     /// Waits until a client is at work and the tracker can tell others of it.
@@ -171,6 +192,13 @@ impl Swarm {
                 client.process().must_be_running()?;
                 client.is_complete()
             })?;
+        }
+        if let Some(node) = self.dht_node().filter(|_| role == Role::Seeder) {
+            return wait_until(&format!("the DHT knows {name}"), READY_TIMEOUT, || {
+                client.process().must_not_have_failed()?;
+                let answer = ask_dht(node, &["peers", torrent.info_hash()])?;
+                Ok(answer.iter().any(|event| event["event"] == "peer"))
+            });
         }
         let Some((address, _)) = &self.tracker else { return Ok(()) };
         wait_until(&format!("the tracker knows {name}"), READY_TIMEOUT, || {

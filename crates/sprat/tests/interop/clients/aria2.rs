@@ -31,7 +31,6 @@ impl Client for Aria2 {
             "--bt-hash-check-seed=true",
             "--check-integrity=true",
             "--enable-dht6=false",
-            "--enable-dht=false",
             "--enable-peer-exchange=false",
             "--enable-rpc=true",
             "--file-allocation=none",
@@ -40,6 +39,14 @@ impl Client for Aria2 {
             "--summary-interval=0",
         ]);
         command.arg(format!("--rpc-listen-port={rpc_port}")).arg(format!("--listen-port={}", job.port));
+        match job.dht_node {
+            Some(node) => {
+                let state = job.state.join("dht.dat");
+                command.args(["--enable-dht=true", "--dht-entry-point", &node.to_string()]);
+                command.arg(format!("--dht-listen-port={}", job.port)).arg("--dht-file-path").arg(state);
+            }
+            None => _ = command.arg("--enable-dht=false"),
+        }
         command.arg("--dir").arg(job.directory).arg(job.source());
         let process = Process::start("aria2c", &mut command, job.state)?;
         let mut aria2 = Rpc { process, rpc: SocketAddr::from((Ipv4Addr::LOCALHOST, rpc_port)) };

@@ -1,10 +1,11 @@
 //! libtorrent (the library of qBittorrent and Deluge), through its Python bindings and a script of ours.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use super::{Client, Job, Running};
 use crate::process::Process;
@@ -25,6 +26,16 @@ impl Libtorrent {
     }
 }
 
+impl Libtorrent {
+    /// Asks the DHT that this node belongs to: `put VALUE`, `get TARGET`, `put-mutable SEED KEY VALUE` or
+    /// `get-mutable KEY`.
+    pub(crate) fn ask_dht(node: SocketAddr, question: &[&str]) -> Result<String> {
+        let output = script("dht").arg(node.to_string()).args(question).output()?;
+        ensure!(output.status.success(), "libtorrent: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+}
+
 impl Client for Libtorrent {
     fn name(&self) -> &'static str {
         "libtorrent"
@@ -41,7 +52,12 @@ impl Client for Libtorrent {
 
     fn start(&self, job: &Job<'_>) -> Result<Box<dyn Running>> {
         let mut command = script("run");
-        command.arg(job.source()).arg(job.directory).arg(format!("0.0.0.0:{}", job.port));
+        // On loopback it speaks to a DHT only if it is told to listen there and nowhere else.
+        let host = job.dht_node.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |node| node.ip());
+        if let Some(node) = job.dht_node {
+            command.env("DHT_NODE", node.to_string());
+        }
+        command.arg(job.source()).arg(job.directory).arg(format!("{host}:{}", job.port));
         command.args(job.peers.iter().map(ToString::to_string));
         Ok(Box::new(Script(Process::start("libtorrent", &mut command, job.state)?)))
     }

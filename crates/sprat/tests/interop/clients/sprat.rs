@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use super::{Client, Job, Role, Running, Tracker};
-use crate::process::{HOST, Process};
+use crate::process::{HOST, Process, free_port};
 use crate::torrent::Version;
 
 /// `sprat share` and `sprat get`.
@@ -42,6 +42,27 @@ impl Sprat {
     }
 }
 
+/// Two of `sprat dht`: the first node of a network of its own, and another one. (libtorrent does not count those whom it
+/// is told to ask first.)
+pub(crate) fn start_dht(first: SocketAddr, state: &Path) -> Result<[Process; 2]> {
+    let start = |name: &str, port: u16, entrance: &[&str]| {
+        let mut command = sprat();
+        command.args(["dht", "--allow-private", "--address", &first.ip().to_string()]);
+        command.args(["--port", &port.to_string()]).args(entrance);
+        Process::start(name, &mut command, state)
+    };
+    let one = start("first-dht-node", first.port(), &["--first"])?;
+    Ok([one, start("second-dht-node", free_port()?, &["--node", &first.to_string()])?])
+}
+
+/// `sprat dht`, asked something of the network that this node belongs to: the events of its answer.
+pub(crate) fn ask_dht(node: SocketAddr, question: &[&str]) -> Result<Vec<Value>> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sprat"));
+    command.args(["--json", "dht", "--allow-private", "--address", &node.ip().to_string()]);
+    let output = command.args(["--node", &node.to_string()]).args(question).output()?;
+    Ok(objects(&String::from_utf8_lossy(&output.stdout)).collect())
+}
+
 impl Client for Sprat {
     fn name(&self) -> &'static str {
         "sprat"
@@ -62,7 +83,11 @@ impl Client for Sprat {
             .arg(job.port.to_string())
             .arg("--state-dir")
             .arg(job.state)
-            .args(["--allow-private", "--no-dht"]);
+            .arg("--allow-private");
+        match job.dht_node {
+            Some(node) => command.args(["--loopback", "--dht-node", &node.to_string()]),
+            None => command.arg("--no-dht"),
+        };
         for peer in job.peers {
             command.arg("--peer").arg(peer.to_string());
         }
