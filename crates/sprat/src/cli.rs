@@ -201,6 +201,10 @@ pub(crate) struct MakeArgs {
     #[arg(long = "web-seed", value_name = "URL")]
     pub(crate) web_seeds: Vec<String>,
 
+    /// A node of the DHT to name in the torrent, for networks of their own (BEP 5). Can be given several times.
+    #[arg(long = "node", value_name = "HOST:PORT")]
+    pub(crate) nodes: Vec<String>,
+
     /// Leave the date of creation out, so that the same content makes the same file.
     #[arg(long)]
     pub(crate) no_date: bool,

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use anyhow::Context as _;
 use serde_json::json;
 use sprat_engine::create::{CreateError, CreateOptions, Created};
 use sprat_wire::magnet::Magnet;
@@ -47,6 +48,7 @@ pub(crate) fn make(
         threads: args.threads,
         description: Description {
             private: args.private,
+            nodes: args.nodes.iter().map(|node| host_and_port(node)).collect::<anyhow::Result<_>>()?,
             trackers,
             web_seeds: args.web_seeds.clone(),
             comment: args.comment.clone(),
@@ -73,6 +75,12 @@ pub(crate) fn make(
         output.line(format_args!("others will save this file as {}", text::safe(&file.path, 300)));
     }
     Ok(created)
+}
+
+fn host_and_port(node: &str) -> anyhow::Result<(String, u16)> {
+    let parts = node.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+    let (host, port) = parts.with_context(|| format!("--node: `{node}` is not HOST:PORT"))?;
+    Ok((host.trim_matches(['[', ']']).to_owned(), port))
 }
 
 /// `name.torrent`

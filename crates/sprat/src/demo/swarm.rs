@@ -66,6 +66,7 @@ impl Swarm {
             private: false,
             comment: Some("made by sprat demo".to_owned()),
             web_seeds: Vec::new(),
+            nodes: Vec::new(),
             no_date: true,
             threads: None,
         };
