@@ -14,6 +14,8 @@ pub struct Config {
     pub listen_port: u16,
     /// The UDP port of our DHT node; 0 is none. Then no peers are sought there.
     pub dht_port: u16,
+    /// Tell peers of one another (BEP 11).
+    pub pex: bool,
     /// Connections of all torrents together.
     pub connections: usize,
     /// Connections of one torrent.
@@ -34,6 +36,7 @@ impl Default for Config {
             client: concat!("sprat/", env!("CARGO_PKG_VERSION")).to_owned(),
             listen_port: 0,
             dht_port: 0,
+            pex: true,
             connections: 500,
             connections_per_torrent: 100,
             limits: RateLimits::default(),

@@ -15,6 +15,7 @@ use sprat_wire::peer::extension::{ExtensionHandshake, ExtensionIds};
 use sprat_wire::peer::handshake::{Handshake, Reserved};
 use sprat_wire::peer::message::{BlockRequest, HashRequest, Message, encode_piece_header};
 use sprat_wire::peer::metadata::{METADATA_PIECE_LENGTH, MetadataMessage};
+use sprat_wire::peer::pex::PexMessage;
 
 use crate::bitfield::Bitfield;
 use crate::geometry::{BlockRef, Geometry, PieceIndex};
@@ -22,6 +23,7 @@ use crate::io::{ConnectionId, DisconnectReason};
 use crate::rate::{CHOKE_WINDOW, RateMeter};
 use crate::storage::ReadToken;
 use crate::time::Time;
+use crate::torrent::pex::Exchange;
 
 mod incoming;
 mod requests;
@@ -47,7 +49,7 @@ pub(crate) const OUR_IDS: ExtensionIds = ExtensionIds {
     upload_only: None,
     ut_holepunch: None,
     ut_metadata: Some(1),
-    ut_pex: None,
+    ut_pex: Some(2),
 };
 
 /// Bytes given to the network or being read from disk for one peer. Deep enough for a disk that answers late, small
@@ -100,6 +102,8 @@ pub(crate) enum Happening {
     Extended { first: bool, external_ip: Option<IpAddr> },
     /// The peer has a DHT node at this port.
     DhtNode(u16),
+    /// The peer tells of others.
+    Exchange(PexMessage),
     /// Somebody asks for a piece of the info dictionary (BEP 9).
     MetadataWanted(u32),
     /// Somebody asks for hashes of a v2 tree.
@@ -164,6 +168,8 @@ pub(crate) struct PeerConnection {
     /// What the peer says it will never want (BEP 21).
     pub(crate) upload_only: bool,
     pub(crate) client: Option<String>,
+    /// What we have told each other of other peers.
+    pub(crate) exchange: Exchange,
     /// Under which ids the peer wants to receive extension messages.
     ids: ExtensionIds,
     /// Pieces of the info dictionary given to the peer.
@@ -248,6 +254,7 @@ impl PeerConnection {
             allowed_to_them: Vec::new(),
             upload_only: false,
             client: None,
+            exchange: Exchange::default(),
             ids: ExtensionIds::default(),
             metadata_given: 0,
             hash_requests: Vec::new(),
@@ -319,6 +326,17 @@ impl PeerConnection {
             MetadataMessage::Reject { piece }
         };
         self.say(&Message::Extended { id, payload: message.encode().into() });
+    }
+
+    /// The peer understands `ut_pex`.
+    pub(crate) fn takes_pex(&self) -> bool {
+        self.ids.ut_pex.is_some_and(|id| id != 0)
+    }
+
+    pub(crate) fn say_pex(&mut self, message: &PexMessage) {
+        if let Some(id) = self.ids.ut_pex.filter(|id| *id != 0 && !message.is_empty()) {
+            self.say(&Message::Extended { id, payload: message.encode().into() });
+        }
     }
 
     /// We do not give the info dictionary away.

@@ -1,6 +1,6 @@
 //! The face of the machine: everything that goes in and everything that comes out.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use sprat_wire::metainfo::{File, Metainfo};
 use sprat_wire::tracker::{AnnounceRequest, AnnounceResponse};
 
 use crate::geometry::PieceIndex;
+use crate::peer_list::PeerSource;
 use crate::storage::{StorageError, StorageReply, StorageRequest, TorrentId};
 
 /// A connection, from the attempt to its end. Given out by the session, never reused.
@@ -65,10 +66,12 @@ pub enum Input {
         /// Its answer, or why there is none, in words for a person.
         result: Result<AnnounceResponse, String>,
     },
-    /// The DHT knows some peers of an [`Output::FindPeers`].
+    /// The DHT knows some peers of an [`Output::FindPeers`], or some of an [`Output::HeardOf`] may be called.
     FoundPeers {
         /// The torrent.
         torrent: TorrentId,
+        /// Who has told of them.
+        source: PeerSource,
         /// The peers.
         peers: Vec<SocketAddr>,
     },
@@ -120,6 +123,16 @@ pub enum Output {
         info_hash: InfoHash,
         /// We have everything (BEP 33).
         seed: bool,
+    },
+    /// A peer has told of others (BEP 11). Those of them that may be called on such a word come back as
+    /// [`Input::FoundPeers`]. Never said of a private torrent.
+    HeardOf {
+        /// The torrent.
+        torrent: TorrentId,
+        /// Who has told of them.
+        from: IpAddr,
+        /// The others.
+        peers: Vec<SocketAddr>,
     },
     /// A peer says that it has a DHT node (BEP 5, `port`).
     DhtNode {

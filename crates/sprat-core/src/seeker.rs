@@ -15,7 +15,7 @@ use bytes::Bytes;
 use sprat_wire::hash::{InfoHash, InfoHashes, Sha1Hash, Sha256Hash};
 use sprat_wire::metainfo::Metainfo;
 use sprat_wire::peer::deframer::{Deframer, MessageLimits};
-use sprat_wire::peer::extension::ExtensionHandshake;
+use sprat_wire::peer::extension::{ExtensionHandshake, ExtensionIds};
 use sprat_wire::peer::handshake::{Handshake, Reserved};
 use sprat_wire::peer::message::Message;
 use sprat_wire::peer::metadata::MetadataMessage;
@@ -444,7 +444,7 @@ impl Seeker {
         let (id, address) = (introduction.id, introduction.address);
         let mut talk = Talk::new(cx.now, introduction);
         talk.greet(&ExtensionHandshake {
-            ids: OUR_IDS,
+            ids: ExtensionIds { ut_pex: OUR_IDS.ut_pex.filter(|_| cx.config.pex), ..OUR_IDS },
             client: Some(cx.config.client.clone()),
             port: Some(cx.config.listen_port).filter(|port| *port != 0),
             request_queue: Some(QUEUE_LIMIT),

@@ -309,7 +309,7 @@ impl Session {
                     either!(member, it => it.on_announced(cx, tracker, result));
                 });
             }
-            Input::FoundPeers { torrent, peers } => self.add_found(now, torrent, &peers),
+            Input::FoundPeers { torrent, source, peers } => self.add_found(now, torrent, source, &peers),
             Input::Timeout => self.on_timeout(now),
         }
         if self.rechoke || now >= self.choker.next_rechoke() {
@@ -330,6 +330,7 @@ impl Session {
             | Output::Announce { .. }
             | Output::FindPeers { .. }
             | Output::DhtNode { .. }
+            | Output::HeardOf { .. }
             | Output::Event(_) => {}
         }
         Some(output)
@@ -344,11 +345,11 @@ impl Session {
         [torrents, strangers, choker].into_iter().flatten().min()
     }
 
-    fn add_found(&mut self, now: Time, id: TorrentId, peers: &[SocketAddr]) {
+    fn add_found(&mut self, now: Time, id: TorrentId, source: PeerSource, peers: &[SocketAddr]) {
         self.with_member(now, id, |member, cx| match member {
-            Member::Seeker(seeker) => seeker.add_peers(cx, peers, PeerSource::Dht),
+            Member::Seeker(seeker) => seeker.add_peers(cx, peers, source),
             Member::Torrent(torrent) if torrent.is_public() => {
-                torrent.add_peers(cx.now, peers, PeerSource::Dht);
+                torrent.add_peers(cx.now, peers, source);
                 torrent.dial(cx);
             }
             Member::Torrent(_) => {}

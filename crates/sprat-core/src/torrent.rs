@@ -8,6 +8,7 @@
 //! | `lifecycle` | opening, checking what is there, pausing, trouble, the end |
 //! | `swarm` | dialling, greeting, messages, farewells |
 //! | `download` | which blocks to ask for, what to do with those that arrive |
+//! | `pex` | telling peers of one another |
 //! | `upload` | answering requests |
 //! | `verdict` | finding who sent bad data, with the hashes of v2 where there are any |
 //! | `status` | what a user sees |
@@ -38,6 +39,7 @@ use crate::time::Time;
 
 mod download;
 mod lifecycle;
+pub(crate) mod pex;
 mod status;
 mod swarm;
 mod upload;
@@ -334,6 +336,7 @@ impl Torrent {
         self.look_after_connections(cx);
         self.look_after_downloads(cx);
         self.look_after_questions(cx);
+        self.exchange_peers(cx);
         self.dial(cx);
         let busy = !self.connections.is_empty() || !self.dials.is_empty();
         self.next_tick = if busy {

@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use sprat_core::Session;
 use sprat_core::config::Config;
 use sprat_core::io::{AddMagnet, Input, Output};
+use sprat_core::peer_list::PeerSource;
 use sprat_core::storage::{Found, StorageReply, StorageRequest};
 use sprat_core::time::Time;
 use sprat_wire::hash::{PeerId, Sha1Hash};
@@ -19,6 +20,7 @@ use sprat_wire::peer::extension::{ExtensionHandshake, ExtensionIds};
 use sprat_wire::peer::handshake::{Handshake, Reserved};
 use sprat_wire::peer::message::Message;
 use sprat_wire::peer::metadata::MetadataMessage;
+use sprat_wire::peer::pex::{PexFlags, PexMessage};
 use sprat_wire::tracker::AnnounceResponse;
 
 const TRACKER: &str = "http://tracker.example/announce";
@@ -45,6 +47,7 @@ struct Leaks {
     called_strangers: bool,
     told_of_dht: bool,
     passed_a_node_on: bool,
+    believed_a_peer: bool,
     offered_extensions: bool,
     gave_metadata: bool,
 }
@@ -94,6 +97,10 @@ impl Watched {
                 self.leaks.passed_a_node_on = true;
                 None
             }
+            Output::HeardOf { .. } => {
+                self.leaks.believed_a_peer = true;
+                None
+            }
             Output::Send { bytes, .. } => {
                 self.listen(bytes);
                 None
@@ -138,7 +145,11 @@ fn leaks(metainfo: &Arc<Metainfo>) -> Leaks {
     let connection = session.allocate_connection();
     let mut watched =
         Watched { session, leaks: Leaks::default(), said: Deframer::new(), is_introduced: false };
-    let strangers = || Input::FoundPeers { torrent, peers: vec!["20.0.0.2:6881".parse().unwrap()] };
+    let strangers = || Input::FoundPeers {
+        torrent,
+        source: PeerSource::Dht,
+        peers: vec!["20.0.0.2:6881".parse().unwrap()],
+    };
     watched.input(Time::ZERO, Input::Timeout);
     watched.input(Time::ZERO, strangers());
     let address = "20.0.0.9:5000".parse().unwrap();
@@ -162,11 +173,14 @@ fn chatter(metainfo: &Metainfo) -> Vec<Bytes> {
     let ids = ExtensionIds { ut_metadata: Some(3), ut_pex: Some(4), ..ExtensionIds::default() };
     let introduction = ExtensionHandshake { ids, ..ExtensionHandshake::default() };
     let wish = MetadataMessage::Request { piece: 0 };
+    let gossip =
+        PexMessage { added: vec![("20.0.0.3:6881".parse().unwrap(), PexFlags::SEED)], dropped: vec![] };
     let messages = [
         Message::HaveNone,
         Message::Port(7000),
         Message::Extended { id: 0, payload: introduction.encode().into() },
         Message::Extended { id: 1, payload: wish.encode().into() },
+        Message::Extended { id: 2, payload: gossip.encode().into() },
     ];
     let encoded = messages.iter().map(|message| {
         let mut bytes = BytesMut::new();
@@ -188,6 +202,7 @@ fn a_public_one_is_heard_of_everywhere() {
         called_strangers: true,
         told_of_dht: true,
         passed_a_node_on: true,
+        believed_a_peer: true,
         offered_extensions: true,
         gave_metadata: true,
     };

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sprat_core::io::{AddMagnet, ConnectionId, DisconnectReason, Event as Happened, TrackerId};
+use sprat_core::peer_list::PeerSource;
 use sprat_core::storage::{StorageRequest, TorrentId};
 use sprat_core::time::Time;
 use sprat_core::{Input, Output};
@@ -370,6 +371,12 @@ impl Simulation {
             Output::Storage(request) => self.ask_disk(number, request),
             // Sessions of a simulation have no DHT.
             Output::FindPeers { .. } | Output::DhtNode { .. } => {}
+            Output::HeardOf { torrent, peers, .. } => {
+                if let Some(peer) = self.peers.get_mut(number.index()) {
+                    let found = Input::FoundPeers { torrent, source: PeerSource::Pex, peers };
+                    peer.session.handle_input(self.now, found);
+                }
+            }
             Output::Announce { torrent, tracker, url, request } => {
                 self.announce(number, torrent, tracker, &url, request);
             }

@@ -89,6 +89,10 @@ pub(crate) struct ClientArgs {
     #[arg(long)]
     pub(crate) allow_private: bool,
 
+    /// Do not tell peers of other peers, nor believe what they tell.
+    #[arg(long)]
+    pub(crate) no_pex: bool,
+
     /// Do not take part in the DHT: peers come from trackers and from --peer alone.
     #[arg(long)]
     pub(crate) no_dht: bool,

@@ -52,6 +52,7 @@ pub(crate) fn start(args: &ClientArgs, preallocate: bool) -> anyhow::Result<Clie
     };
     let mut session = Config { limits, connections_per_torrent: args.connections, ..Config::default() };
     session.choker.upload_limit = args.upload_limit;
+    session.pex = !args.no_pex;
     session.peer_list.allow_low_ports = args.allow_private;
     session.peer_list.trust_private = args.allow_private;
     let config = ClientConfig {

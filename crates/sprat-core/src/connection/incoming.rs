@@ -8,6 +8,7 @@ use sprat_wire::metainfo::Version;
 use sprat_wire::peer::extension::ExtensionHandshake;
 use sprat_wire::peer::message::{BlockRequest, HashRequest, Message};
 use sprat_wire::peer::metadata::MetadataMessage;
+use sprat_wire::peer::pex::PexMessage;
 
 use super::uploads::{QUEUE_LIMIT, Queued};
 use super::{Direction, Happening, OUR_IDS, PeerConnection};
@@ -272,6 +273,9 @@ impl PeerConnection {
 
 /// What it means depends on the ids that we have given out; others may be ignored (BEP 10).
 fn extension_message(id: u8, payload: &Bytes) -> Happening {
+    if Some(id) == OUR_IDS.ut_pex {
+        return PexMessage::decode(payload).map_or(Happening::Nothing, Happening::Exchange);
+    }
     if Some(id) != OUR_IDS.ut_metadata {
         return Happening::Nothing;
     }

@@ -235,7 +235,11 @@ impl Torrent {
     fn extension_handshake(&self, cx: &Context<'_>, address: SocketAddr) -> ExtensionHandshake {
         let public = !self.metainfo.info.private;
         ExtensionHandshake {
-            ids: ExtensionIds { ut_metadata: OUR_IDS.ut_metadata.filter(|_| public), ..OUR_IDS },
+            ids: ExtensionIds {
+                ut_metadata: OUR_IDS.ut_metadata.filter(|_| public),
+                ut_pex: OUR_IDS.ut_pex.filter(|_| public && cx.config.pex),
+                ..OUR_IDS
+            },
             metadata_size: u32::try_from(self.metainfo.info_bytes.len()).ok().filter(|_| public),
             client: Some(cx.config.client.clone()),
             port: Some(cx.config.listen_port).filter(|port| *port != 0),
@@ -352,6 +356,7 @@ impl Torrent {
             Happening::Extended { first, external_ip } if first => self.on_introduced(cx, id, external_ip),
             Happening::Extended { .. } => self.review(cx, id),
             Happening::DhtNode(port) => self.on_dht_node(cx, id, port),
+            Happening::Exchange(message) => self.on_pex(cx, id, &message),
             Happening::MetadataWanted(piece) => self.on_metadata_wanted(id, piece),
             Happening::HashesWanted(request) => self.on_hashes_wanted(cx, id, request),
             Happening::Hashes(request, hashes) => self.on_hashes(cx, id, request, &hashes),

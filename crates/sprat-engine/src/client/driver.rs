@@ -1,13 +1,14 @@
 //! The loop: outputs of the session are executed, what happens is handed in.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sprat_core::Session;
 use sprat_core::io::{AddMagnet, AddTorrent, ConnectionId, Event, Input, Output, TrackerId};
+use sprat_core::peer_list::PeerSource;
 use sprat_core::session::AddError;
 use sprat_core::storage::{StorageReply, TorrentId};
 use sprat_core::time::Time;
@@ -137,7 +138,7 @@ impl Shell {
                 _ = self.happened.recv_many(&mut happenings, BATCH) => {}
                 Some(announced) = self.announced.recv() => driver.on_announced(announced),
                 Some((torrent, peers)) = self.found.recv() => {
-                    driver.input(Input::FoundPeers { torrent, peers });
+                    driver.input(Input::FoundPeers { torrent, source: PeerSource::Dht, peers });
                 }
                 task = tasks.recv() => match task {
                     Some(task) => task(&mut driver),
@@ -207,6 +208,7 @@ impl Driver {
                     self.announce(torrent, tracker, &url, request);
                 }
                 Output::FindPeers { torrent, info_hash, seed } => self.find_peers(torrent, info_hash, seed),
+                Output::HeardOf { torrent, from, peers } => self.judge(torrent, from, peers),
                 Output::DhtNode { address } => self.on_dht_node(address),
                 Output::Event(event) => self.tell(event),
             }
@@ -295,6 +297,13 @@ impl Driver {
                 }
             }
         });
+    }
+
+    /// Whom a peer has told of may be called if the policy says so.
+    fn judge(&mut self, torrent: TorrentId, from: IpAddr, mut peers: Vec<SocketAddr>) {
+        peers.retain(|peer| self.policy.accepts_peer(*peer, Some(from)));
+        let now = self.now();
+        self.session.handle_input(now, Input::FoundPeers { torrent, source: PeerSource::Pex, peers });
     }
 
     fn on_dht_node(&self, address: SocketAddr) {
