@@ -23,12 +23,13 @@ use crate::io::{ConnectionId, DisconnectReason};
 use crate::rate::{CHOKE_WINDOW, RateMeter};
 use crate::storage::ReadToken;
 use crate::time::Time;
-use crate::torrent::pex::Exchange;
 
+mod exchange;
 mod incoming;
 mod requests;
 mod uploads;
 
+use exchange::Exchange;
 use requests::Requests;
 use uploads::{READ_LENGTH, Uploads};
 

@@ -39,7 +39,7 @@ use crate::time::Time;
 
 mod download;
 mod lifecycle;
-pub(crate) mod pex;
+mod pex;
 mod status;
 mod swarm;
 mod upload;
