@@ -44,6 +44,8 @@ pub struct ClientConfig {
     pub policy: Arc<AddressPolicy>,
     /// The DHT node to take part with, if any. Its port becomes that of the listeners if that is free and its own is 0.
     pub dht: Option<DhtConfig>,
+    /// Announce public torrents on the local network, and hear of those of others (BEP 14).
+    pub lsd: bool,
     /// What everything random follows from; `None` asks the operating system.
     pub seed: Option<u64>,
 }

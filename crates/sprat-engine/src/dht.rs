@@ -38,6 +38,9 @@ const RESOLVE_AGAIN: Duration = Duration::from_secs(60);
 /// Datagrams taken in one after the other before anything else is looked at.
 const BATCH: usize = 32;
 
+/// Questions that wait for the node to know somebody.
+const MOST_EARLY: usize = 10_000;
+
 /// What the kernel is asked to hold of incoming datagrams while this thread is busy.
 const RECEIVE_BUFFER: usize = 512 * 1024;
 
@@ -110,6 +113,7 @@ impl Dht {
             v4,
             v6,
             operations: BTreeMap::new(),
+            early: Vec::new(),
             trusted: BTreeSet::new(),
             policy: config.policy,
             state_file: config.state_file,
@@ -226,6 +230,8 @@ struct Driver {
     v4: Option<UdpSocket>,
     v6: Option<UdpSocket>,
     operations: BTreeMap<OperationId, mpsc::UnboundedSender<Event>>,
+    /// What was asked before the node knew anybody.
+    early: Vec<(Operation, mpsc::UnboundedSender<Event>)>,
     /// Addresses that the user has named.
     trusted: BTreeSet<IpAddr>,
     policy: Arc<AddressPolicy>,
@@ -281,6 +287,9 @@ impl Driver {
     }
 
     fn drain(&mut self) {
+        if !self.early.is_empty() {
+            self.start_early();
+        }
         while let Some(output) = self.node.poll_output() {
             match output {
                 Output::Send { to, datagram } => self.send(to, &datagram),
@@ -299,11 +308,28 @@ impl Driver {
     }
 
     fn start(&mut self, operation: Operation) -> Result<mpsc::UnboundedReceiver<Event>, Unavailable> {
-        let now = self.now();
-        let id = self.node.start(now, operation).map_err(|_| Unavailable)?;
+        if self.early.len() >= MOST_EARLY {
+            return Err(Unavailable);
+        }
         let (events, receiver) = mpsc::unbounded_channel();
-        self.operations.insert(id, events);
+        self.early.push((operation, events));
+        self.start_early();
         Ok(receiver)
+    }
+
+    /// A question asked before the node knows anybody would be answered with nothing, so it waits.
+    fn start_early(&mut self) {
+        let statistics = self.node.statistics();
+        if statistics.v4_contacts + statistics.v6_contacts == 0 {
+            return;
+        }
+        for (operation, events) in std::mem::take(&mut self.early) {
+            let now = self.now();
+            // A node that has too much to do drops the question, and whoever asked sees the end of the answer.
+            if let Ok(id) = self.node.start(now, operation) {
+                self.operations.insert(id, events);
+            }
+        }
     }
 
     fn tell(&mut self, event: Event) {

@@ -8,6 +8,7 @@ pub mod dht;
 mod hashing;
 pub mod http;
 pub mod listen;
+pub mod lsd;
 pub mod originals;
 pub mod resolve;
 pub mod storage;

@@ -21,6 +21,7 @@ pub mod bencode;
 pub mod compact;
 pub mod hash;
 pub mod krpc;
+pub mod lsd;
 pub mod magnet;
 pub mod merkle;
 pub mod metainfo;

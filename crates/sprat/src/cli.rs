@@ -93,6 +93,10 @@ pub(crate) struct ClientArgs {
     #[arg(long)]
     pub(crate) no_pex: bool,
 
+    /// Do not announce torrents on the local network, nor look there for others.
+    #[arg(long)]
+    pub(crate) no_lsd: bool,
+
     /// Do not take part in the DHT: peers come from trackers and from --peer alone.
     #[arg(long)]
     pub(crate) no_dht: bool,
@@ -169,8 +173,8 @@ pub(crate) struct ShareArgs {
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) embedded_tracker: Option<SocketAddr>,
 
-    /// Run no tracker: peers find each other in the DHT.
-    #[arg(long, conflicts_with_all = ["embedded_tracker", "no_dht"])]
+    /// Run no tracker: peers find each other in the DHT, or on the local network.
+    #[arg(long, conflicts_with = "embedded_tracker")]
     pub(crate) no_tracker: bool,
 
     /// How the torrent is made.

@@ -65,6 +65,7 @@ pub(crate) fn start(args: &ClientArgs, preallocate: bool) -> anyhow::Result<Clie
         },
         policy: policy(args),
         dht: (!args.no_dht).then(|| dht_config(args)),
+        lsd: !args.no_lsd && !args.loopback,
         seed: None,
     };
     match Client::start(config.clone()) {

@@ -19,7 +19,7 @@ pub(crate) async fn wish(magnet: &Magnet, args: &GetArgs, output: Output) -> any
     let mut peers = args.client.peers.clone();
     peers.extend(resolved(magnet, args, output).await);
     let trackerless = magnet.trackers.is_empty() && args.client.trackers.is_empty();
-    if args.client.no_dht && trackerless && peers.is_empty() {
+    if args.client.no_dht && args.client.no_lsd && trackerless && peers.is_empty() {
         return fail(
             Failure::Torrent,
             "the link names neither trackers nor peers: please add --tracker or --peer, or leave out --no-dht",

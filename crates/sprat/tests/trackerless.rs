@@ -101,6 +101,19 @@ impl Machine {
         node
     }
 
+    /// Waits until a newcomer who knows this node alone gets to know several others by it: nodes take newcomers into
+    /// their tables one by one, every two seconds or so, and a network without its first node is as good as its tables.
+    fn waits_for_others_behind(&self, node: &str) {
+        for _ in 0..60 {
+            let mut question = self.sprat(&["dht", "--node", node, "--allow-private", "stat"]);
+            let contacts = question.wait_for(|event| event["v4_contacts"].as_u64());
+            if contacts >= 6 {
+                return;
+            }
+        }
+        panic!("the nodes do not get to know each other");
+    }
+
     fn client(&self, home: &Path, node: &str, arguments: &[&str]) -> Sprat {
         let state = home.join(format!("{}.state", self.name));
         let shared =
@@ -181,12 +194,36 @@ fn a_magnet_link_is_enough_and_so_is_any_node() {
         );
     }
 
+    let late = network.add().unwrap();
+    late.waits_for_others_behind(&machines[7].node());
     // The first node is gone, and so is the publisher; whoever comes now knows any other node.
     drop(first_node);
     drop(seeder);
-    let late = network.add().unwrap();
     let mut client = fetch(&late, &machines[7].node());
     client.finishes();
     assert!(fs::read(path(&late.name).join("file")).unwrap() == content);
     drop((running, nodes));
+}
+
+#[test]
+fn on_the_local_network_nobody_has_to_be_known() {
+    let mut network = match Network::new() {
+        Ok(network) => network,
+        Err(reason) => return eprintln!("skipped: {reason}"),
+    };
+    let home = tempfile::tempdir().unwrap();
+    let content = vec![7; 300_000];
+    fs::write(home.path().join("file"), &content).unwrap();
+    let (publisher, other) = (network.add().unwrap(), network.add().unwrap());
+    let path = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
+    let (file, states) = (path("file"), [path("publisher.state"), path("other.state")]);
+    let alone = ["--no-dht", "--no-pex", "--port", PORT, "--state-dir"];
+    let mut seeder =
+        publisher.sprat(&[&["share", &file, "--no-tracker"][..], &alone, &[&states[0]]].concat());
+    let hash = seeder.wait_for(|event| event["info_hash_v1"].as_str().map(str::to_owned));
+    seeder.finishes();
+    let (magnet, copy) = (format!("magnet:?xt=urn:btih:{hash}"), path("copy"));
+    let mut client = other.sprat(&[&["get", &magnet, "--dir", &copy][..], &alone, &[&states[1]]].concat());
+    client.finishes();
+    assert!(fs::read(Path::new(&copy).join("file")).unwrap() == content, "another file");
 }

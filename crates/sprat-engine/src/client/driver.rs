@@ -24,6 +24,7 @@ use crate::address_policy::{AddressPolicy, Origin};
 use crate::announce::{AnnounceClient, AnnounceConfig};
 use crate::dht::Dht;
 use crate::listen::Listeners;
+use crate::lsd::{self, LocalDiscovery, Neighbour};
 use crate::storage::Storage;
 
 /// Happenings of sockets that may wait for the session. Readers wait when there are more: what is not read stays
@@ -46,6 +47,8 @@ pub(super) struct Driver {
     dht: Option<Dht>,
     policy: Arc<AddressPolicy>,
     found: mpsc::UnboundedSender<Found>,
+    local: Option<LocalDiscovery>,
+    next_local_announce: Instant,
     connections: BTreeMap<ConnectionId, Connection>,
     /// Trackers that the user named rather than the torrent.
     user_trackers: BTreeMap<TorrentId, BTreeSet<String>>,
@@ -80,6 +83,7 @@ pub(super) struct Shell {
     storage: mpsc::UnboundedReceiver<StorageReply>,
     announced: mpsc::UnboundedReceiver<Announced>,
     found: mpsc::UnboundedReceiver<Found>,
+    neighbours: mpsc::UnboundedReceiver<Neighbour>,
 }
 
 impl Shell {
@@ -94,6 +98,12 @@ impl Shell {
         let (stored, storage_replies) = mpsc::unbounded_channel();
         let (announced, announce_results) = mpsc::unbounded_channel();
         let (found, finds) = mpsc::unbounded_channel();
+        let (heard, neighbours) = mpsc::unbounded_channel();
+        let listening = listeners.as_ref().map(|listeners| listeners.port).filter(|_| config.lsd);
+        let local = listening.and_then(|port| {
+            let started = LocalDiscovery::start(port, heard);
+            started.inspect_err(|error| tracing::info!(%error, "no local discovery")).ok()
+        });
         config.session.dht_port = dht.as_ref().map_or(0, Dht::port);
         config.session.listen_port = listeners.as_ref().map_or(0, |listeners| listeners.port);
         if let Some(listeners) = listeners {
@@ -109,6 +119,8 @@ impl Shell {
             dht,
             policy: config.policy,
             found,
+            local,
+            next_local_announce: Instant::now(),
             connections: BTreeMap::new(),
             user_trackers: BTreeMap::new(),
             happened,
@@ -122,6 +134,7 @@ impl Shell {
             storage: storage_replies,
             announced: announce_results,
             found: finds,
+            neighbours,
         };
         (driver, shell)
     }
@@ -140,6 +153,7 @@ impl Shell {
                 Some((torrent, peers)) = self.found.recv() => {
                     driver.input(Input::FoundPeers { torrent, source: PeerSource::Dht, peers });
                 }
+                Some(neighbour) = self.neighbours.recv() => driver.on_neighbour(&neighbour),
                 task = tasks.recv() => match task {
                     Some(task) => task(&mut driver),
                     None => break,
@@ -173,7 +187,10 @@ impl Driver {
         const IDLE: Duration = Duration::from_secs(3600);
         let idle = self.epoch.elapsed() + IDLE;
         let session = self.session.poll_timeout().map_or(idle, |at| at.since(Time::ZERO).min(idle));
-        let at = self.epoch + session;
+        let mut at = self.epoch + session;
+        if self.local.is_some() {
+            at = at.min(self.next_local_announce);
+        }
         self.shutdown.as_ref().map_or(at, |shutdown| at.min(shutdown.deadline))
     }
 
@@ -181,6 +198,9 @@ impl Driver {
         let now = self.now();
         if self.session.poll_timeout().is_some_and(|at| at <= now) {
             self.session.handle_input(now, Input::Timeout);
+        }
+        if self.local.is_some() && self.next_local_announce <= Instant::now() {
+            self.announce_locally();
         }
     }
 
@@ -312,6 +332,43 @@ impl Driver {
         }
     }
 
+    // The local network.
+
+    /// What everybody may hear of, by the names under which it is known (BEP 27: not private torrents).
+    fn public_swarms(&self) -> impl Iterator<Item = (TorrentId, InfoHash)> + '_ {
+        let torrents = self.session.torrents().filter(|torrent| !torrent.metainfo().info.private);
+        let torrents = torrents.map(|torrent| (torrent.id(), torrent.metainfo().info_hashes));
+        let seekers = self.session.seekers().map(|seeker| (seeker.id(), *seeker.info_hashes()));
+        torrents.chain(seekers).flat_map(|(id, hashes)| hashes.on_the_wire().map(move |hash| (id, hash)))
+    }
+
+    fn announce_locally(&mut self) {
+        self.next_local_announce = Instant::now() + lsd::INTERVAL;
+        let hashes: Vec<InfoHash> = self.public_swarms().map(|(_, hash)| hash).collect();
+        if let Some(local) = &self.local {
+            local.announce(&hashes);
+        }
+    }
+
+    /// The next announcement comes soon; several new torrents share it.
+    fn announce_locally_soon(&mut self) {
+        /// Long enough for a list of torrents that a user adds at once.
+        const SOON: Duration = Duration::from_millis(500);
+        self.next_local_announce = self.next_local_announce.min(Instant::now() + SOON);
+    }
+
+    fn on_neighbour(&mut self, neighbour: &Neighbour) {
+        let shared: BTreeSet<TorrentId> = self
+            .public_swarms()
+            .filter(|(_, hash)| neighbour.info_hashes.contains(hash))
+            .map(|(torrent, _)| torrent)
+            .collect();
+        for torrent in shared {
+            let peers = vec![neighbour.address];
+            self.input(Input::FoundPeers { torrent, source: PeerSource::Lsd, peers });
+        }
+    }
+
     // Tasks of the user.
 
     pub(super) fn add(&mut self, add: AddTorrent, directory: PathBuf) -> Result<TorrentId, AddError> {
@@ -319,6 +376,7 @@ impl Driver {
         let now = self.now();
         let metainfo = Arc::clone(&add.metainfo);
         let id = self.session.add(now, add)?;
+        self.announce_locally_soon();
         if let Some(dht) = self.dht.as_ref().filter(|_| !metainfo.info.private && !metainfo.nodes.is_empty())
         {
             dht.add_nodes(metainfo.nodes.clone(), Arc::clone(&self.policy));
@@ -333,6 +391,7 @@ impl Driver {
         let user_trackers = add.extra_trackers.iter().flatten().cloned().collect();
         let now = self.now();
         let id = self.session.add_magnet(now, add)?;
+        self.announce_locally_soon();
         self.storage.place(id, directory);
         self.user_trackers.insert(id, user_trackers);
         Ok(id)

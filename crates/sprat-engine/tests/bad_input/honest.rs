@@ -157,6 +157,7 @@ fn client(seed: u64) -> (Client, Receiver<Event>) {
         storage: StorageConfig { workers: 1, ..StorageConfig::default() },
         policy: Arc::new(AddressPolicy::permissive()),
         dht: None,
+        lsd: false,
         seed: Some(seed),
     })
     .unwrap();

@@ -104,6 +104,7 @@ impl Swarm {
             storage: StorageConfig { workers: 1, ..StorageConfig::default() },
             policy: Arc::new(AddressPolicy::permissive()),
             dht: None,
+            lsd: false,
             seed: None,
         })?;
         let add = AddTorrent {

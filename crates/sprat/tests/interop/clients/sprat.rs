@@ -83,10 +83,10 @@ impl Client for Sprat {
             .arg(job.port.to_string())
             .arg("--state-dir")
             .arg(job.state)
-            .arg("--allow-private");
+            .args(["--allow-private", "--no-lsd"]);
         match job.dht_node {
             Some(node) => command.args(["--loopback", "--dht-node", &node.to_string()]),
-            None => command.arg("--no-dht"),
+            None => command.args(["--no-dht"]),
         };
         for peer in job.peers {
             command.arg("--peer").arg(peer.to_string());
