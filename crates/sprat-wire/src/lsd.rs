@@ -15,7 +15,7 @@ pub const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff15, 0, 0, 0, 0, 0, 0xefc0, 0x98
 /// The UDP port of both groups.
 pub const PORT: u16 = 6771;
 
-/// Info-hashes in one datagram that we send: "should not exceed 1400 bytes" (BEP 14), at 51 bytes each.
+/// Info-hashes in one datagram that we send: "should not exceed 1400 bytes" (BEP 14), at 52 bytes each.
 pub const MOST_SENT: usize = 20;
 
 /// Bytes of the longest datagram that is read.

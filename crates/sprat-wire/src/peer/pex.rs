@@ -97,10 +97,14 @@ impl PexMessage {
         let dict = document.as_dict().ok_or(PexError::NotDictionary)?;
         let mut message = Self::default();
         for (family, [added, flags, dropped]) in KEYS {
-            let list = |key| compact::decode(family, dict.bytes(key).unwrap_or_default()).take(MOST_READ);
-            let flags = dict.bytes(flags).unwrap_or_default().iter().copied().chain(std::iter::repeat(0));
-            message.added.extend(list(added).zip(flags.map(PexFlags)));
-            message.dropped.extend(list(dropped));
+            let list = |key| dict.bytes(key).unwrap_or_default();
+            let flags = list(flags).iter().copied().chain(std::iter::repeat(0)).map(PexFlags);
+            // Entry by entry: flags belong to a place in the list, and unusable entries have a place too.
+            let added = list(added).chunks_exact(family.entry_length()).zip(flags);
+            let added =
+                added.filter_map(|(entry, flags)| Some((compact::decode(family, entry).next()?, flags)));
+            message.added.extend(added.take(MOST_READ));
+            message.dropped.extend(compact::decode(family, list(dropped)).take(MOST_READ));
         }
         Ok(message)
     }
@@ -167,6 +171,19 @@ mod tests {
         let read = PexMessage::decode(&out.finish()).unwrap();
         assert_eq!(read.added.len(), MOST_READ);
         assert!(read.added.iter().all(|(_, flags)| *flags == PexFlags::default()));
+    }
+
+    #[test]
+    fn an_unusable_entry_keeps_its_flags_to_itself() {
+        let mut out = Encoder::new();
+        out.begin_dict()
+            .key("added")
+            .bytes([1, 2, 3, 4, 0, 0, 5, 6, 7, 8, 0, 9])
+            .key("added.f")
+            .bytes([2, 16])
+            .end();
+        let read = PexMessage::decode(&out.finish()).unwrap();
+        assert_eq!(read.added, [("5.6.7.8:9".parse().unwrap(), PexFlags::REACHABLE)]);
     }
 
     #[test]
