@@ -6,17 +6,20 @@
 #![allow(clippy::expect_used, reason = "to fail loudly is what a target is for")]
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
 use bytes::{Bytes, BytesMut};
 use sprat_wire::bencode::{Document, Encoder, Limits, Value};
 use sprat_wire::compact::Family;
 use sprat_wire::krpc;
+use sprat_wire::lsd::{self, LocalAnnounce};
 use sprat_wire::magnet::Magnet;
 use sprat_wire::metainfo::Metainfo;
 use sprat_wire::peer::deframer::{Deframer, FrameError, MessageLimits};
 use sprat_wire::peer::extension::ExtensionHandshake;
 use sprat_wire::peer::handshake::{Handshake, HandshakeError};
 use sprat_wire::peer::message::Message;
+use sprat_wire::peer::pex::{self, PexFlags, PexMessage};
 use sprat_wire::tracker::{http, udp};
 
 /// A target's name, and what it does with its input.
@@ -26,9 +29,11 @@ pub(crate) type Target = (&'static str, fn(&[u8]));
 pub(crate) const TARGETS: &[Target] = &[
     ("bencode", bencode),
     ("krpc", krpc),
+    ("lsd", lsd),
     ("magnet", magnet),
     ("metainfo", metainfo),
     ("peer_stream", peer_stream),
+    ("pex", pex),
     ("tracker_http", tracker_http),
     ("tracker_udp", tracker_udp),
 ];
@@ -81,6 +86,28 @@ fn krpc(data: &[u8]) {
         assert!(response.token.as_ref().is_none_or(|token| token.len() <= krpc::MAX_TOKEN));
     }
     assert_eq!(krpc::Message::decode(&message.encode()), Ok(message));
+}
+
+fn lsd(data: &[u8]) {
+    let Ok(announce) = LocalAnnounce::decode(data) else { return };
+    assert!(data.len() <= lsd::MAX_DATAGRAM);
+    assert!(announce.port != 0 && !announce.info_hashes.is_empty());
+    // No header with 40 digits is shorter than this.
+    assert!(announce.info_hashes.len() * ("Infohash:\r\n".len() + 40) <= data.len());
+    let sent = announce.info_hashes.iter().take(lsd::MOST_SENT).copied().collect();
+    for group in [SocketAddr::from((lsd::GROUP_V4, lsd::PORT)), SocketAddr::from((lsd::GROUP_V6, lsd::PORT))]
+    {
+        let again = announce.encode(&group.to_string());
+        assert!(again.len() <= 1400, "{} bytes, more than BEP 14 allows", again.len());
+        let read = LocalAnnounce::decode(again.as_bytes()).expect("our own announcement is one");
+        assert_eq!(read, LocalAnnounce { info_hashes: Vec::clone(&sent), ..announce.clone() });
+        // The name of a header may be written in any case; a value is not touched.
+        let lines = again.split("\r\n").map(|line| match line.split_once(':') {
+            Some((name, value)) => format!("{}:{value}", name.to_ascii_uppercase()),
+            None => line.to_owned(),
+        });
+        assert_eq!(LocalAnnounce::decode(lines.collect::<Vec<_>>().join("\r\n").as_bytes()), Ok(read));
+    }
 }
 
 fn magnet(data: &[u8]) {
@@ -150,6 +177,51 @@ fn extension_handshake(payload: &[u8]) {
     if let Ok(handshake) = ExtensionHandshake::decode(payload) {
         assert_eq!(ExtensionHandshake::decode(&handshake.encode()), Ok(handshake));
     }
+}
+
+fn pex(data: &[u8]) {
+    let Ok(message) = PexMessage::decode(data) else { return };
+    for family in [Family::V4, Family::V6] {
+        // IPv4 in disguise is IPv4, and comes from either list.
+        let most = pex::MOST_READ * if family == Family::V4 { 2 } else { 1 };
+        assert!(message.added.iter().filter(|(peer, _)| Family::of(*peer) == family).count() <= most);
+        assert!(message.dropped.iter().filter(|peer| Family::of(**peer) == family).count() <= most);
+    }
+    let peers = message.added.iter().map(|(peer, _)| peer).chain(&message.dropped);
+    assert!(peers.clone().all(|peer| peer.port() != 0 && peer.ip() == peer.ip().to_canonical()));
+    assert_eq!(message.is_empty(), peers.count() == 0);
+    assert_eq!(message.added, added_one_by_one(data));
+
+    let mut sent = PexMessage::default();
+    for family in [Family::V4, Family::V6] {
+        let added = message.added.iter().filter(|(peer, _)| Family::of(*peer) == family);
+        let dropped = message.dropped.iter().filter(|peer| Family::of(**peer) == family);
+        sent.added.extend(added.take(pex::MOST_SENT));
+        sent.dropped.extend(dropped.take(pex::MOST_SENT));
+    }
+    let again = message.encode();
+    assert_eq!(PexMessage::decode(&again), Ok(sent));
+    let document = Document::decode(&again, Limits::EXTENSION).expect("our own message is one value");
+    assert_eq!(document.root().check_canonical(), Ok(()));
+}
+
+/// What is read of the added peers when each is in a message of its own, with the flag that stands at its place.
+fn added_one_by_one(data: &[u8]) -> Vec<(SocketAddr, PexFlags)> {
+    let (document, _) = Document::decode_prefix(data, Limits::EXTENSION).expect("it was read before");
+    let dict = document.as_dict().expect("it was read before");
+    let mut all = Vec::new();
+    for (list, flags, family) in [("added", "added.f", Family::V4), ("added6", "added6.f", Family::V6)] {
+        let entries = dict.bytes(list).unwrap_or_default().chunks_exact(family.entry_length());
+        let flags = dict.bytes(flags).unwrap_or_default();
+        let read = entries.enumerate().flat_map(|(at, entry)| {
+            let mut alone = Encoder::new();
+            alone.begin_dict().key(list).bytes(entry);
+            alone.key(format!("{list}.f")).bytes(flags.get(at..=at).unwrap_or_default()).end();
+            PexMessage::decode(&alone.finish()).expect("a message with one peer").added
+        });
+        all.extend(read.take(pex::MOST_READ));
+    }
+    all
 }
 
 type Read = (Result<Option<Handshake>, HandshakeError>, Vec<Message>, Option<FrameError>);

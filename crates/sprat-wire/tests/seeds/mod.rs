@@ -1,18 +1,23 @@
 //! Inputs from which a fuzzer starts: one of each kind, mostly valid.
 
+use std::net::SocketAddr;
+
 use bytes::{Bytes, BytesMut};
+use sprat_wire::bencode::Encoder;
 use sprat_wire::compact::Family;
 use sprat_wire::hash::{InfoHash, PeerId, Sha1Hash, Sha256Hash};
 use sprat_wire::krpc::{
     Body, Contact, ErrorReply, Message as Krpc, MutablePut, NodeId, Query, Request, Response, Samples,
     ScrapeFilters, TransactionId, Want, error_code,
 };
+use sprat_wire::lsd::{self, LocalAnnounce};
 use sprat_wire::merkle::FileHasher;
 use sprat_wire::metainfo::build::{Builder, Description, Hashes, SourceFile, Stretch};
 use sprat_wire::metainfo::{Attributes, Version};
 use sprat_wire::peer::extension::{ExtensionHandshake, ExtensionIds};
 use sprat_wire::peer::handshake::{Handshake, Reserved};
 use sprat_wire::peer::message::{BlockRequest, HashRequest, Message};
+use sprat_wire::peer::pex::{self, PexFlags, PexMessage};
 use sprat_wire::tracker::http::{self, Failure, Retry};
 use sprat_wire::tracker::udp;
 use sprat_wire::tracker::{AnnounceEvent, AnnounceRequest, AnnounceResponse, ScrapeEntry};
@@ -25,9 +30,11 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<Seed>)> {
     vec![
         ("bencode", bencode()),
         ("krpc", krpc()),
+        ("lsd", lsd()),
         ("magnet", magnet()),
         ("metainfo", metainfo()),
         ("peer_stream", peer_stream()),
+        ("pex", pex()),
         ("tracker_http", tracker_http()),
         ("tracker_udp", tracker_udp()),
     ]
@@ -123,6 +130,30 @@ fn krpc() -> Vec<Seed> {
             }),
         ),
         ("error", message(Body::Error(ErrorReply { code: error_code::PROTOCOL, text: "bad token".into() }))),
+    ]
+}
+
+fn lsd() -> Vec<Seed> {
+    let announce = |torrents: usize, cookie: Option<&str>| {
+        let info_hashes =
+            (0..torrents).map(|torrent| InfoHash([u8::try_from(torrent).unwrap(); 20])).collect();
+        LocalAnnounce { port: 6881, info_hashes, cookie: cookie.map(str::to_owned) }
+    };
+    let host = SocketAddr::from((lsd::GROUP_V4, lsd::PORT)).to_string();
+    let one = announce(1, Some("sprat")).encode(&host);
+    let too_many: String = (1..=39).map(|torrent| format!("\r\nInfohash:{torrent:040x}")).collect();
+    vec![
+        ("one_torrent", one.clone().into()),
+        ("full", announce(lsd::MOST_SENT, Some("sprat")).encode(&host).into()),
+        ("more_than_is_sent", format!("BT-SEARCH * HTTP/1.1\r\nPort:1{too_many}").into()),
+        ("without_cookie", announce(1, None).encode(&host).into()),
+        ("other_case_and_unknown_headers", one.to_uppercase().replace("HOST", "x-unknown").into()),
+        ("headers_twice", one.replace("\r\n\r\n", "\r\nPort: 0\r\nPort: 7\r\ncookie: \tb \r\n").into()),
+        ("long_cookie", one.replace("sprat", &"\u{e9}".repeat(33)).into()),
+        ("no_port", one.replace("6881", "65536").into()),
+        ("no_info_hash", one.replace("Infohash: 00", "Infohash: 0g").into()),
+        ("lines_end_otherwise", one.replace("\r\n", "\n").into()),
+        ("other_search", one.replace("BT-SEARCH", "M-SEARCH").into()),
     ]
 }
 
@@ -263,6 +294,41 @@ fn peer_stream() -> Vec<Seed> {
         ("hostile_length", b"\x03\x00\xff\xff\xff\xff\x05".to_vec()),
         ("other_protocol", b"\x00\x05\x13BitTorrent protocoL".to_vec()),
         ("extension_handshake", [&[0, 0], &extension.encode()[..]].concat()),
+    ]
+}
+
+fn pex() -> Vec<Seed> {
+    let v4 = |number: usize| SocketAddr::from(([192, 0, 2, 1], u16::try_from(number).unwrap()));
+    let v6 =
+        |number: usize| SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], u16::try_from(number).unwrap()));
+    let flags = PexFlags::SEED.and(PexFlags::REACHABLE);
+    let both = |length: usize| PexMessage {
+        added: (1..=length).flat_map(|number| [(v4(number), flags), (v6(number), PexFlags::UTP)]).collect(),
+        dropped: (1..=length).flat_map(|number| [v4(number + length), v6(number + length)]).collect(),
+    };
+    let lists = |lists: &[(&str, &[u8])]| {
+        let mut out = Encoder::new();
+        out.begin_dict();
+        for (name, list) in lists {
+            out.key(name).bytes(list);
+        }
+        out.end();
+        out.finish()
+    };
+    let no_port = b"\x01\x02\x03\x04\0\0\x05\x06\x07\x08\0\x09";
+    let mapped = b"\0\0\0\0\0\0\0\0\0\0\xff\xff\x01\x02\x03\x04\x1a\xe1";
+    vec![
+        ("nothing_new", PexMessage::default().encode()),
+        ("both_families", both(2).encode()),
+        ("full", both(pex::MOST_SENT).encode()),
+        ("more_than_is_read", lists(&[("added", &b"\x01\x02\x03\x04\0\x05".repeat(pex::MOST_READ + 1))])),
+        ("fewer_flags", lists(&[("added", &b"\x01\x02\x03\x04\0\x05".repeat(3)), ("added.f", b"\x02")])),
+        ("no_port", lists(&[("added", no_port), ("added.f", b"\x02\x10"), ("dropped", no_port)])),
+        ("mapped", lists(&[("added6", mapped), ("added6.f", b"\x10"), ("dropped6", mapped)])),
+        ("cut_off", lists(&[("added", b"\x01\x02\x03\x04\0\x05\x06"), ("added.f", b"\x01\x02\x03")])),
+        ("wrong_types", b"d5:addedi1e7:added.fle7:droppeddee".to_vec()),
+        ("trailing", [&both(1).encode()[..], b"\0\0"].concat()),
+        ("no_dictionary", b"l5:addede".to_vec()),
     ]
 }
 
