@@ -1,6 +1,12 @@
 //! What a node is told once.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use crate::table::FRESH;
+
+/// How long a contact of a read-only node may be silent: it recommends nobody, and every datagram counts.
+const READER_PATIENCE: Duration = Duration::from_secs(45 * 60);
 
 /// How a [`Node`](crate::Node) behaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +25,13 @@ pub struct NodeConfig {
     pub reply_bytes_per_second: u32,
     /// How we call ourselves to others (BEP 5, `v`).
     pub version: [u8; 4],
+}
+
+impl NodeConfig {
+    /// How long a contact may be silent before it is asked whether it is still there.
+    pub(crate) const fn patience(&self) -> Duration {
+        if self.read_only { READER_PATIENCE } else { FRESH }
+    }
 }
 
 impl Default for NodeConfig {

@@ -12,7 +12,7 @@ use crate::external::Votes;
 use crate::lookup::Lookup;
 use crate::network_size::{NetworkSize, Region};
 use crate::node_id;
-use crate::table::{BUCKET, Table};
+use crate::table::{BUCKET, HASTE, Table};
 use crate::time::Time;
 
 /// Addresses that wait to be asked whether there is a node.
@@ -42,8 +42,12 @@ pub(crate) struct Net {
     pub(crate) remembered: VecDeque<Contact>,
     /// Somebody may be there; it is asked when there is time.
     pub(crate) to_verify: VecDeque<SocketAddr>,
+    /// When the next of them is asked.
+    pub(crate) next_verify: Time,
+    /// No contact has to be asked earlier than this whether it is still there.
+    pub(crate) next_check: Time,
     /// When a query of ours was last answered.
-    pub(crate) heard: Option<Time>,
+    last_heard: Option<Time>,
     /// When to look for our own place next, and how long to wait after that.
     pub(crate) next_entry: Time,
     pub(crate) entry_pause: Duration,
@@ -63,7 +67,9 @@ impl Net {
             entrances: Vec::new(),
             remembered: VecDeque::new(),
             to_verify: VecDeque::new(),
-            heard: None,
+            next_verify: Time::ZERO,
+            next_check: Time::NEVER,
+            last_heard: None,
             next_entry: Time::ZERO,
             entry_pause: Duration::ZERO,
             is_entering: false,
@@ -92,9 +98,14 @@ impl Net {
         self.remembered.push_back(contact);
     }
 
-    /// Whoever comes when the queue is full has to come again.
+    /// Whether [`verify_later`](Self::verify_later) would have an effect. Whoever comes when the queue is full has to
+    /// come again.
+    pub(crate) fn can_verify(&self, address: SocketAddr) -> bool {
+        self.to_verify.len() < MAX_TO_VERIFY && !self.to_verify.contains(&address)
+    }
+
     pub(crate) fn verify_later(&mut self, address: SocketAddr) {
-        if self.to_verify.len() < MAX_TO_VERIFY && !self.to_verify.contains(&address) {
+        if self.can_verify(address) {
             self.to_verify.push_back(address);
         }
     }
@@ -124,11 +135,28 @@ impl Net {
         self.size.region(self.own(), neighbours.into_iter().map(|entry| entry.contact().id))
     }
 
+    /// When something is to be done for the table.
+    pub(crate) fn next_upkeep(&self) -> Time {
+        let verify = if self.to_verify.is_empty() { Time::NEVER } else { self.next_verify };
+        let entry = if self.is_entering { Time::NEVER } else { self.next_entry };
+        verify.min(entry).min(self.next_check)
+    }
+
+    /// A query was answered.
+    pub(crate) fn heard(&mut self, now: Time, contact: Contact, rtt: Duration, patience: Duration) {
+        self.last_heard = Some(now);
+        if self.table.heard(now, contact, rtt) {
+            self.next_check = self.next_check.min(now + patience);
+        }
+    }
+
     /// A query was not answered. When nobody answers, it is probably us.
-    pub(crate) fn failed(&mut self, now: Time, contact: &Contact) {
-        if self.heard.is_some_and(|heard| now.since(heard) < OFFLINE)
-            && let Some(lost) = self.table.failed(contact)
-        {
+    pub(crate) fn failed(&mut self, now: Time, contact: &Contact, patience: Duration) {
+        if self.last_heard.is_none_or(|heard| now.since(heard) >= OFFLINE) {
+            return;
+        }
+        self.next_check = self.next_check.min(now + patience / HASTE);
+        if let Some(lost) = self.table.failed(contact) {
             self.remember(lost);
         }
     }

@@ -44,7 +44,6 @@ pub struct Node {
     waiting: VecDeque<OperationId>,
     next_operation: u64,
     server: Server,
-    next_tick: Time,
     outputs: VecDeque<Output>,
 }
 
@@ -114,7 +113,6 @@ impl Node {
             operations: BTreeMap::new(),
             waiting: VecDeque::new(),
             next_operation: 0,
-            next_tick: Time::ZERO,
             outputs: VecDeque::new(),
         }
     }
@@ -167,8 +165,8 @@ impl Node {
     #[must_use]
     pub fn poll_timeout(&self) -> Time {
         let patience = self.operations.values().filter_map(|running| running.patience()).min();
-        let next = self.transactions.next_timeout().into_iter().chain(patience).min();
-        next.map_or(self.next_tick, |next| next.min(self.next_tick))
+        let next = self.transactions.next_timeout().into_iter().chain(patience);
+        next.fold(self.next_upkeep(), Time::min)
     }
 
     /// Our id in a family.
@@ -246,14 +244,14 @@ impl Node {
     ) {
         let from = Contact { id: response.id, address: pending.to };
         let rtt = now.since(pending.sent);
+        let patience = self.config.patience();
         let Some(net) = self.net_mut(Family::of(from.address)) else { return };
         if from.id == net.own() {
             // Our own words come back, or somebody wants to be us.
             self.lost(now, pending);
             return;
         }
-        net.heard = Some(now);
-        net.table.heard(now, from, rtt);
+        net.heard(now, from, rtt, patience);
         let is_contact = net.table.entry(&from).is_some();
         let decided =
             external.and_then(|external| net.votes.vote(from.address, external.ip().to_canonical()));
@@ -300,17 +298,18 @@ impl Node {
             }
         }
         self.give_up_impatient(now);
-        if now >= self.next_tick {
-            self.tick(now);
+        if now >= self.next_upkeep() {
+            self.upkeep(now);
         }
     }
 
     /// Nobody has answered.
     fn lost(&mut self, now: Time, pending: &Pending<Purpose>) {
+        let patience = self.config.patience();
         if let Some(id) = pending.id
             && let Some(net) = self.net_mut(Family::of(pending.to))
         {
-            net.failed(now, &Contact { id, address: pending.to });
+            net.failed(now, &Contact { id, address: pending.to }, patience);
         }
         self.step_failed(now, pending);
     }

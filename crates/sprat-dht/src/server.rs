@@ -71,6 +71,11 @@ impl Server {
         self.limit.admits(now, from)
     }
 
+    /// When [`expire`](Self::expire) has something to do.
+    pub(crate) fn next_expiry(&self) -> Time {
+        self.peers.next_sweep().min(self.items.next_sweep())
+    }
+
     /// Forgets what is too old.
     pub(crate) fn expire(&mut self, now: Time) {
         self.peers.expire(now);

@@ -33,6 +33,9 @@ const BAD: u8 = 2;
 /// Unanswered queries in a row after which a contact goes even when there is no other.
 const GONE: u8 = 5;
 
+/// A contact that has failed is asked again after this part of the patience with others.
+pub const HASTE: u32 = 15;
+
 /// One contact with what we know of it: 56 bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -46,7 +49,7 @@ pub struct Entry {
     since: u32,
     /// When it last answered, seconds.
     heard: u32,
-    /// When it was last asked by [`Table::next_to_check`], seconds.
+    /// When it was last asked for the sake of asking, seconds (see [`Table::checked`]).
     checked: u32,
     /// Queries in a row that it has not answered.
     failures: u8,
@@ -279,20 +282,27 @@ impl Table {
         closest
     }
 
-    /// The contact that should be asked whether it is still there, if it is time for any; counts it as asked.
+    /// The contact that should be asked first whether it is still there, and when.
     ///
     /// `patience` is how long a contact may have been silent: [`FRESH`] for those who are to pass it on as good.
-    pub fn next_to_check(&mut self, now: Time, patience: Duration) -> Option<Contact> {
-        let now = seconds(now);
-        let entries = self.buckets.iter_mut().flat_map(|bucket| &mut bucket.live);
-        let oldest = entries.min_by_key(|entry| entry.checked.max(entry.heard))?;
-        // One that has failed is asked again soon: either it comes back or it makes room.
-        let patience = if oldest.failures > 0 { patience / 15 } else { patience };
-        if u64::from(now.saturating_sub(oldest.checked.max(oldest.heard))) < patience.as_secs() {
-            return None;
+    #[must_use]
+    pub fn next_to_check(&self, patience: Duration) -> Option<(Time, Contact)> {
+        let due = |entry: &Entry| {
+            // One that has failed is asked again soon: either it comes back or it makes room.
+            let patience = if entry.failures > 0 { patience / HASTE } else { patience };
+            u64::from(entry.checked.max(entry.heard)) + patience.as_secs()
+        };
+        let first = self.entries().min_by_key(|entry| due(entry))?;
+        Some((Time::from_secs(due(first)), first.contact()))
+    }
+
+    /// A contact is being asked whether it is still there.
+    pub fn checked(&mut self, now: Time, contact: &Contact) {
+        let index = self.index(contact.id);
+        let mut live = self.buckets[index].live.iter_mut();
+        if let Some(entry) = live.find(|entry| entry.contact() == *contact) {
+            entry.checked = seconds(now);
         }
-        oldest.checked = now;
-        Some(oldest.contact())
     }
 
     /// Buckets, each with the number of its contacts.

@@ -12,6 +12,9 @@ impl Time {
     /// The beginning.
     pub const ZERO: Self = Self(0);
 
+    /// Later than anything that happens.
+    pub const NEVER: Self = Self(u64::MAX);
+
     /// `nanos` nanoseconds after the beginning.
     #[must_use]
     pub const fn from_nanos(nanos: u64) -> Self {

@@ -258,7 +258,8 @@ fn an_unknown_method_with_a_target_gets_nodes_and_one_without_an_error() {
     let now = acquaint(&mut node, 9);
     let vote = |target| query(Request::Unknown { target, want: Want::default() }).encode();
     let sent = send(&mut node, now, address(100), &vote(Some(NodeId([1; 20]))));
-    assert_eq!(response(&sent, address(100)).unwrap().nodes.len(), 8);
+    let nodes = response(&sent, address(100)).unwrap().nodes.len();
+    assert!((4..=8).contains(&nodes), "{nodes}: as many as a stranger may get besides being asked back");
     assert_eq!(error(&send(&mut node, now, address(101), &vote(None))), Some(error_code::METHOD_UNKNOWN));
 }
 

@@ -18,6 +18,7 @@ use sprat_wire::krpc::{
 use super::{Node, Purpose};
 use crate::io::Output;
 use crate::item::Item;
+use crate::net::FEW;
 use crate::server::Deferred;
 use crate::table::{BUCKET, Entry};
 use crate::time::Time;
@@ -25,8 +26,11 @@ use crate::time::Time;
 /// Nodes that an answer has at least when there are peers as well.
 const NODES_BESIDE_VALUES: usize = 3;
 
-/// Bytes of a ping of ours, which an unproven address gets besides the answer.
+/// Bytes of a ping of ours, which an unproven address may get besides the answer.
 const PING: usize = 72;
+
+/// The same for a `find_node`, which a node that knows nobody sends instead.
+const FIND_NODE: usize = 120;
 
 /// Bytes of the words around a list.
 const LIST: usize = 16;
@@ -54,17 +58,38 @@ impl Node {
         // A contact has answered us, and lately.
         let is_contact = self.net(family).is_some_and(|net| net.table.is_good_at(now, from));
         let proven = is_contact || self.server.is_proven(now, from);
-        let limit = if proven { MAX_SENT } else { unproven_limit(length).min(MAX_SENT) };
+        // If there is room for the asker in our table, it is asked back when there is time, and that counts.
+        let asker = Contact { id: query.id, address: from };
+        let question = if read_only { 0 } else { self.cost_of_meeting(asker) };
+        let limit = if proven { MAX_SENT } else { unproven_limit(length).saturating_sub(question) };
         let mut cut = false;
-        match self.answer(now, from, transaction, &query.request, limit, &mut cut) {
+        match self.answer(now, from, transaction, &query.request, limit.min(MAX_SENT), &mut cut) {
             Ok(short) if cut && !proven && !read_only => {
-                self.prove_first(now, from, query, transaction, short, length);
+                // Its pong is as good as an answer to a question of ours.
+                return self.prove_first(now, from, query, transaction, short, length);
             }
             Ok(answer) => self.reply(now, from, answer),
             Err(code) => self.reply_error(now, from, length, transaction, code),
         }
-        if !read_only {
-            self.met(Contact { id: query.id, address: from });
+        if question > 0 {
+            self.verify_later(from);
+        }
+    }
+
+    /// Bytes of the question with which we would find out whether this one belongs into our table; 0 if there is no
+    /// room for it.
+    fn cost_of_meeting(&self, asker: Contact) -> usize {
+        match self.net(Family::of(asker.address)) {
+            Some(net) if !net.table.has_room_for(&asker) || !net.can_verify(asker.address) => 0,
+            Some(net) if net.table.len() < FEW => FIND_NODE,
+            Some(_) => PING,
+            None => 0,
+        }
+    }
+
+    fn verify_later(&mut self, address: SocketAddr) {
+        if let Some(net) = self.net_mut(Family::of(address)) {
+            net.verify_later(address);
         }
     }
 

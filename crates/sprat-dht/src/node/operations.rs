@@ -32,6 +32,9 @@ const MAX_PEERS: usize = 5000;
 /// How long an operation waits for somebody to begin with: time enough to get into the network.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The same when all other families have come to their end: there is a network, but not for this one.
+const SHORT_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Different networks that must have had what was looked for before a lookup does without the sweep.
 const CONFIRMING_NETWORKS: usize = 2;
 
@@ -66,6 +69,13 @@ struct Part {
     stage: Stage,
 }
 
+impl Part {
+    /// It has nobody to begin with.
+    fn is_hungry(&self) -> bool {
+        self.stage == Stage::Looking && self.lookup.candidates() == 0
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Looking,
@@ -94,8 +104,10 @@ impl Running {
 
     /// Until when it waits for somebody to begin with.
     pub(super) fn patience(&self) -> Option<Time> {
-        let hungry = |part: &Part| part.stage == Stage::Looking && part.lookup.candidates() == 0;
-        self.parts.iter().any(hungry).then_some(self.started? + PATIENCE)
+        let hungry = self.parts.iter().filter(|part| part.is_hungry()).count();
+        let done = self.parts.iter().filter(|part| part.stage == Stage::Done).count();
+        let patience = if done > 0 && done + hungry == self.parts.len() { SHORT_PATIENCE } else { PATIENCE };
+        (hungry > 0).then_some(self.started? + patience)
     }
 
     fn part(&mut self, family: Family) -> Option<&mut Part> {
@@ -287,7 +299,7 @@ impl Node {
     fn drive_part(&mut self, now: Time, id: OperationId, family: Family) -> bool {
         let Some(running) = self.operations.get_mut(&id) else { return false };
         let request = running.operation.request();
-        let gives_up = running.started.is_some_and(|started| now.since(started) >= PATIENCE);
+        let gives_up = running.patience().is_some_and(|patience| patience <= now);
         let Some(part) = running.part(family).filter(|part| part.stage == Stage::Looking) else {
             return false;
         };

@@ -10,17 +10,23 @@ use sprat_wire::krpc::{Contact, Request, Response, Want};
 use super::{Node, Purpose, is_local, own_place, random_id};
 use crate::io::{Event, Operation, Summary};
 use crate::lookup::is_usable;
-use crate::net::FEW;
+use crate::net::{FEW, Net};
 use crate::node_id;
-use crate::table::FRESH;
 use crate::time::Time;
 
-/// Between two looks at what is due. In each, one contact is checked and one address verified at most: for a table
-/// of 230 contacts, each of which has a quarter of an hour, that is plenty.
-const TICK: Duration = Duration::from_secs(2);
+/// Between two contacts that are asked whether they are still there: for a table of 230, each of which has a quarter
+/// of an hour, that is plenty.
+const CHECK_PAUSE: Duration = Duration::from_secs(2);
 
-/// How long a contact of a read-only node may be silent: it recommends nobody, and every datagram counts.
-const READER_PATIENCE: Duration = Duration::from_secs(45 * 60);
+/// Between two addresses that are asked whether there is a node, by one that knows many.
+const VERIFY_PAUSE: Duration = Duration::from_secs(2);
+
+/// The same for a node that knows few: in a network that has just begun, all depends on those who were there first
+/// until the others know each other.
+const YOUNG_VERIFY_PAUSE: Duration = Duration::from_millis(100);
+
+/// With fewer contacts a node is young.
+const YOUNG: usize = 4 * FEW;
 
 /// Entrances that are tried at once.
 const ENTRANCES_AT_ONCE: usize = 8;
@@ -57,7 +63,6 @@ impl Node {
                 net.verify_later(address);
             }
         }
-        self.next_tick = self.next_tick.min(now);
         self.handle_timeouts(now);
     }
 
@@ -74,11 +79,14 @@ impl Node {
         }
     }
 
-    pub(super) fn tick(&mut self, now: Time) {
-        // Not all nodes of a simulation, or of a power cut, at the same moment.
-        self.next_tick = now + TICK.mul_f64(0.75 + self.random.f64() / 2.0);
-        let families: Vec<Family> = self.families().collect();
-        for family in families {
+    /// When there is something to be done for the tables and stores.
+    pub(super) fn next_upkeep(&self) -> Time {
+        let nets = [&self.v4, &self.v6].into_iter().flatten();
+        nets.map(Net::next_upkeep).fold(self.server.next_expiry(), Time::min)
+    }
+
+    pub(super) fn upkeep(&mut self, now: Time) {
+        for family in self.families() {
             if self.net(family).is_some_and(|net| net.next_entry <= now && !net.is_entering) {
                 self.enter(now, family);
             }
@@ -87,6 +95,10 @@ impl Node {
         }
         self.server.expire(now);
         self.drive_all(now);
+    }
+
+    fn varied(&mut self, pause: Duration) -> Duration {
+        pause.mul_f64(0.75 + self.random.f64() / 2.0)
     }
 
     /// Looks for our own place, or for somebody who may know.
@@ -186,9 +198,20 @@ impl Node {
 
     /// Asks the contact that was silent for longest whether it is still there.
     fn check(&mut self, now: Time, family: Family) {
-        let patience = if self.config.read_only { READER_PATIENCE } else { FRESH };
-        let Some(net) = self.net_mut(family) else { return };
-        let Some(contact) = net.table.next_to_check(now, patience) else { return };
+        let patience = self.config.patience();
+        // Not all nodes of a simulation, or after a power cut, at the same moment.
+        let pause = self.varied(CHECK_PAUSE);
+        let Some(net) = self.net_mut(family).filter(|net| net.next_check <= now) else { return };
+        let Some((due, contact)) = net.table.next_to_check(patience) else {
+            net.next_check = Time::NEVER;
+            return;
+        };
+        if due > now {
+            net.next_check = due;
+            return;
+        }
+        net.table.checked(now, &contact);
+        net.next_check = now + pause;
         let rtt = net.table.entry(&contact).map(crate::table::Entry::rtt);
         let own = net.own();
         let buckets = net.table.bucket_sizes().count();
@@ -221,22 +244,15 @@ impl Node {
 
     /// Asks one of those who may be nodes.
     fn verify(&mut self, now: Time, family: Family) {
-        let Some(net) = self.net_mut(family) else { return };
-        let is_alone = net.table.len() < FEW;
+        let (pause, young_pause) = (self.varied(VERIFY_PAUSE), self.varied(YOUNG_VERIFY_PAUSE));
+        let Some(net) = self.net_mut(family).filter(|net| net.next_verify <= now) else { return };
         let Some(address) = net.to_verify.pop_front() else { return };
-        if is_alone {
+        let known = net.table.len();
+        net.next_verify = now + if known < YOUNG { young_pause } else { pause };
+        if known < FEW {
             self.enter_by(now, address);
         } else if !self.transactions.is_pending(address) {
             self.ask(now, address, None, None, Request::Ping, Purpose::Check);
-        }
-    }
-
-    /// Somebody asks us something. If there is room for it in our table, we may ask back, when there is time.
-    pub(super) fn met(&mut self, contact: Contact) {
-        if let Some(net) = self.net_mut(Family::of(contact.address))
-            && net.table.has_room_for(&contact)
-        {
-            net.verify_later(contact.address);
         }
     }
 

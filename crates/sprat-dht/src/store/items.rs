@@ -99,6 +99,11 @@ impl ItemStore {
         self.items.len()
     }
 
+    /// When [`expire`](Self::expire) has something to do.
+    pub(crate) const fn next_sweep(&self) -> Time {
+        self.next_sweep
+    }
+
     /// Forgets what was not put again. Cheap when it is not time yet.
     pub(crate) fn expire(&mut self, now: Time) {
         if now < self.next_sweep {

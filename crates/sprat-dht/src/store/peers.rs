@@ -179,6 +179,11 @@ impl PeerStore {
         self.swarms.len()
     }
 
+    /// When [`expire`](Self::expire) has something to do.
+    pub(crate) const fn next_sweep(&self) -> Time {
+        self.next_sweep
+    }
+
     /// Forgets who was not announced again. Cheap when it is not time yet.
     pub(crate) fn expire(&mut self, now: Time) {
         if now < self.next_sweep {

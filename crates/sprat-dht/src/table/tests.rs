@@ -120,17 +120,17 @@ fn contacts_are_checked_after_a_quarter_of_an_hour_and_one_after_the_other() {
     let mut table = Table::new(own());
     table.heard(at(0), contact(1, 1), RTT);
     table.heard(at(1), contact(1, 2), RTT);
-    assert_eq!(table.next_to_check(at(14), FRESH), None);
     assert!(!table.entry(&contact(1, 1)).unwrap().is_good(at(16)));
-    assert_eq!(table.next_to_check(at(15), FRESH), Some(contact(1, 1)));
-    assert_eq!(table.next_to_check(at(15), FRESH), None, "just asked");
-    assert_eq!(table.next_to_check(at(16), FRESH), Some(contact(1, 2)));
+    assert_eq!(table.next_to_check(FRESH), Some((at(15), contact(1, 1))));
+    table.checked(at(15), &contact(1, 1));
+    assert_eq!(table.next_to_check(FRESH), Some((at(16), contact(1, 2))));
     table.failed(&contact(1, 1));
     assert_eq!(
-        table.next_to_check(at(16), FRESH),
-        Some(contact(1, 1)),
-        "one that has failed is asked again soon"
+        table.next_to_check(FRESH),
+        Some((at(16), contact(1, 1))),
+        "it has failed: again after a minute"
     );
+    assert_eq!(Table::new(own()).next_to_check(FRESH), None);
 }
 
 #[test]
