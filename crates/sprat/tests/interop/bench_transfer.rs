@@ -32,7 +32,7 @@ use crate::clients::rqbit::Rqbit;
 use crate::clients::rtorrent::Rtorrent;
 use crate::clients::sprat::{Sprat, SpratTracker};
 use crate::clients::transmission::Transmission;
-use crate::clients::{Client, Job, Role, Running};
+use crate::clients::{Client, Discovery, Job, Role, Running};
 use crate::process::{free_port, wait_until};
 
 const READY_LIMIT: Duration = Duration::from_secs(90);
@@ -252,7 +252,7 @@ impl Bench {
         let job = Job {
             torrent: &self.torrent,
             magnet: None,
-            dht_node: None,
+            discovery: Discovery::None,
             info_hash: &self.info_hash,
             directory: &directory,
             state: &state,

@@ -13,7 +13,7 @@ use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::process::Process;
 
@@ -31,8 +31,8 @@ pub(crate) struct Job<'a> {
     pub(crate) state: &'a Path,
     /// Where to listen for peers.
     pub(crate) port: u16,
-    /// The node of a DHT to take part in; without one, in none.
-    pub(crate) dht_node: Option<SocketAddr>,
+    /// Who may tell of peers, besides the trackers of the torrent.
+    pub(crate) discovery: Discovery,
     /// Peers to contact at once.
     pub(crate) peers: &'a [SocketAddr],
     pub(crate) role: Role,
@@ -43,6 +43,22 @@ pub(crate) struct Job<'a> {
 pub(crate) enum Role {
     Seeder,
     Leecher,
+    /// A leecher so slow that it has nothing to give but the addresses of others.
+    Introducer,
+}
+
+/// The bytes in a second of a [`Role::Introducer`]: hours for any of the contents.
+pub(crate) const INTRODUCER_RATE: u32 = 1024;
+
+/// How a client learns of peers. Not every client can do everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Discovery {
+    /// In no way but from trackers and whoever starts it.
+    None,
+    /// It takes part in the DHT to which this node belongs.
+    Dht(SocketAddr),
+    /// Peers tell it of others (BEP 11).
+    PeerExchange,
 }
 
 impl Job<'_> {
@@ -66,7 +82,8 @@ pub(crate) trait Client {
         false
     }
 
-    /// Starts it. Everything but plain TCP between peers that it is told of (by hand or by a tracker) is off.
+    /// Starts it. Everything but plain TCP between peers that it is told of is off: by hand, by a tracker, and as
+    /// [`Discovery`] says.
     fn start(&self, job: &Job<'_>) -> Result<Box<dyn Running>>;
 }
 
@@ -74,6 +91,11 @@ pub(crate) trait Client {
 pub(crate) trait Running {
     /// Whether it has the whole content, verified. It may end once it has.
     fn is_complete(&mut self) -> Result<bool>;
+
+    /// Whether it has had a connection to a peer. Asked of those who introduce others.
+    fn has_met_a_peer(&mut self) -> Result<bool> {
+        bail!("it cannot be told whether it has met a peer")
+    }
 
     /// For alive-checks and failure messages.
     fn process(&mut self) -> &mut Process;

@@ -129,9 +129,12 @@ pub(crate) fn test_directory() -> Result<tempfile::TempDir> {
         tempfile::Builder::new().prefix("sprat-interop-").tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(directory.path(), permissions)?;
-    for name in ["seeder", "leecher", "seeder.state", "leecher.state", "tracker.state"] {
-        fs::DirBuilder::new().mode(0o755).create(directory.path().join(name))?;
+    for name in ["seeder", "introducer", "leecher"] {
+        for name in [name.to_owned(), format!("{name}.state")] {
+            fs::DirBuilder::new().mode(0o755).create(directory.path().join(name))?;
+        }
     }
+    fs::DirBuilder::new().mode(0o755).create(directory.path().join("tracker.state"))?;
     Ok(directory)
 }
 

@@ -2,13 +2,14 @@
 
     libtorrent_client.py create CONTENT VERSION FILE.torrent    (VERSION: v1, v2 or hybrid)
     libtorrent_client.py dht    NODE put VALUE|get TARGET|put-mutable SEED KEY VALUE|get-mutable KEY
-    libtorrent_client.py run    FILE.torrent|MAGNET DIRECTORY ADDRESS [PEER...]
+    libtorrent_client.py run    FILE.torrent|MAGNET DIRECTORY ADDRESS [OPTION...]
 
 `create` prints the 20 bytes under which trackers and handshakes know the torrent, in hex, one line for each info-hash.
-`run` listens at the address, takes part in the torrent and prints "complete" once it has everything. It ends when its input does, hence
-with whoever started it.
+`run` listens at the address and takes part in the torrent. It prints "connected" once it has a connection, and "complete"
+once it has everything. It ends when its input does, hence with whoever started it.
 """
 
+import argparse
 import hashlib
 import os
 import sys
@@ -22,7 +23,7 @@ CREATE_FLAGS = {
     "hybrid": 0,
 }
 
-# Plain TCP between the peers that we are told of, and nothing else.
+# Plain TCP between the peers that we are told of, and nothing else. Limits hold on loopback, too.
 SETTINGS = {
     "alert_mask": lt.alert.category_t.error_notification | lt.alert.category_t.status_notification,
     "allow_multiple_connections_per_ip": True,
@@ -32,16 +33,18 @@ SETTINGS = {
     "enable_natpmp": False,
     "enable_outgoing_utp": False,
     "enable_upnp": False,
+    "ignore_limits_on_local_network": False,
     "in_enc_policy": int(lt.enc_policy.pe_enabled),
     "min_reconnect_time": 1,
     "out_enc_policy": int(lt.enc_policy.pe_disabled),
 }
 
 
-def settings(listen, node):
-    """Everything is off but plain TCP, and the DHT if there is a node to begin with."""
-    chosen = {**SETTINGS, "listen_interfaces": listen}
-    if node:
+def settings(listen, node, local_discovery=False):
+    """Everything is off but plain TCP and what is asked for. The DHT is entered by the node; if that is empty, by those of
+    a torrent."""
+    chosen = {**SETTINGS, "listen_interfaces": listen, "enable_lsd": local_discovery}
+    if node is not None:
         # All nodes of the test share one address.
         chosen.update({
             "alert_mask": chosen["alert_mask"] | lt.alert.category_t.dht_notification,
@@ -105,27 +108,53 @@ def create(content, version, torrent):
         print(str(hashes.v2)[:40])
 
 
-def run(torrent, directory, address, peers):
-    session = lt.session(settings(address, os.environ.get("DHT_NODE")))
+def what_is_known(torrent):
     if torrent.startswith("magnet:"):
-        parameters = lt.parse_magnet_uri(torrent)
-    else:
-        parameters = lt.add_torrent_params()
-        parameters.ti = lt.torrent_info(torrent)
-    parameters.save_path = directory
-    # Only what the other side sends, not what it says of others (peer exchange).
-    parameters.flags |= lt.torrent_flags.disable_pex
+        return lt.parse_magnet_uri(torrent)
+    if hasattr(lt, "load_torrent_file"):
+        return lt.load_torrent_file(torrent)
+    parameters = lt.add_torrent_params()
+    parameters.ti = lt.torrent_info(torrent)
+    return parameters
+
+
+def is_connected(handle):
+    incomplete = lt.peer_info.connecting | lt.peer_info.handshake
+    return any(not peer.flags & incomplete for peer in handle.get_peer_info())
+
+
+def run(arguments):
+    parser = argparse.ArgumentParser(prog="libtorrent_client.py run")
+    parser.add_argument("torrent")
+    parser.add_argument("directory")
+    parser.add_argument("address")
+    parser.add_argument("--dht", metavar="NODE", help="enter the DHT by this node, or by those of the torrent if it is empty")
+    parser.add_argument("--download-limit", type=int, default=0, help="bytes per second")
+    parser.add_argument("--lsd", action="store_true", help="look for peers on the local network")
+    parser.add_argument("--peer", action="append", default=[], help="connect to this peer")
+    parser.add_argument("--pex", action="store_true", help="believe what peers say of others, and tell them")
+    options = parser.parse_args(arguments)
+
+    session = lt.session(settings(options.address, options.dht, options.lsd))
+    parameters = what_is_known(options.torrent)
+    parameters.save_path = options.directory
+    parameters.download_limit = options.download_limit
+    if not options.pex:
+        parameters.flags |= lt.torrent_flags.disable_pex
     parameters.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
     handle = session.add_torrent(parameters)
-    for peer in peers:
+    for peer in options.peer:
         host, _, port = peer.rpartition(":")
         handle.connect_peer((host, int(port)))
     os.set_blocking(sys.stdin.fileno(), False)
-    complete = False
+    connected = complete = False
     while sys.stdin.buffer.raw.read(1) != b"":
         session.wait_for_alert(50)
         for alert in session.pop_alerts():
             print(alert.message(), file=sys.stderr, flush=True)
+        if not connected and is_connected(handle):
+            connected = True
+            print("connected", flush=True)
         if not complete and handle.status().is_seeding:
             complete = True
             print("complete", flush=True)
@@ -138,7 +167,7 @@ def main(arguments):
     elif arguments[0] == "dht":
         dht(*arguments[1:])
     else:
-        run(arguments[1], arguments[2], arguments[3], arguments[4:])
+        run(arguments[1:])
 
 
 main(sys.argv[1:])

@@ -9,6 +9,7 @@
 mod clients;
 mod content;
 mod http;
+mod introduction;
 mod process;
 mod torrent;
 mod transfer;
@@ -26,6 +27,7 @@ use crate::clients::rtorrent::Rtorrent;
 use crate::clients::sprat::{Sprat, SpratTracker, ask_dht, start_dht};
 use crate::clients::transmission::Transmission;
 use crate::content::Content;
+use crate::introduction::{Caller, introduction};
 use crate::torrent::Torrent;
 use crate::torrent::Version::{self, Hybrid, V1, V2};
 use crate::transfer::Known::{self, File, Magnet};
@@ -212,6 +214,37 @@ fn dht_items_of_libtorrent_and_sprat_are_the_same() -> Result<()> {
     let target = target_of(&stored).context("a target")?;
     ensure!(value_of(&ask_dht(node, &["get", &target])?).as_deref() == Some("signed by libtorrent"));
     Ok(())
+}
+
+/// Declares tests: who seeds, who introduces, who leeches, and who of the first two calls the other.
+macro_rules! introductions {
+    ($($name:ident: $seeder:expr => $introducer:expr => $leecher:expr, $caller:expr;)*) => {
+        $(
+            #[test]
+            #[ignore = "needs other clients: cargo xtask test"]
+            fn $name() -> Result<()> {
+                check_introduction([&$seeder, &$introducer, &$leecher], $caller)
+            }
+        )*
+    };
+}
+
+fn check_introduction(clients: [&dyn Client; 3], caller: Caller) -> Result<()> {
+    if let Some(absence) = clients.iter().find_map(|client| client.absence()) {
+        return skip(&absence);
+    }
+    remove_leftovers()?;
+    introduction(clients, &tree(V1)?, caller)
+}
+
+// The leecher knows only somebody who has nothing, but knows the seeder.
+introductions! {
+    pex_harness_libtorrent_alone: Libtorrent => Libtorrent => Libtorrent, Caller::Introducer;
+    pex_by_libtorrent: Sprat => Libtorrent => Sprat, Caller::Introducer;
+    pex_by_libtorrent_of_a_caller: Sprat => Libtorrent => Sprat, Caller::Seeder;
+    pex_by_sprat: Libtorrent => Sprat => Libtorrent, Caller::Introducer;
+    pex_by_sprat_of_a_caller: Libtorrent => Sprat => Libtorrent, Caller::Seeder;
+    pex_sprat_alone: Sprat => Sprat => Sprat, Caller::Introducer;
 }
 
 // sprat alone: what a failure above has to be compared with.

@@ -8,16 +8,16 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::clients::sprat::{Sprat, ask_dht, start_dht};
-use crate::clients::{Client, Job, Role, Running, Tracker};
+use crate::clients::{Client, Discovery, Job, Role, Running, Tracker};
 use crate::content::test_directory;
 use crate::http;
 use crate::process::{HOST, Process, free_port, wait_until};
 use crate::torrent::Torrent;
 
 /// For a client to start, check what is there and be known to the tracker.
-const READY_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const READY_TIMEOUT: Duration = Duration::from_secs(60);
 /// For the transfer itself: several times what the slowest client needs on two busy cores.
-const TRANSFER_TIMEOUT: Duration = Duration::from_secs(100);
+pub(crate) const TRANSFER_TIMEOUT: Duration = Duration::from_secs(100);
 /// Between "complete" and the last byte being visible to others.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -92,7 +92,7 @@ pub(crate) fn transfer(
     let mut clients = Vec::new();
     let order = if leecher.client.must_be_called() { [&leecher, &seeder] } else { [&seeder, &leecher] };
     for place in order {
-        clients.push(place.start(torrent, &tracker.file, tracker.dht_node(), path)?);
+        clients.push(place.start(torrent, &tracker.file, tracker.discovery(), path)?);
         let ready = tracker.wait_for(torrent, place, clients.last_mut().context("just pushed")?.as_mut());
         explain(ready, &mut clients)?;
     }
@@ -110,23 +110,23 @@ pub(crate) fn transfer(
     explain(done, &mut clients)
 }
 
-/// One of the two in a transfer.
-struct Place<'a> {
-    magnet: Option<String>,
-    client: &'a dyn Client,
-    role: Role,
+/// One of those in a transfer.
+pub(crate) struct Place<'a> {
+    pub(crate) magnet: Option<String>,
+    pub(crate) client: &'a dyn Client,
+    pub(crate) role: Role,
     /// Of its directories.
-    name: &'static str,
-    port: u16,
-    peers: Vec<SocketAddr>,
+    pub(crate) name: &'static str,
+    pub(crate) port: u16,
+    pub(crate) peers: Vec<SocketAddr>,
 }
 
 impl Place<'_> {
-    fn start(
+    pub(crate) fn start(
         &self,
         torrent: &Torrent,
         file: &Path,
-        dht_node: Option<SocketAddr>,
+        discovery: Discovery,
         test: &Path,
     ) -> Result<Box<dyn Running>> {
         self.client.start(&Job {
@@ -136,7 +136,7 @@ impl Place<'_> {
             directory: &test.join(self.name),
             state: &test.join(format!("{}.state", self.name)),
             port: self.port,
-            dht_node,
+            discovery,
             peers: &self.peers,
             role: self.role,
         })
@@ -179,13 +179,17 @@ impl Swarm {
         self.dht.as_ref().map(|(node, _)| *node)
     }
 
+    fn discovery(&self) -> Discovery {
+        self.dht_node().map_or(Discovery::None, Discovery::Dht)
+    }
+
     /// Waits until a client is at work and the tracker can tell others of it.
     fn wait_for(&self, torrent: &Torrent, place: &Place<'_>, client: &mut dyn Running) -> Result<()> {
         let (name, role) = (place.client.name(), place.role);
         // What stands in a scrape without seeders, or without leechers (BEP 48).
         let nobody = match role {
             Role::Seeder => "8:completei0e",
-            Role::Leecher => "10:incompletei0e",
+            Role::Leecher | Role::Introducer => "10:incompletei0e",
         };
         if role == Role::Seeder {
             wait_until(&format!("{name} seeds"), READY_TIMEOUT, || {
@@ -219,7 +223,7 @@ fn is_counted(scrape: &[u8], nobody: &str) -> bool {
 }
 
 /// Waits for the last writes, then compares.
-fn compare(torrent: &Torrent, copy: &Path) -> Result<()> {
+pub(crate) fn compare(torrent: &Torrent, copy: &Path) -> Result<()> {
     let mut difference = None;
     let same = wait_until("the copy is the original", FLUSH_TIMEOUT, || {
         difference = torrent.content.difference(copy)?;
@@ -229,7 +233,7 @@ fn compare(torrent: &Torrent, copy: &Path) -> Result<()> {
 }
 
 /// Adds the ends of the logs to an error.
-fn explain(result: Result<()>, clients: &mut [Box<dyn Running>]) -> Result<()> {
+pub(crate) fn explain(result: Result<()>, clients: &mut [Box<dyn Running>]) -> Result<()> {
     result.map_err(|error| {
         let logs: String = clients.iter_mut().map(|client| client.process().log_tail()).collect();
         anyhow!("{error:#}\n{logs}")

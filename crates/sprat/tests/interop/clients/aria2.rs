@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use super::{Client, Job, Running, absence_of};
+use super::{Client, Discovery, Job, Running, absence_of};
 use crate::http;
 use crate::process::{Process, free_port, wait_until};
 
@@ -39,13 +39,13 @@ impl Client for Aria2 {
             "--summary-interval=0",
         ]);
         command.arg(format!("--rpc-listen-port={rpc_port}")).arg(format!("--listen-port={}", job.port));
-        match job.dht_node {
-            Some(node) => {
+        match job.discovery {
+            Discovery::Dht(node) => {
                 let state = job.state.join("dht.dat");
                 command.args(["--enable-dht=true", "--dht-entry-point", &node.to_string()]);
                 command.arg(format!("--dht-listen-port={}", job.port)).arg("--dht-file-path").arg(state);
             }
-            None => _ = command.arg("--enable-dht=false"),
+            Discovery::None | Discovery::PeerExchange => _ = command.arg("--enable-dht=false"),
         }
         command.arg("--dir").arg(job.directory).arg(job.source());
         let process = Process::start("aria2c", &mut command, job.state)?;

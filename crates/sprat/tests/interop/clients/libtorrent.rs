@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::{Client, Job, Running};
+use super::{Client, Discovery, INTRODUCER_RATE, Job, Role, Running};
 use crate::process::Process;
 use crate::torrent::Version;
 
@@ -52,13 +52,23 @@ impl Client for Libtorrent {
 
     fn start(&self, job: &Job<'_>) -> Result<Box<dyn Running>> {
         let mut command = script("run");
-        // On loopback it speaks to a DHT only if it is told to listen there and nowhere else.
-        let host = job.dht_node.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |node| node.ip());
-        if let Some(node) = job.dht_node {
-            command.env("DHT_NODE", node.to_string());
-        }
+        let host = match job.discovery {
+            // On loopback it speaks to a DHT only if it is told to listen there and nowhere else.
+            Discovery::Dht(node) => node.ip(),
+            Discovery::None | Discovery::PeerExchange => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        };
         command.arg(job.source()).arg(job.directory).arg(format!("{host}:{}", job.port));
-        command.args(job.peers.iter().map(ToString::to_string));
+        match job.discovery {
+            Discovery::None => {}
+            Discovery::Dht(node) => _ = command.arg("--dht").arg(node.to_string()),
+            Discovery::PeerExchange => _ = command.arg("--pex"),
+        }
+        if job.role == Role::Introducer {
+            command.arg("--download-limit").arg(INTRODUCER_RATE.to_string());
+        }
+        for peer in job.peers {
+            command.arg("--peer").arg(peer.to_string());
+        }
         Ok(Box::new(Script(Process::start("libtorrent", &mut command, job.state)?)))
     }
 }
@@ -68,6 +78,10 @@ struct Script(Process);
 impl Running for Script {
     fn is_complete(&mut self) -> Result<bool> {
         Ok(self.0.output()?.lines().any(|line| line == "complete"))
+    }
+
+    fn has_met_a_peer(&mut self) -> Result<bool> {
+        Ok(self.0.output()?.lines().any(|line| line == "connected"))
     }
 
     fn process(&mut self) -> &mut Process {

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use super::{Client, Job, Role, Running, Tracker};
+use super::{Client, Discovery, INTRODUCER_RATE, Job, Role, Running, Tracker};
 use crate::process::{HOST, Process, free_port};
 use crate::torrent::Version;
 
@@ -76,7 +76,9 @@ impl Client for Sprat {
         let mut command = sprat();
         match job.role {
             Role::Seeder => command.arg("share").arg(job.directory).arg("--torrent").arg(job.torrent),
-            Role::Leecher => command.arg("get").arg(job.source()).arg("--dir").arg(job.directory),
+            Role::Leecher | Role::Introducer => {
+                command.arg("get").arg(job.source()).arg("--dir").arg(job.directory)
+            }
         };
         command
             .arg("--port")
@@ -84,10 +86,14 @@ impl Client for Sprat {
             .arg("--state-dir")
             .arg(job.state)
             .args(["--allow-private", "--no-lsd"]);
-        match job.dht_node {
-            Some(node) => command.args(["--loopback", "--dht-node", &node.to_string()]),
-            None => command.args(["--no-dht"]),
+        match job.discovery {
+            Discovery::None => command.args(["--no-dht", "--no-pex"]),
+            Discovery::Dht(node) => command.args(["--no-pex", "--loopback", "--dht-node", &node.to_string()]),
+            Discovery::PeerExchange => command.arg("--no-dht"),
         };
+        if job.role == Role::Introducer {
+            command.arg("--download-limit").arg(INTRODUCER_RATE.to_string());
+        }
         for peer in job.peers {
             command.arg("--peer").arg(peer.to_string());
         }
@@ -100,6 +106,10 @@ struct CommandLine(Process);
 impl Running for CommandLine {
     fn is_complete(&mut self) -> Result<bool> {
         Ok(objects(&self.0.output()?).any(|object| object["event"] == "finished"))
+    }
+
+    fn has_met_a_peer(&mut self) -> Result<bool> {
+        Ok(objects(&self.0.output()?).any(|object| object["event"] == "peer_connected"))
     }
 
     fn process(&mut self) -> &mut Process {
