@@ -34,7 +34,8 @@ pub struct Neighbour {
 /// Announces our torrents and hears of those of others.
 #[derive(Debug)]
 pub struct LocalDiscovery {
-    senders: Vec<(UdpSocket, SocketAddr)>,
+    /// Not of tokio, which would refuse to send until its event loop has seen that the socket can.
+    senders: Vec<(std::net::UdpSocket, SocketAddr)>,
     cookie: String,
     port: u16,
 }
@@ -72,7 +73,7 @@ impl LocalDiscovery {
             let announce = LocalAnnounce { port: self.port, info_hashes: some.to_vec(), cookie };
             for (socket, group) in &self.senders {
                 // A lost datagram is made good by the next one.
-                let _ = socket.try_send_to(announce.encode(&group.to_string()).as_bytes(), *group);
+                let _ = socket.send_to(announce.encode(&group.to_string()).as_bytes(), *group);
             }
         }
     }
@@ -147,7 +148,7 @@ fn listen_v6(interfaces: &[Interface]) -> Option<UdpSocket> {
 }
 
 /// A socket from which announcements go out to the network of this interface.
-fn sender(interface: &Interface) -> io::Result<Option<(UdpSocket, SocketAddr)>> {
+fn sender(interface: &Interface) -> io::Result<Option<(std::net::UdpSocket, SocketAddr)>> {
     let (socket, group) = match (&interface.addr, interface.index) {
         (IfAddr::V4(own), _) => {
             let socket = open(Domain::IPV4)?;
@@ -163,7 +164,7 @@ fn sender(interface: &Interface) -> io::Result<Option<(UdpSocket, SocketAddr)>> 
         }
         _ => return Ok(None),
     };
-    Ok(Some((UdpSocket::from_std(socket.into())?, group)))
+    Ok(Some((socket.into(), group)))
 }
 
 /// Other clients on this machine listen on the same port.
@@ -181,6 +182,22 @@ mod tests {
     use if_addrs::Ifv4Addr;
 
     use super::*;
+
+    #[tokio::test]
+    async fn an_announcement_leaves_before_the_event_loop_has_turned() {
+        let interfaces = if_addrs::get_if_addrs().unwrap();
+        let loopback = interfaces.iter().find(|interface| interface.ip() == Ipv4Addr::LOCALHOST).unwrap();
+        let (socket, _) = sender(loopback).unwrap().unwrap();
+        let neighbour = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        neighbour.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let senders = vec![(socket, neighbour.local_addr().unwrap())];
+        let info_hash = InfoHash::from([7; 20]);
+        LocalDiscovery { senders, cookie: "ours".to_owned(), port: 6881 }.announce(&[info_hash]);
+        let mut buffer = [0; MAX_DATAGRAM];
+        let length = neighbour.recv(&mut buffer).unwrap();
+        let announce = LocalAnnounce::decode(&buffer[..length]).unwrap();
+        assert_eq!((announce.port, announce.info_hashes), (6881, vec![info_hash]));
+    }
 
     #[test]
     fn only_our_own_networks_are_near() {
