@@ -57,6 +57,8 @@ pub(crate) enum Discovery {
     None,
     /// It takes part in the DHT to which this node belongs.
     Dht(SocketAddr),
+    /// It takes part in the DHT on loopback, of which it knows the nodes that the torrent names (BEP 5).
+    DhtOfTorrent,
     /// Peers tell it of others (BEP 11).
     PeerExchange,
 }

@@ -31,7 +31,7 @@ use crate::introduction::{Caller, introduction};
 use crate::torrent::Torrent;
 use crate::torrent::Version::{self, Hybrid, V1, V2};
 use crate::transfer::Known::{self, File, Magnet};
-use crate::transfer::Meeting::{self, Dht, Direct, Http, Udp};
+use crate::transfer::Meeting::{self, Dht, Direct, Http, Nodes, Udp};
 use crate::transfer::{remove_leftovers, transfer};
 
 /// Runs one transfer, or says in one line why it cannot be run here.
@@ -43,8 +43,8 @@ fn check(
     known: Known,
 ) -> Result<()> {
     let tracker = match meeting {
-        Direct | Dht => None,
         Http(tracker) | Udp(tracker) => tracker.absence(),
+        Direct | Dht | Nodes => None,
     };
     if let Some(absence) = [seeder.absence(), leecher.absence(), tracker].into_iter().flatten().next() {
         return skip(&absence);
@@ -183,6 +183,12 @@ transfers! {
     dht_sprat_to_aria2: Sprat => Aria2, tree(V1), Dht;
     dht_sprat_to_libtorrent: Sprat => Libtorrent, tree(V1), Dht;
     dht_sprat_to_libtorrent_v2: Sprat => Libtorrent, tree(V2), Dht;
+}
+
+// The same, but the leecher has a torrent, which names the node, and is told of none.
+transfers! {
+    dht_of_the_torrent_harness_libtorrent: Libtorrent => Libtorrent, tree_made_by_sprat(V2), Nodes;
+    dht_of_the_torrent_sprat_to_libtorrent: Sprat => Libtorrent, tree_made_by_sprat(Hybrid), Nodes;
 }
 
 #[test]

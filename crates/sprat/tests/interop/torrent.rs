@@ -1,6 +1,7 @@
 //! Torrents of the [contents](crate::content).
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
@@ -34,6 +35,7 @@ impl Version {
 /// A torrent of one of the contents.
 pub(crate) struct Torrent {
     pub(crate) content: Content,
+    version: Version,
     /// The metainfo, without any tracker.
     metainfo: Vec<u8>,
     /// The 20 bytes under which trackers know it, in hex: for a hybrid the v1 hash, then the v2 hash.
@@ -56,15 +58,15 @@ impl Torrent {
             Ok(fs::rename(draft_torrent, &path)?)
         })?;
         let info_hashes = fs::read_to_string(&hashes)?.lines().map(str::to_owned).collect();
-        Ok(Self { content, metainfo: fs::read(path)?, info_hashes })
+        Ok(Self { content, version, metainfo: fs::read(path)?, info_hashes })
     }
 
     /// The one that `sprat create` makes, now.
     pub(crate) fn made_by_sprat(content: Content, version: Version) -> Result<Self> {
         let directory = tempfile::tempdir_in(store()?)?;
         let path = directory.path().join("made.torrent");
-        let info_hashes = Sprat::create(&content.original()?, version, &path)?;
-        Ok(Self { content, metainfo: fs::read(path)?, info_hashes })
+        let info_hashes = Sprat::create(&content.original()?, version, None, &path)?;
+        Ok(Self { content, version, metainfo: fs::read(path)?, info_hashes })
     }
 
     /// The first info-hash, the one that names it in other programs' interfaces.
@@ -80,6 +82,14 @@ impl Torrent {
         let announce = tracker.map(|url| format!("8:announce{}:{url}", url.len())).unwrap_or_default();
         let path = directory.join("content.torrent");
         fs::write(&path, [b"d", announce.as_bytes(), rest].concat())?;
+        Ok(path)
+    }
+
+    /// Lets sprat make the same torrent with a node of the DHT in it.
+    pub(crate) fn make_with_node(&self, directory: &Path, node: SocketAddr) -> Result<PathBuf> {
+        let path = directory.join("content.torrent");
+        let info_hashes = Sprat::create(&self.content.original()?, self.version, Some(node), &path)?;
+        ensure!(info_hashes == self.info_hashes, "sprat makes another torrent of the same content");
         Ok(path)
     }
 }

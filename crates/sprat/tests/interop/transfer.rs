@@ -32,19 +32,29 @@ pub(crate) enum Meeting<'a> {
     Udp(&'a dyn Tracker),
     /// There is no tracker: both take part in a DHT that begins with a node of ours.
     Dht,
+    /// The same, and the torrent names the node. The leecher is told of no other.
+    Nodes,
 }
 
 impl<'a> Meeting<'a> {
+    const fn discovery(self, role: Role, dht_node: Option<SocketAddr>) -> Discovery {
+        match (self, role, dht_node) {
+            (Self::Nodes, Role::Leecher, _) => Discovery::DhtOfTorrent,
+            (_, _, Some(node)) => Discovery::Dht(node),
+            _ => Discovery::None,
+        }
+    }
+
     const fn tracker(self) -> Option<&'a dyn Tracker> {
         match self {
-            Self::Direct | Self::Dht => None,
+            Self::Direct | Self::Dht | Self::Nodes => None,
             Self::Http(tracker) | Self::Udp(tracker) => Some(tracker),
         }
     }
 
     fn announce_url(self, tracker: SocketAddr) -> Option<String> {
         match self {
-            Self::Direct | Self::Dht => None,
+            Self::Direct | Self::Dht | Self::Nodes => None,
             Self::Http(_) => Some(format!("http://{tracker}/announce")),
             Self::Udp(_) => Some(format!("udp://{tracker}/announce")),
         }
@@ -83,7 +93,7 @@ pub(crate) fn transfer(
     };
     let peers = match meeting {
         Meeting::Direct => vec![SocketAddr::from((HOST, seeder.port))],
-        Meeting::Http(_) | Meeting::Udp(_) | Meeting::Dht => vec![],
+        _ => vec![],
     };
     let leecher =
         Place { magnet, client: leecher, role: Role::Leecher, name: "leecher", port: free_port()?, peers };
@@ -92,7 +102,8 @@ pub(crate) fn transfer(
     let mut clients = Vec::new();
     let order = if leecher.client.must_be_called() { [&leecher, &seeder] } else { [&seeder, &leecher] };
     for place in order {
-        clients.push(place.start(torrent, &tracker.file, tracker.discovery(), path)?);
+        let discovery = meeting.discovery(place.role, tracker.dht_node());
+        clients.push(place.start(torrent, &tracker.file, discovery, path)?);
         let ready = tracker.wait_for(torrent, place, clients.last_mut().context("just pushed")?.as_mut());
         explain(ready, &mut clients)?;
     }
@@ -156,8 +167,11 @@ impl Swarm {
     fn start(torrent: &Torrent, meeting: Meeting<'_>, test: &Path) -> Result<Self> {
         let port = free_port()?;
         let address = SocketAddr::from((HOST, port));
-        let file = torrent.write(test, meeting.announce_url(address).as_deref())?;
-        if matches!(meeting, Meeting::Dht) {
+        let file = match meeting {
+            Meeting::Nodes => torrent.make_with_node(test, address)?,
+            _ => torrent.write(test, meeting.announce_url(address).as_deref())?,
+        };
+        if matches!(meeting, Meeting::Dht | Meeting::Nodes) {
             let state = test.join("dht.state");
             fs::create_dir_all(&state)?;
             let nodes = start_dht(address, &state)?;
@@ -177,10 +191,6 @@ impl Swarm {
 
     fn dht_node(&self) -> Option<SocketAddr> {
         self.dht.as_ref().map(|(node, _)| *node)
-    }
-
-    fn discovery(&self) -> Discovery {
-        self.dht_node().map_or(Discovery::None, Discovery::Dht)
     }
 
     /// Waits until a client is at work and the tracker can tell others of it.

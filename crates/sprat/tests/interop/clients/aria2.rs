@@ -45,7 +45,7 @@ impl Client for Aria2 {
                 command.args(["--enable-dht=true", "--dht-entry-point", &node.to_string()]);
                 command.arg(format!("--dht-listen-port={}", job.port)).arg("--dht-file-path").arg(state);
             }
-            Discovery::None | Discovery::PeerExchange => _ = command.arg("--enable-dht=false"),
+            _ => _ = command.arg("--enable-dht=false"),
         }
         command.arg("--dir").arg(job.directory).arg(job.source());
         let process = Process::start("aria2c", &mut command, job.state)?;

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use anyhow::{Context as _, Result, bail, ensure};
 
 use super::{Client, Discovery, INTRODUCER_RATE, Job, Role, Running};
-use crate::process::Process;
+use crate::process::{HOST, Process};
 use crate::torrent::Version;
 
 pub(crate) struct Libtorrent;
@@ -55,12 +55,14 @@ impl Client for Libtorrent {
         let host = match job.discovery {
             // On loopback it speaks to a DHT only if it is told to listen there and nowhere else.
             Discovery::Dht(node) => node.ip(),
+            Discovery::DhtOfTorrent => HOST,
             Discovery::None | Discovery::PeerExchange => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         };
         command.arg(job.source()).arg(job.directory).arg(format!("{host}:{}", job.port));
         match job.discovery {
             Discovery::None => {}
             Discovery::Dht(node) => _ = command.arg("--dht").arg(node.to_string()),
+            Discovery::DhtOfTorrent => _ = command.args(["--dht", ""]),
             Discovery::PeerExchange => _ = command.arg("--pex"),
         }
         if job.role == Role::Introducer {

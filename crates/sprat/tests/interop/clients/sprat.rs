@@ -15,10 +15,19 @@ use crate::torrent::Version;
 pub(crate) struct Sprat;
 
 impl Sprat {
-    /// `sprat create`: makes a torrent without trackers; returns its info-hashes in hex, 20 bytes each.
-    pub(crate) fn create(content: &Path, version: Version, torrent: &Path) -> Result<Vec<String>> {
+    /// `sprat create`: makes a torrent without trackers, and with a node of the DHT if it is to name one; returns its
+    /// info-hashes in hex, 20 bytes each.
+    pub(crate) fn create(
+        content: &Path,
+        version: Version,
+        node: Option<SocketAddr>,
+        torrent: &Path,
+    ) -> Result<Vec<String>> {
         let mut command = sprat();
         command.arg("create").arg(content).args(["--version", version.name(), "--output"]).arg(torrent);
+        if let Some(node) = node {
+            command.arg("--node").arg(node.to_string());
+        }
         let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
         if !output.status.success() {
             bail!("sprat cannot make a torrent: {}", String::from_utf8_lossy(&output.stdout));
@@ -85,11 +94,14 @@ impl Client for Sprat {
             .arg(job.port.to_string())
             .arg("--state-dir")
             .arg(job.state)
-            .args(["--allow-private", "--no-lsd"]);
+            .arg("--allow-private");
         match job.discovery {
-            Discovery::None => command.args(["--no-dht", "--no-pex"]),
-            Discovery::Dht(node) => command.args(["--no-pex", "--loopback", "--dht-node", &node.to_string()]),
-            Discovery::PeerExchange => command.arg("--no-dht"),
+            Discovery::None => command.args(["--no-dht", "--no-lsd", "--no-pex"]),
+            Discovery::Dht(node) => {
+                command.args(["--no-lsd", "--no-pex", "--loopback", "--dht-node", &node.to_string()])
+            }
+            Discovery::DhtOfTorrent => command.args(["--no-lsd", "--no-pex", "--loopback"]),
+            Discovery::PeerExchange => command.args(["--no-dht", "--no-lsd"]),
         };
         if job.role == Role::Introducer {
             command.arg("--download-limit").arg(INTRODUCER_RATE.to_string());
