@@ -13,6 +13,8 @@
 mod clients;
 mod content;
 mod http;
+#[path = "../network/mod.rs"]
+mod network;
 mod process;
 mod torrent;
 mod transfer;
@@ -253,6 +255,7 @@ impl Bench {
             torrent: &self.torrent,
             magnet: None,
             discovery: Discovery::None,
+            machine: None,
             info_hash: &self.info_hash,
             directory: &directory,
             state: &state,

@@ -12,9 +12,11 @@ pub(crate) mod transmission;
 use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Result, bail};
 
+use crate::network::Machine;
 use crate::process::Process;
 
 /// What a client is to do: take part in one torrent.
@@ -31,6 +33,8 @@ pub(crate) struct Job<'a> {
     pub(crate) state: &'a Path,
     /// Where to listen for peers.
     pub(crate) port: u16,
+    /// The machine on which it runs, if not this one. Only libtorrent and sprat can be elsewhere.
+    pub(crate) machine: Option<&'a Machine>,
     /// Who may tell of peers, besides the trackers of the torrent.
     pub(crate) discovery: Discovery,
     /// Peers to contact at once.
@@ -59,6 +63,8 @@ pub(crate) enum Discovery {
     Dht(SocketAddr),
     /// It takes part in the DHT on loopback, of which it knows the nodes that the torrent names (BEP 5).
     DhtOfTorrent,
+    /// It speaks to the local network (BEP 14).
+    LocalNetwork,
     /// Peers tell it of others (BEP 11).
     PeerExchange,
 }
@@ -67,6 +73,14 @@ impl Job<'_> {
     /// What a client is handed: the link, or the path of the file.
     pub(crate) fn source(&self) -> &OsStr {
         self.magnet.map_or(self.torrent.as_os_str(), OsStr::new)
+    }
+
+    /// Starts a program for this job, on its machine.
+    fn start(&self, name: &str, mut command: Command) -> Result<Process> {
+        if let Some(machine) = self.machine {
+            command = machine.run(&command);
+        }
+        Process::start(name, &mut command, self.state)
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn introduction(
     torrent.content.link_into(&path.join("seeder"))?;
     let file = torrent.write(path, None)?;
     let place = |client, role, name| -> Result<Place<'_>> {
-        Ok(Place { magnet: None, client, role, name, port: free_port()?, peers: vec![] })
+        Ok(Place { magnet: None, machine: None, client, role, name, port: free_port()?, peers: vec![] })
     };
     let mut seeder = place(seeder, Role::Seeder, "seeder")?;
     let mut introducer = place(introducer, Role::Introducer, "introducer")?;

@@ -130,15 +130,17 @@ def run(arguments):
     parser.add_argument("address")
     parser.add_argument("--dht", metavar="NODE", help="enter the DHT by this node, or by those of the torrent if it is empty")
     parser.add_argument("--download-limit", type=int, default=0, help="bytes per second")
-    parser.add_argument("--lsd", action="store_true", help="look for peers on the local network")
+    parser.add_argument("--lsd", choices=["hear", "both"], help="hear whom the local network has, and speak to it")
     parser.add_argument("--peer", action="append", default=[], help="connect to this peer")
     parser.add_argument("--pex", action="store_true", help="believe what peers say of others, and tell them")
     options = parser.parse_args(arguments)
 
-    session = lt.session(settings(options.address, options.dht, options.lsd))
+    session = lt.session(settings(options.address, options.dht, options.lsd is not None))
     parameters = what_is_known(options.torrent)
     parameters.save_path = options.directory
     parameters.download_limit = options.download_limit
+    if options.lsd == "hear":
+        parameters.flags |= lt.torrent_flags.disable_lsd
     if not options.pex:
         parameters.flags |= lt.torrent_flags.disable_pex
     parameters.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)

@@ -10,6 +10,8 @@ mod clients;
 mod content;
 mod http;
 mod introduction;
+#[path = "../network/mod.rs"]
+mod network;
 mod process;
 mod torrent;
 mod transfer;
@@ -28,10 +30,11 @@ use crate::clients::sprat::{Sprat, SpratTracker, ask_dht, start_dht};
 use crate::clients::transmission::Transmission;
 use crate::content::Content;
 use crate::introduction::{Caller, introduction};
+use crate::network::Network;
 use crate::torrent::Torrent;
 use crate::torrent::Version::{self, Hybrid, V1, V2};
 use crate::transfer::Known::{self, File, Magnet};
-use crate::transfer::Meeting::{self, Dht, Direct, Http, Nodes, Udp};
+use crate::transfer::Meeting::{self, Dht, Direct, Http, LocalNetwork, Nodes, Udp};
 use crate::transfer::{remove_leftovers, transfer};
 
 /// Runs one transfer, or says in one line why it cannot be run here.
@@ -44,10 +47,15 @@ fn check(
 ) -> Result<()> {
     let tracker = match meeting {
         Http(tracker) | Udp(tracker) => tracker.absence(),
-        Direct | Dht | Nodes => None,
+        Direct | Dht | Nodes | LocalNetwork => None,
     };
     if let Some(absence) = [seeder.absence(), leecher.absence(), tracker].into_iter().flatten().next() {
         return skip(&absence);
+    }
+    if let (LocalNetwork, Err(reason)) = (meeting, Network::new()) {
+        // No installation of a program helps.
+        println!("skipped: {reason}");
+        return Ok(());
     }
     remove_leftovers()?;
     transfer(seeder, leecher, &torrent()?, meeting, known)
@@ -189,6 +197,14 @@ transfers! {
 transfers! {
     dht_of_the_torrent_harness_libtorrent: Libtorrent => Libtorrent, tree_made_by_sprat(V2), Nodes;
     dht_of_the_torrent_sprat_to_libtorrent: Sprat => Libtorrent, tree_made_by_sprat(Hybrid), Nodes;
+}
+
+// Nothing at all but a local network (BEP 14): the leecher, who comes second, speaks up, and the seeder calls.
+transfers! {
+    lsd_libtorrent_to_sprat: Libtorrent => Sprat, tree(V1), LocalNetwork;
+    lsd_libtorrent_to_sprat_v2: Libtorrent => Sprat, tree(V2), LocalNetwork;
+    lsd_sprat_to_libtorrent: Sprat => Libtorrent, tree(V1), LocalNetwork;
+    lsd_sprat_to_libtorrent_v2: Sprat => Libtorrent, tree(V2), LocalNetwork;
 }
 
 #[test]

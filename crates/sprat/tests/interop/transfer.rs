@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Error, Result, anyhow, bail};
 
 use crate::clients::sprat::{Sprat, ask_dht, start_dht};
 use crate::clients::{Client, Discovery, Job, Role, Running, Tracker};
 use crate::content::test_directory;
 use crate::http;
+use crate::network::{Machine, Network};
 use crate::process::{HOST, Process, free_port, wait_until};
 use crate::torrent::Torrent;
 
@@ -34,11 +35,14 @@ pub(crate) enum Meeting<'a> {
     Dht,
     /// The same, and the torrent names the node. The leecher is told of no other.
     Nodes,
+    /// Both are on one network, on machines of their own.
+    LocalNetwork,
 }
 
 impl<'a> Meeting<'a> {
     const fn discovery(self, role: Role, dht_node: Option<SocketAddr>) -> Discovery {
         match (self, role, dht_node) {
+            (Self::LocalNetwork, ..) => Discovery::LocalNetwork,
             (Self::Nodes, Role::Leecher, _) => Discovery::DhtOfTorrent,
             (_, _, Some(node)) => Discovery::Dht(node),
             _ => Discovery::None,
@@ -47,14 +51,14 @@ impl<'a> Meeting<'a> {
 
     const fn tracker(self) -> Option<&'a dyn Tracker> {
         match self {
-            Self::Direct | Self::Dht | Self::Nodes => None,
+            Self::Direct | Self::Dht | Self::Nodes | Self::LocalNetwork => None,
             Self::Http(tracker) | Self::Udp(tracker) => Some(tracker),
         }
     }
 
     fn announce_url(self, tracker: SocketAddr) -> Option<String> {
         match self {
-            Self::Direct | Self::Dht | Self::Nodes => None,
+            Self::Direct | Self::Dht | Self::Nodes | Self::LocalNetwork => None,
             Self::Http(_) => Some(format!("http://{tracker}/announce")),
             Self::Udp(_) => Some(format!("udp://{tracker}/announce")),
         }
@@ -83,8 +87,10 @@ pub(crate) fn transfer(
     torrent.content.link_into(&path.join("seeder"))?;
     let tracker = Swarm::start(torrent, meeting, path)?;
     let magnet = if known == Known::Magnet { Some(Sprat::magnet_of(&tracker.file)?) } else { None };
+    let (_network, [seeder_machine, leecher_machine]) = machines(meeting)?;
     let seeder = Place {
         magnet: None,
+        machine: seeder_machine,
         client: seeder,
         role: Role::Seeder,
         name: "seeder",
@@ -95,8 +101,15 @@ pub(crate) fn transfer(
         Meeting::Direct => vec![SocketAddr::from((HOST, seeder.port))],
         _ => vec![],
     };
-    let leecher =
-        Place { magnet, client: leecher, role: Role::Leecher, name: "leecher", port: free_port()?, peers };
+    let leecher = Place {
+        magnet,
+        machine: leecher_machine,
+        client: leecher,
+        role: Role::Leecher,
+        name: "leecher",
+        port: free_port()?,
+        peers,
+    };
 
     // Whoever comes second learns of the first one, and calls it.
     let mut clients = Vec::new();
@@ -121,9 +134,20 @@ pub(crate) fn transfer(
     explain(done, &mut clients)
 }
 
+/// Where the two are, if not both on this machine.
+fn machines(meeting: Meeting<'_>) -> Result<(Option<Network>, [Option<Machine>; 2])> {
+    if !matches!(meeting, Meeting::LocalNetwork) {
+        return Ok((None, [None, None]));
+    }
+    let mut network = Network::new().map_err(Error::msg)?;
+    let machines = [network.add().map_err(Error::msg)?, network.add().map_err(Error::msg)?];
+    Ok((Some(network), machines.map(Some)))
+}
+
 /// One of those in a transfer.
 pub(crate) struct Place<'a> {
     pub(crate) magnet: Option<String>,
+    pub(crate) machine: Option<Machine>,
     pub(crate) client: &'a dyn Client,
     pub(crate) role: Role,
     /// Of its directories.
@@ -147,6 +171,7 @@ impl Place<'_> {
             directory: &test.join(self.name),
             state: &test.join(format!("{}.state", self.name)),
             port: self.port,
+            machine: self.machine.as_ref(),
             discovery,
             peers: &self.peers,
             role: self.role,

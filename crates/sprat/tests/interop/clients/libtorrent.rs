@@ -56,13 +56,18 @@ impl Client for Libtorrent {
             // On loopback it speaks to a DHT only if it is told to listen there and nowhere else.
             Discovery::Dht(node) => node.ip(),
             Discovery::DhtOfTorrent => HOST,
-            Discovery::None | Discovery::PeerExchange => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            Discovery::None | Discovery::LocalNetwork | Discovery::PeerExchange => {
+                IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+            }
         };
         command.arg(job.source()).arg(job.directory).arg(format!("{host}:{}", job.port));
         match job.discovery {
             Discovery::None => {}
             Discovery::Dht(node) => _ = command.arg("--dht").arg(node.to_string()),
             Discovery::DhtOfTorrent => _ = command.args(["--dht", ""]),
+            // It repeats every announcement, and so a seeder would never show that it hears those of others.
+            Discovery::LocalNetwork if job.role == Role::Seeder => _ = command.args(["--lsd", "hear"]),
+            Discovery::LocalNetwork => _ = command.args(["--lsd", "both"]),
             Discovery::PeerExchange => _ = command.arg("--pex"),
         }
         if job.role == Role::Introducer {
@@ -71,7 +76,7 @@ impl Client for Libtorrent {
         for peer in job.peers {
             command.arg("--peer").arg(peer.to_string());
         }
-        Ok(Box::new(Script(Process::start("libtorrent", &mut command, job.state)?)))
+        Ok(Box::new(Script(job.start("libtorrent", command)?)))
     }
 }
 

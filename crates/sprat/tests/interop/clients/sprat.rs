@@ -101,6 +101,7 @@ impl Client for Sprat {
                 command.args(["--no-lsd", "--no-pex", "--loopback", "--dht-node", &node.to_string()])
             }
             Discovery::DhtOfTorrent => command.args(["--no-lsd", "--no-pex", "--loopback"]),
+            Discovery::LocalNetwork => command.args(["--no-dht", "--no-pex"]),
             Discovery::PeerExchange => command.args(["--no-dht", "--no-lsd"]),
         };
         if job.role == Role::Introducer {
@@ -109,7 +110,7 @@ impl Client for Sprat {
         for peer in job.peers {
             command.arg("--peer").arg(peer.to_string());
         }
-        Ok(Box::new(CommandLine(Process::start("sprat", &mut command, job.state)?)))
+        Ok(Box::new(CommandLine(job.start("sprat", command)?)))
     }
 }
 
