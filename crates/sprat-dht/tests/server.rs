@@ -246,7 +246,8 @@ fn the_asker_is_told_how_it_is_seen_and_the_family_it_wants() {
     let sent = send(&mut node, now, address(100), &find(Want::default()));
     let message = Message::decode(&sent[0].1).unwrap();
     assert_eq!(message.external, Some(address(100)));
-    assert_eq!(response(&sent, address(100)).unwrap().nodes.len(), 8);
+    let nodes = response(&sent, address(100)).unwrap().nodes.len();
+    assert!((4..=8).contains(&nodes), "{nodes}: as many as a stranger may get besides being asked back");
     let only_v6 = send(&mut node, now, address(101), &find(Want { v4: false, v6: true }));
     let only_v6 = response(&only_v6, address(101)).unwrap();
     assert!(only_v6.nodes.is_empty() && only_v6.nodes6.is_empty(), "we know nobody there");

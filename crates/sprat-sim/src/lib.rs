@@ -23,11 +23,15 @@
 //! trackers that are far away or dead. What is not: lost packets, congestion control, bottlenecks within the network,
 //! the bytes of TCP and IP headers.
 //!
+//! [`dht`] is a network of another kind: nodes of the DHT, of which there may be a hundred thousand.
+//!
 //! Every run is watched (see [`Violation`]): no byte comes into being or vanishes unaccounted, no honest peer is banned
 //! or accused by another, no machine spins.
 
 mod content;
+pub mod dht;
 mod disk;
+mod event;
 mod network;
 mod peer;
 mod peer_number;

@@ -1,104 +1,57 @@
 //! The one queue of everything that is going to happen.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
-use sprat_core::io::ConnectionId;
-use sprat_core::io::TrackerId;
-use sprat_core::storage::{StorageReply, TorrentId};
-use sprat_core::time::Time;
-use sprat_wire::tracker::{AnnounceRequest, AnnounceResponse};
-
-use crate::network::{EndId, LinkId, Parcel};
-use crate::peer_number::PeerNumber;
-
-/// One thing that is going to happen.
-#[derive(Debug)]
-pub(crate) enum Event {
-    /// A peer starts.
-    Join(PeerNumber),
-    /// A peer leaves.
-    Leave(PeerNumber),
-    /// A session asked to be called at this time.
-    Wake(PeerNumber),
-    /// A call arrives at the peer that is called.
-    Ring(LinkId),
-    /// The caller learns that its call was taken.
-    Connected(LinkId),
-    /// The caller learns that nobody is there.
-    Refused(PeerNumber, ConnectionId),
-    /// The uplink of a peer has sent what it was sending.
-    UplinkFree(PeerNumber),
-    /// Something arrives at the downlink in front of this end.
-    Arrive(EndId, Parcel),
-    /// Something has come through the downlink.
-    Deliver(EndId, Parcel),
-    /// A disk answers.
-    Disk(PeerNumber, StorageReply),
-    /// An announce arrives at a tracker.
-    Announce(Box<Announce>),
-    /// The answer to an announce arrives.
-    Announced(PeerNumber, TorrentId, TrackerId, Box<Result<AnnounceResponse, String>>),
-    /// The state of the swarm is noted.
-    Sample,
-}
-
-/// An announce on its way.
-#[derive(Debug)]
-pub(crate) struct Announce {
-    pub(crate) peer: PeerNumber,
-    pub(crate) torrent: TorrentId,
-    pub(crate) id: TrackerId,
-    /// Index of the tracker in the simulation.
-    pub(crate) tracker: usize,
-    pub(crate) request: AnnounceRequest,
-}
-
 /// Events by time, and within one instant by when they were scheduled.
-#[derive(Debug, Default)]
-pub(crate) struct Schedule {
-    heap: BinaryHeap<Reverse<Scheduled>>,
+#[derive(Debug)]
+pub(crate) struct Schedule<T, E> {
+    heap: BinaryHeap<Reverse<Scheduled<T, E>>>,
     sequence: u64,
 }
 
-impl Schedule {
-    pub(crate) fn at(&mut self, time: Time, event: Event) {
+impl<T: Ord + Copy, E> Schedule<T, E> {
+    pub(crate) const fn new() -> Self {
+        Self { heap: BinaryHeap::new(), sequence: 0 }
+    }
+
+    pub(crate) fn at(&mut self, time: T, event: E) {
         self.sequence += 1;
         self.heap.push(Reverse(Scheduled { time, sequence: self.sequence, event }));
     }
 
-    pub(crate) fn next_time(&self) -> Option<Time> {
+    pub(crate) fn next_time(&self) -> Option<T> {
         self.heap.peek().map(|Reverse(scheduled)| scheduled.time)
     }
 
-    pub(crate) fn pop(&mut self) -> Option<(Time, Event)> {
+    pub(crate) fn pop(&mut self) -> Option<(T, E)> {
         self.heap.pop().map(|Reverse(scheduled)| (scheduled.time, scheduled.event))
     }
 }
 
 #[derive(Debug)]
-struct Scheduled {
-    time: Time,
+struct Scheduled<T, E> {
+    time: T,
     sequence: u64,
-    event: Event,
+    event: E,
 }
 
-impl PartialEq for Scheduled {
+impl<T: Ord + Copy, E> PartialEq for Scheduled<T, E> {
     fn eq(&self, other: &Self) -> bool {
-        (self.time, self.sequence) == (other.time, other.sequence)
+        self.cmp(other) == Ordering::Equal
     }
 }
 
-impl Eq for Scheduled {}
+impl<T: Ord + Copy, E> Eq for Scheduled<T, E> {}
 
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+impl<T: Ord + Copy, E> PartialOrd for Scheduled<T, E> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Scheduled {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+impl<T: Ord + Copy, E> Ord for Scheduled<T, E> {
+    fn cmp(&self, other: &Self) -> Ordering {
         (self.time, self.sequence).cmp(&(other.time, other.sequence))
     }
 }

@@ -15,11 +15,12 @@ use sprat_wire::tracker::AnnounceRequest;
 
 use crate::content::{Content, ContentConfig, ContentError};
 use crate::disk::Disk;
+use crate::event::{Announce, Event};
 use crate::network::{EndId, LinkId, Links, Parcel, Side};
 use crate::peer::{Departure, Peer, PeerConfig, Presence};
 use crate::peer_number::PeerNumber;
 use crate::report::{PeerReport, Snapshot, Violation};
-use crate::schedule::{Announce, Event, Schedule};
+use crate::schedule::Schedule;
 use crate::trace::Trace;
 use crate::trackers::{ANSWER_LIMIT, TrackerConfig, VirtualTracker};
 
@@ -39,7 +40,7 @@ const EVENTS_AT_ONCE: u64 = 10_000;
 #[derive(Debug)]
 pub struct Simulation {
     now: Time,
-    schedule: Schedule,
+    schedule: Schedule<Time, Event>,
     content: Arc<Content>,
     peers: Vec<Peer>,
     by_address: BTreeMap<SocketAddr, PeerNumber>,
@@ -64,7 +65,7 @@ impl Simulation {
     pub fn new(seed: u64, content: &ContentConfig) -> Result<Self, ContentError> {
         let mut rng = fastrand::Rng::with_seed(seed);
         let content = Arc::new(Content::generate(content, &mut rng)?);
-        let mut schedule = Schedule::default();
+        let mut schedule = Schedule::new();
         schedule.at(Time::ZERO, Event::Sample);
         Ok(Self {
             now: Time::ZERO,
