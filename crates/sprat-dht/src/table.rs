@@ -101,6 +101,12 @@ impl Entry {
         self.failures >= BAD
     }
 
+    fn is(&self, contact: &Contact) -> bool {
+        self.id == contact.id
+            && self.port == contact.address.port()
+            && self.ip == octets(contact.address.ip())
+    }
+
     fn ip(&self) -> IpAddr {
         IpAddr::from(Ipv6Addr::from(self.ip)).to_canonical()
     }
@@ -179,15 +185,7 @@ impl Table {
     #[must_use]
     pub fn entry(&self, contact: &Contact) -> Option<&Entry> {
         let entries = &self.buckets.get(self.index(contact.id))?.live;
-        entries.iter().find(|entry| entry.contact() == *contact)
-    }
-
-    /// Whether there is a good contact at an address.
-    #[must_use]
-    pub fn is_good_at(&self, now: Time, address: SocketAddr) -> bool {
-        let octets = octets(address.ip());
-        let at = |entry: &&Entry| entry.port == address.port() && entry.ip == octets;
-        self.entries().find(at).is_some_and(|entry| entry.is_good(now))
+        entries.iter().find(|entry| entry.is(contact))
     }
 
     /// Moves the table around another id. Spares are forgotten.
@@ -200,6 +198,11 @@ impl Table {
 
     /// A contact has answered a query of ours after `rtt`. Returns whether it is new in the table.
     pub fn heard(&mut self, now: Time, contact: Contact, rtt: Duration) -> bool {
+        let index = self.index(contact.id);
+        if let Some(known) = self.buckets[index].live.iter_mut().find(|entry| entry.is(&contact)) {
+            known.heard(now, rtt);
+            return false;
+        }
         let entry = Entry::new(now, contact, rtt);
         let lists = self.buckets.iter_mut().flat_map(|bucket| [&mut bucket.live, &mut bucket.spares]);
         for list in lists {
@@ -227,8 +230,8 @@ impl Table {
     pub fn failed(&mut self, contact: &Contact) -> Option<Contact> {
         let index = self.index(contact.id);
         let bucket = self.buckets.get_mut(index)?;
-        bucket.spares.retain(|entry| entry.contact() != *contact);
-        let at = bucket.live.iter().position(|entry| entry.contact() == *contact)?;
+        bucket.spares.retain(|entry| !entry.is(contact));
+        let at = bucket.live.iter().position(|entry| entry.is(contact))?;
         let entry = &mut bucket.live[at];
         entry.failures = entry.failures.saturating_add(1);
         let (bad, gone) = (entry.is_bad(), entry.failures >= GONE);
@@ -300,7 +303,7 @@ impl Table {
     pub fn checked(&mut self, now: Time, contact: &Contact) {
         let index = self.index(contact.id);
         let mut live = self.buckets[index].live.iter_mut();
-        if let Some(entry) = live.find(|entry| entry.contact() == *contact) {
+        if let Some(entry) = live.find(|entry| entry.is(contact)) {
             entry.checked = seconds(now);
         }
     }

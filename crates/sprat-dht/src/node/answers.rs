@@ -55,11 +55,11 @@ impl Node {
         if is_echo || self.config.read_only || !self.server.admits(now, from.ip()) {
             return;
         }
-        // A contact has answered us, and lately.
-        let is_contact = self.net(family).is_some_and(|net| net.table.is_good_at(now, from));
-        let proven = is_contact || self.server.is_proven(now, from);
-        // If there is room for the asker in our table, it is asked back when there is time, and that counts.
         let asker = Contact { id: query.id, address: from };
+        // A contact has answered us, and lately.
+        let known = self.net(family).and_then(|net| net.table.entry(&asker));
+        let proven = known.is_some_and(|entry| entry.is_good(now)) || self.server.is_proven(now, from);
+        // If there is room for the asker in our table, it is asked back when there is time, and that counts.
         let question = if read_only { 0 } else { self.cost_of_meeting(asker) };
         let limit = if proven { MAX_SENT } else { unproven_limit(length).saturating_sub(question) };
         let mut cut = false;

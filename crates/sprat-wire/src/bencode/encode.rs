@@ -90,15 +90,13 @@ impl Encoder {
     /// Writes an integer.
     pub fn int(&mut self, value: i64) -> &mut Self {
         self.before_value();
-        self.out.extend_from_slice(format!("i{value}e").as_bytes());
-        self
+        self.write_int(value)
     }
 
     /// Writes an integer that may not be negative.
     pub fn uint(&mut self, value: u64) -> &mut Self {
         self.before_value();
-        self.out.extend_from_slice(format!("i{value}e").as_bytes());
-        self
+        self.write_int(value)
     }
 
     /// Copies a value that was decoded, byte for byte.
@@ -129,8 +127,16 @@ impl Encoder {
         }
     }
 
+    fn write_int(&mut self, value: impl itoa::Integer) -> &mut Self {
+        self.out.push(b'i');
+        self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+        self.out.push(b'e');
+        self
+    }
+
     fn write_string(&mut self, bytes: &[u8]) {
-        self.out.extend_from_slice(format!("{}:", bytes.len()).as_bytes());
+        self.out.extend_from_slice(itoa::Buffer::new().format(bytes.len()).as_bytes());
+        self.out.push(b':');
         self.out.extend_from_slice(bytes);
     }
 }
