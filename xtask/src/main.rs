@@ -49,6 +49,12 @@ enum Task {
 enum Bench {
     /// One seeder to one leecher of the same client on this machine: speed, CPU time and memory of both.
     Transfer,
+    /// A simulated network of DHT nodes: memory and time of a node, and what is found in it.
+    Dht {
+        /// For the benchmark; `--help` names them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 fn main() -> Result<ExitCode> {
@@ -62,6 +68,10 @@ fn main() -> Result<ExitCode> {
         Task::Bench { part: Bench::Transfer } => report.step("bench transfer", || {
             let arguments = ["bench", "--package", "sprat", "--bench", "transfer"];
             test::must_succeed(workspace.cargo(arguments))
+        }),
+        Task::Bench { part: Bench::Dht { arguments } } => report.step("bench dht", || {
+            let bench = ["bench", "--package", "sprat-sim", "--bench", "dht", "--"];
+            test::must_succeed(workspace.cargo(bench.into_iter().chain(arguments.iter().map(String::as_str))))
         }),
         Task::InstallClients => clients::install(&workspace, &mut report),
     }
