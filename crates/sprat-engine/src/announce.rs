@@ -25,6 +25,7 @@ use url::{Position, Url};
 use crate::address_policy::{AddressPolicy, Origin};
 use crate::http::{HttpClient, HttpConfig, HttpError, RedactedUrl, USER_AGENT};
 use crate::resolve::{ResolveError, Resolver};
+use crate::udp::UdpSockets;
 
 mod http;
 mod udp;
@@ -171,15 +172,15 @@ enum Tracker {
 }
 
 impl AnnounceClient {
-    /// A client that works as `config` says.
+    /// A client that works as `config` says, and speaks with UDP trackers through these sockets.
     #[must_use]
-    pub fn new(config: AnnounceConfig) -> Self {
+    pub fn new(config: AnnounceConfig, sockets: UdpSockets) -> Self {
         let http = HttpClient::new(HttpConfig {
             resolver: config.resolver.clone(),
             user_agent: config.user_agent.clone(),
             ..HttpConfig::new(Arc::clone(&config.policy))
         });
-        let udp = UdpClient::new(config.udp_patience);
+        let udp = UdpClient::new(sockets, config.udp_patience);
         Self { inner: Arc::new(Inner { config, http, udp }) }
     }
 

@@ -22,6 +22,7 @@ use crate::address_policy::AddressPolicy;
 use crate::dht::{Dht, DhtConfig};
 use crate::listen::{ListenConfig, Listeners};
 use crate::storage::StorageConfig;
+use crate::udp::{UdpConfig, UdpSockets};
 
 mod driver;
 mod socket;
@@ -42,7 +43,9 @@ pub struct ClientConfig {
     pub storage: StorageConfig,
     /// Whom to contact on the word of strangers.
     pub policy: Arc<AddressPolicy>,
-    /// The DHT node to take part with, if any. Its port becomes that of the listeners if that is free and its own is 0.
+    /// For the DHT and UDP trackers. If the port is 0, it is that of the listeners, if that is free.
+    pub udp: UdpConfig,
+    /// The DHT nodes to take part with, if any.
     pub dht: Option<DhtConfig>,
     /// Announce public torrents on the local network, and hear of those of others (BEP 14).
     pub lsd: bool,
@@ -56,6 +59,9 @@ pub enum StartError {
     /// No port to listen on.
     #[error("cannot listen for peers: {0}")]
     Listen(#[source] io::Error),
+    /// No socket for UDP.
+    #[error("cannot open a socket for UDP: {0}")]
+    Udp(#[source] io::Error),
     /// No thread, or no event loop.
     #[error("cannot start the client's thread: {0}")]
     Thread(#[source] io::Error),
@@ -162,11 +168,20 @@ impl Client {
     }
 }
 
-/// A node on the same port as the listeners, as other clients have it, or else on any. A client without one still works.
-fn start_dht(config: DhtConfig, port: u16) -> Option<Dht> {
-    let beside = DhtConfig { port: if config.port == 0 { port } else { config.port }, ..config.clone() };
-    let started = Dht::start(beside).or_else(|_| Dht::start(config));
-    started.inspect_err(|error| tracing::warn!(%error, "no DHT node")).ok()
+/// On the same port as the listeners, as other clients have it, or else on any.
+fn open_udp(config: &UdpConfig, port: u16) -> io::Result<UdpSockets> {
+    if config.port == 0 && port != 0 {
+        let beside = UdpSockets::bind(&UdpConfig { port, ..config.clone() });
+        if beside.is_ok() {
+            return beside;
+        }
+    }
+    UdpSockets::bind(config)
+}
+
+/// A client without a node still works.
+fn start_dht(config: &DhtConfig, sockets: &UdpSockets) -> Option<Dht> {
+    Dht::start(config, sockets).inspect_err(|error| tracing::warn!(%error, "no DHT node")).ok()
 }
 
 /// The client's thread, from start to end.
@@ -193,8 +208,15 @@ fn run(
             }
         };
         let port = listeners.as_ref().map_or(0, |listeners| listeners.port);
-        let dht = config.dht.clone().and_then(|config| start_dht(config, port));
-        let (driver, shell) = Shell::new(config, listeners, dht, events);
+        let sockets = match open_udp(&config.udp, port) {
+            Ok(sockets) => sockets,
+            Err(error) => {
+                let _ = started.send(Err(StartError::Udp(error)));
+                return;
+            }
+        };
+        let dht = config.dht.as_ref().and_then(|config| start_dht(config, &sockets));
+        let (driver, shell) = Shell::new(config, listeners, sockets, dht, events);
         let _ = started.send(Ok(port));
         shell.run(driver, tasks).await;
     });

@@ -13,4 +13,5 @@ pub mod originals;
 pub mod resolve;
 pub mod storage;
 pub mod tracker_server;
+pub mod udp;
 pub mod verify;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use sprat_engine::address_policy::{AddressPolicy, Origin};
 use sprat_engine::announce::{AnnounceClient, AnnounceConfig, AnnounceError, UdpPatience};
 use sprat_engine::resolve::{ResolveError, Resolver};
+use sprat_engine::udp::{UdpConfig, UdpSockets};
 use sprat_wire::compact::Family;
 use sprat_wire::hash::{InfoHash, PeerId};
 use sprat_wire::tracker::udp::{Request, Response};
@@ -25,19 +26,23 @@ const CONNECTION: u64 = 0x0123_4567_89ab_cdef;
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 
+fn client_with(config: AnnounceConfig) -> AnnounceClient {
+    AnnounceClient::new(config, UdpSockets::bind(&UdpConfig::everywhere(0)).unwrap())
+}
+
 fn config() -> AnnounceConfig {
     AnnounceConfig::new(Arc::new(AddressPolicy::public()))
 }
 
 fn client() -> AnnounceClient {
-    AnnounceClient::new(config())
+    client_with(config())
 }
 
 /// Repeats UDP requests after 0.3 s, 0.6 s and 1.2 s: for trackers that are silent on purpose. Everybody else is
 /// given the default 15 s, so that a busy machine does not look like a silent tracker.
 fn impatient() -> AnnounceClient {
     let udp_patience = UdpPatience { first_timeout: Duration::from_millis(300), attempts: 3 };
-    AnnounceClient::new(AnnounceConfig { udp_patience, ..config() })
+    client_with(AnnounceConfig { udp_patience, ..config() })
 }
 
 fn request() -> AnnounceRequest {
@@ -333,8 +338,7 @@ async fn a_closed_port_is_noticed_without_waiting() {
 async fn a_client_that_leaves_does_not_wait_for_a_deaf_tracker() {
     let udp = UdpTracker::start(V4, |_| Vec::new()).await;
     let web = WebServer::start("127.0.0.1:0", vec![Answer::Hang(Vec::new())]).await;
-    let client =
-        AnnounceClient::new(AnnounceConfig { stopped_time_limit: Duration::from_millis(100), ..config() });
+    let client = client_with(AnnounceConfig { stopped_time_limit: Duration::from_millis(100), ..config() });
     let stopped = AnnounceRequest { event: AnnounceEvent::Stopped, ..request() };
     for url in [udp.url(), web.url("/announce")] {
         let found = promptly(&client, &url, &stopped).await;
@@ -453,7 +457,7 @@ async fn answers_over_both_internets_are_merged() {
         ok(&http::encode_announce_response(&answer(1800, &["[2606:4700::1]:6881", "8.8.8.8:6881"]), true));
     let Some((first, second, url, config)) = on_both(v4, v6).await else { return };
     let patient = AnnounceConfig { second_family_grace: Duration::from_secs(30), ..config };
-    let found = AnnounceClient::new(patient).announce(&url, &request(), Origin::User).await.unwrap();
+    let found = client_with(patient).announce(&url, &request(), Origin::User).await.unwrap();
     let mut list = found.peers;
     list.sort_unstable();
     assert_eq!((found.interval, list), (1800, peers(&["8.8.8.8:6881", "[2606:4700::1]:6881"])));
@@ -469,7 +473,7 @@ async fn one_internet_is_enough() {
         let Some((_first, _second, url, config)) = on_both(v4, v6).await else { return };
         // Long enough that a deaf server would be noticed, were it waited for.
         let config = AnnounceConfig { second_family_grace: Duration::from_millis(100), ..config };
-        let found = promptly(&AnnounceClient::new(config), &url, &request()).await.unwrap();
+        let found = promptly(&client_with(config), &url, &request()).await.unwrap();
         assert_eq!(found.peers, peers(&["8.8.8.8:6881"]));
     }
 }
@@ -482,7 +486,7 @@ async fn the_refusal_of_one_internet_is_shown_rather_than_the_silence_of_the_oth
         return;
     };
     let config = AnnounceConfig { time_limit: Duration::from_millis(500), ..config };
-    let error = AnnounceClient::new(config).announce(&url, &request(), Origin::User).await.unwrap_err();
+    let error = client_with(config).announce(&url, &request(), Origin::User).await.unwrap_err();
     assert_eq!(error.to_string(), "the tracker says: unregistered");
 }
 

@@ -307,7 +307,8 @@ pub(crate) struct DhtArgs {
     #[arg(long, default_value_t = 0)]
     pub(crate) port: u16,
 
-    /// Listen at this address alone. Can be given once for IPv4 and once for IPv6.
+    /// Listen at this address alone. Can be given several times: a host with several links to the internet is a node on
+    /// each of them.
     #[arg(long = "address", value_name = "IP")]
     pub(crate) addresses: Vec<IpAddr>,
 

@@ -1,6 +1,5 @@
 //! What `get` and `share` have in common: starting a client, watching a torrent, ending in good order.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +16,7 @@ use sprat_engine::client::{Client, ClientConfig};
 use sprat_engine::dht::DhtConfig;
 use sprat_engine::listen::ListenConfig;
 use sprat_engine::storage::StorageConfig;
+use sprat_engine::udp::UdpConfig;
 use sprat_wire::metainfo::Metainfo;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -64,6 +64,7 @@ pub(crate) fn start(args: &ClientArgs, preallocate: bool) -> anyhow::Result<Clie
             ..StorageConfig::default()
         },
         policy: policy(args),
+        udp: if args.loopback { UdpConfig::loopback(0) } else { UdpConfig::everywhere(0) },
         dht: (!args.no_dht).then(|| dht_config(args)),
         lsd: !args.no_lsd && !args.loopback,
         seed: None,
@@ -82,13 +83,8 @@ pub(crate) fn start(args: &ClientArgs, preallocate: bool) -> anyhow::Result<Clie
 pub(crate) fn dht_config(args: &ClientArgs) -> DhtConfig {
     let public = DhtConfig::public(policy(args));
     let entrances = if args.dht_entrances.is_empty() { public.entrances } else { args.dht_entrances.clone() };
-    let (v4, v6) = if args.loopback {
-        (Some(Ipv4Addr::LOCALHOST), Some(Ipv6Addr::LOCALHOST))
-    } else {
-        (public.v4, public.v6)
-    };
     let state_file = Some(state_directory(args).join("dht"));
-    DhtConfig { entrances, v4, v6, state_file, ..public }
+    DhtConfig { entrances, state_file, ..public }
 }
 
 /// What the user says, `$XDG_STATE_HOME/sprat`, `~/.local/state/sprat`, or `.sprat` here when there is no home.

@@ -10,6 +10,7 @@ use sprat_dht::io::{Event, Operation, Summary};
 use sprat_dht::item::Item;
 use sprat_engine::address_policy::AddressPolicy;
 use sprat_engine::dht::{Dht, DhtConfig};
+use sprat_engine::udp::{UdpConfig, UdpSockets};
 use sprat_wire::bencode::{Document, Encoder, Limits};
 use sprat_wire::hash::{InfoHash, NodeId};
 
@@ -41,16 +42,10 @@ pub(crate) async fn run(args: DhtArgs, output: Output) -> anyhow::Result<()> {
 
 fn start(args: &DhtArgs) -> std::io::Result<Dht> {
     let policy = if args.allow_private { AddressPolicy::permissive() } else { AddressPolicy::public() };
-    let mut config = DhtConfig { port: args.port, ..DhtConfig::public(policy.into()) };
+    let mut config = DhtConfig::public(policy.into());
+    let mut udp = UdpConfig::everywhere(args.port);
     if !args.addresses.is_empty() {
-        config.v4 = args
-            .addresses
-            .iter()
-            .find_map(|ip| if let std::net::IpAddr::V4(ip) = ip { Some(*ip) } else { None });
-        config.v6 = args
-            .addresses
-            .iter()
-            .find_map(|ip| if let std::net::IpAddr::V6(ip) = ip { Some(*ip) } else { None });
+        udp.addresses.clone_from(&args.addresses);
     }
     if args.first || !args.entrances.is_empty() {
         config.entrances.clone_from(&args.entrances);
@@ -63,7 +58,7 @@ fn start(args: &DhtArgs) -> std::io::Result<Dht> {
         // A node that is run for its own sake has bytes to spare: a bootstrap node above all.
         config.node.reply_bytes_per_second = 250_000;
     }
-    Dht::start(config)
+    Dht::start(&config, &UdpSockets::bind(&udp)?)
 }
 
 /// Runs until Ctrl-C.
@@ -78,8 +73,7 @@ async fn serve(dht: &Dht, output: Output) -> anyhow::Result<()> {
 async fn enter(dht: &Dht) -> anyhow::Result<()> {
     let known = async {
         loop {
-            let statistics = dht.statistics().await?;
-            if statistics.v4_contacts + statistics.v6_contacts > 0 {
+            if dht.knows_somebody().await? {
                 return anyhow::Ok(());
             }
             tokio::time::sleep(LOOK).await;
@@ -215,18 +209,18 @@ async fn stat(dht: &Dht, output: Output) -> anyhow::Result<()> {
             tell(&summary, output);
         }
     }
-    let statistics = dht.statistics().await?;
-    let row = |name: &str, value: String| output.result(format_args!("{name:<18} {value}"));
-    row("contacts, IPv4", statistics.v4_contacts.to_string());
-    row("contacts, IPv6", statistics.v6_contacts.to_string());
-    let size =
-        statistics.network_size.map_or_else(|| "unknown".to_owned(), |size| format!("about {size:.0}"));
-    row("nodes", size);
-    row("round trip", format!("{} ms", statistics.typical_rtt.as_millis()));
-    output.object(&json!({
-        "event": "stat", "v4_contacts": statistics.v4_contacts, "v6_contacts": statistics.v6_contacts,
-        "network_size": statistics.network_size, "round_trip_ms": statistics.typical_rtt.as_millis() as u64,
-    }));
+    for statistics in dht.statistics().await? {
+        let row = |name: &str, value: String| output.result(format_args!("{name:<18} {value}"));
+        row("contacts, IPv4", statistics.v4_contacts.to_string());
+        row("contacts, IPv6", statistics.v6_contacts.to_string());
+        let size = statistics.network_size;
+        row("nodes", size.map_or_else(|| "unknown".to_owned(), |size| format!("about {size:.0}")));
+        row("round trip", format!("{} ms", statistics.typical_rtt.as_millis()));
+        output.object(&json!({
+            "event": "stat", "v4_contacts": statistics.v4_contacts, "v6_contacts": statistics.v6_contacts,
+            "network_size": size, "round_trip_ms": statistics.typical_rtt.as_millis() as u64,
+        }));
+    }
     Ok(())
 }
 

@@ -4,24 +4,22 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::mem;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sprat_wire::compact::Family;
 use sprat_wire::tracker::udp::{Request, Response};
 use thiserror::Error;
-use tokio::net::UdpSocket;
 use tokio::time::{Instant, timeout_at};
+
+use crate::udp::UdpSockets;
 
 /// How long a client may use a connection id (BEP 15: "until one minute after it has received it").
 const CONNECTION_ID_LIFETIME: Duration = Duration::from_secs(60);
 
 /// Trackers whose connection ids are remembered. Far more than anybody announces to within a minute.
 const MAX_CONNECTION_IDS: usize = 1000;
-
-/// The largest UDP datagram; every shorter buffer would cut off some answer.
-const MAX_DATAGRAM: usize = 65_535;
 
 /// When silence is answered with a repetition, and when with giving up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,13 +51,14 @@ pub(super) enum UdpError {
 /// Remembers connection ids.
 #[derive(Debug)]
 pub(super) struct UdpClient {
+    sockets: UdpSockets,
     patience: UdpPatience,
     connections: Mutex<BTreeMap<SocketAddr, (u64, Instant)>>,
 }
 
 impl UdpClient {
-    pub(super) fn new(patience: UdpPatience) -> Self {
-        Self { patience, connections: Mutex::default() }
+    pub(super) fn new(sockets: UdpSockets, patience: UdpPatience) -> Self {
+        Self { sockets, patience, connections: Mutex::default() }
     }
 
     /// Asks the tracker at `tracker`, and returns an answer of the kind that belongs to the request, which `ask` makes
@@ -69,7 +68,7 @@ impl UdpClient {
         tracker: SocketAddr,
         ask: impl Fn(u64, u32) -> Request,
     ) -> Result<Response, UdpError> {
-        let mut conversation = Conversation::open(tracker, self.patience).await?;
+        let mut conversation = Conversation::new(&self.sockets, tracker, self.patience);
         let connect = Request::Connect { transaction: random()? };
         let transaction = random()?;
         // An id from an earlier conversation may have been forgotten by the tracker.
@@ -126,46 +125,32 @@ impl UdpClient {
     }
 }
 
-struct Conversation {
-    socket: UdpSocket,
-    family: Family,
-    buffer: Vec<u8>,
+struct Conversation<'a> {
+    sockets: &'a UdpSockets,
+    tracker: SocketAddr,
     timeout: Duration,
     attempts_left: u32,
 }
 
-impl Conversation {
-    async fn open(tracker: SocketAddr, patience: UdpPatience) -> io::Result<Self> {
-        let any: SocketAddr = match tracker {
-            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-        };
-        let socket = UdpSocket::bind(any).await?;
-        // A connected socket receives from this address only: the kernel drops what others send.
-        socket.connect(tracker).await?;
-        Ok(Self {
-            socket,
-            family: Family::of(tracker),
-            buffer: vec![0; MAX_DATAGRAM],
-            timeout: patience.first_timeout,
-            attempts_left: patience.attempts.max(1),
-        })
+impl<'a> Conversation<'a> {
+    fn new(sockets: &'a UdpSockets, tracker: SocketAddr, patience: UdpPatience) -> Self {
+        Self { sockets, tracker, timeout: patience.first_timeout, attempts_left: patience.attempts.max(1) }
     }
 
     /// Sends `request` once; `None` when no answer came in time. Datagrams that are not the answer are passed over:
     /// anybody can send them, and the answer may still be on its way.
-    async fn exchange(&mut self, request: &Request) -> io::Result<Option<Response>> {
+    async fn exchange(&self, request: &Request) -> io::Result<Option<Response>> {
         let mut packet = Vec::new();
         request.encode(&mut packet);
-        self.socket.send(&packet).await?;
+        let mut answers = self.sockets.expect(self.tracker, request.transaction());
+        self.sockets.send(&packet, self.tracker).await?;
         let deadline = Instant::now() + self.timeout;
         loop {
-            let Ok(received) = timeout_at(deadline, self.socket.recv(&mut self.buffer)).await else {
+            let Ok(datagram) = timeout_at(deadline, answers.next()).await else {
                 return Ok(None);
             };
-            let datagram = self.buffer.get(..received?).unwrap_or_default();
-            match Response::decode(datagram, self.family) {
-                Ok(response) if answers(&response, request) => return Ok(Some(response)),
+            match Response::decode(&datagram?, Family::of(self.tracker)) {
+                Ok(response) if answers_to(&response, request) => return Ok(Some(response)),
                 Ok(_) => tracing::trace!("a tracker's answer to something else"),
                 Err(error) => tracing::trace!(%error, "not a tracker's answer"),
             }
@@ -179,7 +164,7 @@ impl Conversation {
     }
 }
 
-fn answers(response: &Response, request: &Request) -> bool {
+fn answers_to(response: &Response, request: &Request) -> bool {
     let kind_fits = matches!(
         (request, response),
         (_, Response::Error { .. })

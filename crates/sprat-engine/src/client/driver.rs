@@ -12,6 +12,7 @@ use sprat_core::peer_list::PeerSource;
 use sprat_core::session::AddError;
 use sprat_core::storage::{StorageReply, TorrentId};
 use sprat_core::time::Time;
+use sprat_core::torrent::TorrentState;
 use sprat_dht::io::{self as dht, Operation};
 use sprat_wire::hash::InfoHash;
 use sprat_wire::tracker::AnnounceRequest;
@@ -26,6 +27,7 @@ use crate::dht::Dht;
 use crate::listen::Listeners;
 use crate::lsd::{self, LocalDiscovery, Neighbour};
 use crate::storage::Storage;
+use crate::udp::UdpSockets;
 
 /// Happenings of sockets that may wait for the session. Readers wait when there are more: what is not read stays
 /// with the kernel, and the sender slows down.
@@ -91,6 +93,7 @@ impl Shell {
     pub(super) fn new(
         mut config: ClientConfig,
         listeners: Option<Listeners>,
+        sockets: UdpSockets,
         dht: Option<Dht>,
         events: broadcast::Sender<Event>,
     ) -> (Driver, Self) {
@@ -115,7 +118,7 @@ impl Shell {
             session: Session::new(config.session, config.seed.unwrap_or_else(seed_from_the_system)),
             epoch: Instant::now(),
             storage: Storage::start(config.storage, stored),
-            announces: AnnounceClient::new(AnnounceConfig::new(Arc::clone(&config.policy))),
+            announces: AnnounceClient::new(AnnounceConfig::new(Arc::clone(&config.policy)), sockets),
             dht,
             policy: config.policy,
             found,
@@ -236,8 +239,11 @@ impl Driver {
     }
 
     fn tell(&mut self, event: Event) {
-        if let Event::Removed { torrent } = event {
-            self.user_trackers.remove(&torrent);
+        match event {
+            Event::Removed { torrent } => drop(self.user_trackers.remove(&torrent)),
+            // Not earlier: who hears of us calls at once, and would be sent away.
+            Event::Checked { .. } => self.announce_locally_soon(),
+            _ => {}
         }
         // Nobody listening is no fault.
         let _ = self.events.send(event);
@@ -334,9 +340,13 @@ impl Driver {
 
     // The local network.
 
-    /// What everybody may hear of, by the names under which it is known (BEP 27: not private torrents).
+    /// What everybody may hear of, by the names under which it is known (BEP 27: not private torrents), and that takes
+    /// part in its swarm already.
     fn public_swarms(&self) -> impl Iterator<Item = (TorrentId, InfoHash)> + '_ {
-        let torrents = self.session.torrents().filter(|torrent| !torrent.metainfo().info.private);
+        let takes_part = |state| matches!(state, TorrentState::Downloading | TorrentState::Seeding);
+        let torrents = self.session.torrents();
+        let torrents =
+            torrents.filter(move |torrent| !torrent.metainfo().info.private && takes_part(torrent.state()));
         let torrents = torrents.map(|torrent| (torrent.id(), torrent.metainfo().info_hashes));
         let seekers = self.session.seekers().map(|seeker| (seeker.id(), *seeker.info_hashes()));
         torrents.chain(seekers).flat_map(|(id, hashes)| hashes.on_the_wire().map(move |hash| (id, hash)))
@@ -376,7 +386,6 @@ impl Driver {
         let now = self.now();
         let metainfo = Arc::clone(&add.metainfo);
         let id = self.session.add(now, add)?;
-        self.announce_locally_soon();
         if let Some(dht) = self.dht.as_ref().filter(|_| !metainfo.info.private && !metainfo.nodes.is_empty())
         {
             dht.add_nodes(metainfo.nodes.clone(), Arc::clone(&self.policy));

@@ -13,6 +13,7 @@ use sprat_engine::client::{Client, ClientConfig};
 use sprat_engine::create::{CreateOptions, create};
 use sprat_engine::listen::ListenConfig;
 use sprat_engine::storage::StorageConfig;
+use sprat_engine::udp::UdpConfig;
 use sprat_wire::metainfo::build::Description;
 use sprat_wire::metainfo::{Metainfo, Version};
 use tempfile::TempDir;
@@ -156,6 +157,7 @@ fn client(seed: u64) -> (Client, Receiver<Event>) {
         listen: Some(ListenConfig { v6: None, ..ListenConfig::loopback(0..=0) }),
         storage: StorageConfig { workers: 1, ..StorageConfig::default() },
         policy: Arc::new(AddressPolicy::permissive()),
+        udp: UdpConfig::loopback(0),
         dht: None,
         lsd: false,
         seed: Some(seed),

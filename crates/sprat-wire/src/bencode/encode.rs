@@ -1,5 +1,7 @@
 //! Writing bencoded values.
 
+use std::io::Write as _;
+
 use super::Value;
 
 /// Writes one bencoded value, token by token, in canonical form.
@@ -127,16 +129,14 @@ impl Encoder {
         }
     }
 
-    fn write_int(&mut self, value: impl itoa::Integer) -> &mut Self {
-        self.out.push(b'i');
-        self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-        self.out.push(b'e');
+    fn write_int(&mut self, value: impl std::fmt::Display) -> &mut Self {
+        // Writing to a vector does not fail.
+        let _ = write!(self.out, "i{value}e");
         self
     }
 
     fn write_string(&mut self, bytes: &[u8]) {
-        self.out.extend_from_slice(itoa::Buffer::new().format(bytes.len()).as_bytes());
-        self.out.push(b':');
+        let _ = write!(self.out, "{}:", bytes.len());
         self.out.extend_from_slice(bytes);
     }
 }

@@ -15,6 +15,7 @@ use sprat_engine::client::{Client, ClientConfig};
 use sprat_engine::listen::ListenConfig;
 use sprat_engine::storage::StorageConfig;
 use sprat_engine::tracker_server::{TrackerHandle, TrackerServer, TrackerServerConfig};
+use sprat_engine::udp::UdpConfig;
 use sprat_wire::hash::PeerId;
 use sprat_wire::metainfo::Metainfo;
 
@@ -103,6 +104,7 @@ impl Swarm {
             listen: Some(ListenConfig { v6: None, ..ListenConfig::loopback(0..=0) }),
             storage: StorageConfig { workers: 1, ..StorageConfig::default() },
             policy: Arc::new(AddressPolicy::permissive()),
+            udp: UdpConfig::loopback(0),
             dht: None,
             lsd: false,
             seed: None,
