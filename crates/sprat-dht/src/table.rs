@@ -248,7 +248,7 @@ impl Table {
     pub fn has_room_for(&self, contact: &Contact) -> bool {
         let entry = Entry::new(Time::ZERO, *contact, Duration::ZERO);
         let index = self.index(contact.id);
-        let Some(bucket) = self.buckets.get(index) else { return false };
+        let Some(bucket) = self.buckets.get(index).filter(|_| contact.id != self.own) else { return false };
         let known =
             |list: &[Entry]| list.iter().any(|known| known.conflicts_with(&entry) || known.id == entry.id);
         if self.buckets.iter().any(|bucket| known(&bucket.live) || known(&bucket.spares)) {

@@ -117,7 +117,8 @@ impl Dht {
     }
 
     fn any_node(&self) -> Result<&mpsc::UnboundedSender<Task>, Unavailable> {
-        self.nodes.get(fastrand::usize(..self.nodes.len().max(1))).ok_or(Unavailable)
+        let number = getrandom::u32().unwrap_or_default() as usize;
+        self.nodes.get(number % self.nodes.len().max(1)).ok_or(Unavailable)
     }
 
     /// Tells of a node, on the word of a peer.

@@ -26,6 +26,9 @@ use crate::time::Time;
 /// Nodes that an answer has at least when there are peers as well.
 const NODES_BESIDE_VALUES: usize = 3;
 
+/// Peers that an answer has before there are any nodes.
+const VALUES_BEFORE_NODES: usize = 5;
+
 /// Bytes of a ping of ours, which an unproven address may get besides the answer.
 const PING: usize = 72;
 
@@ -256,7 +259,9 @@ impl Node {
         let reserve = LIST + NODES_BESIDE_VALUES * (NodeId::LENGTH + family.entry_length());
         // Two or three bytes more for each: its length.
         let each = family.entry_length() + if family == Family::V4 { 2 } else { 3 };
-        let count = room.0.saturating_sub(reserve + LIST) / each;
+        // Where there is little room, some peers matter more than more nodes: they are what was asked for.
+        let beside_nodes = room.0.saturating_sub(reserve + LIST) / each;
+        let count = beside_nodes.max(VALUES_BEFORE_NODES.min(room.0.saturating_sub(LIST) / each));
         response.values = self.server.values(now, info_hash, family, no_seed, count);
         if !response.values.is_empty() {
             room.take(LIST + response.values.len() * each);

@@ -146,7 +146,10 @@ impl Node {
         for (family, nodes) in [(Family::V4, &response.nodes), (Family::V6, &response.nodes6)] {
             if let Some(net) = self.net_mut(family).filter(|net| net.table.len() < FEW) {
                 for node in nodes.iter().filter(|node| is_usable(node.address, local)) {
-                    net.verify_later(node.address);
+                    // Whom we know is not asked again: in a network of few, all would ask each other for ever.
+                    if net.table.has_room_for(node) {
+                        net.verify_later(node.address);
+                    }
                 }
             }
         }

@@ -83,6 +83,22 @@ fn an_idle_node_needs_less_than_fifteen_megabytes_a_day() {
     assert!(*most <= 15_000_000, "{most}");
 }
 
+/// Others take more than a few datagrams a second from one address for an attack.
+#[test]
+fn a_network_of_four_is_quiet_once_all_know_each_other() {
+    let mut network = Network::new(12);
+    for _ in 0..4 {
+        network.join();
+    }
+    network.run(Duration::from_secs(60));
+    let before = network.events();
+    network.run(Duration::from_secs(600));
+    // Each looks for others every 20 s, by a search or two: queries, answers, timers.
+    let events = network.events() - before;
+    println!("{events} datagrams and timers in ten minutes");
+    assert!(events <= 4 * 30 * 25, "{events}");
+}
+
 #[test]
 fn a_family_in_which_there_is_nobody_holds_nothing_up() {
     let mut network = Network::grown(10, 50);
