@@ -1,0 +1,113 @@
+//! What must hold all the time, and what sessions say of themselves.
+
+use std::net::SocketAddr;
+
+use sprat_core::io::{DisconnectReason, Event as Happened};
+
+use super::Simulation;
+use crate::event::Event;
+use crate::peer::{Departure, Peer, Presence};
+use crate::peer_number::PeerNumber;
+use crate::report::Violation;
+
+impl Simulation {
+    pub(super) fn watch(&mut self, number: PeerNumber, event: &Happened) {
+        match event {
+            Happened::PieceCompleted { piece, .. } => {
+                self.note(b'p', number, u64::from(piece.get()));
+                self.piece_completed(number, piece.get());
+            }
+            Happened::PieceRejected { piece, .. } => self.note(b'R', number, u64::from(piece.get())),
+            Happened::PeerBanned { address, .. } => {
+                if let Some(victim) = self.at_ip(*address) {
+                    self.note(b'b', number, u64::from(victim.0));
+                    self.banned(number, victim);
+                }
+            }
+            Happened::PeerDisconnected { address, reason, .. } => {
+                let by_rule =
+                    matches!(reason, DisconnectReason::Malformed(_) | DisconnectReason::Misbehaved(_));
+                if by_rule && let Some(victim) = self.at_ip(*address).filter(|victim| self.is_honest(*victim))
+                {
+                    let (at, reason) = (self.now, *reason);
+                    self.violate(Violation::HonestAccused { at, by: number, victim, reason });
+                }
+            }
+            Happened::MetadataReceived { .. } => self.note(b'm', number, 0),
+            Happened::Checked { .. }
+            | Happened::MetadataProgress { .. }
+            | Happened::Finished { .. }
+            | Happened::Trouble { .. }
+            | Happened::PeerConnected { .. }
+            | Happened::TrackerAnswered { .. }
+            | Happened::TrackerFailed { .. }
+            | Happened::Removed { .. } => {}
+        }
+    }
+
+    pub(super) fn at_ip(&self, address: SocketAddr) -> Option<PeerNumber> {
+        // Callers come from ports of their own.
+        let listening = SocketAddr::new(address.ip(), PeerNumber(0).address().port());
+        self.by_address.get(&listening).copied()
+    }
+
+    pub(super) fn is_honest(&self, number: PeerNumber) -> bool {
+        self.peers.get(number.index()).is_some_and(Peer::is_honest)
+    }
+
+    pub(super) fn banned(&mut self, by: PeerNumber, victim: PeerNumber) {
+        let at = self.now;
+        let Some(peer) = self.peers.get_mut(victim.index()) else { return };
+        peer.banned_by += 1;
+        if peer.is_honest() {
+            self.violate(Violation::HonestBanned { at, by, victim });
+        }
+    }
+
+    pub(super) fn piece_completed(&mut self, number: PeerNumber, piece: u32) {
+        let now = self.now;
+        let Some(peer) = self.peers.get_mut(number.index()) else { return };
+        let counted = peer.torrent.and_then(|id| peer.session.torrent(id)).map(|torrent| torrent.have());
+        if !peer.disk.have().contains(piece)
+            || counted.is_some_and(|have| have.count() > peer.disk.have().count())
+        {
+            return self.violate(Violation::UnverifiedPiece { at: now, peer: number });
+        }
+        self.copies[piece as usize] += 1;
+        if peer.disk.have().is_full() && peer.completed_at.is_none() {
+            peer.completed_at = Some(now);
+            if let Departure::AfterCompletion(delay) = peer.config.leaves {
+                self.schedule.at(now + delay, Event::Leave(number));
+            }
+        }
+        // Only a leaver that everything was copied from is told: it counts as a copy itself.
+        let waiting: Vec<PeerNumber> = self
+            .peers
+            .iter()
+            .filter(|peer| peer.config.leaves == Departure::OnceReplicated && !peer.leaving)
+            .filter(|peer| peer.presence == Presence::Present)
+            .filter(|peer| {
+                let mine = peer.disk.have();
+                (0..).zip(&self.copies).all(|(piece, copies)| *copies > u32::from(mine.contains(piece)))
+            })
+            .map(|peer| peer.number)
+            .collect();
+        for number in waiting {
+            self.peers[number.index()].leaving = true;
+            self.schedule.at(now, Event::Leave(number));
+        }
+    }
+
+    /// Whether every byte that was sent is accounted for.
+    pub(super) fn check(&self) -> Result<(), Violation> {
+        let sum = |of: fn(&Peer) -> u64| self.peers.iter().map(of).sum::<u64>();
+        let sent = sum(|peer| peer.traffic.sent);
+        let received = sum(|peer| peer.traffic.received);
+        let lost = sum(|peer| peer.traffic.lost) + self.lost;
+        let travelling = self.travelling;
+        if sent == received + lost + travelling {
+            return Ok(());
+        }
+        Err(Violation::Conservation { sent, received, lost, travelling })
+    }
+}
