@@ -1,8 +1,9 @@
 //! A disk in memory. Blocks are held until their piece is finished and really hashed; of a piece that agrees, only
 //! the fact is kept, because its bytes are those of the original.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use sprat_core::bitfield::Bitfield;
@@ -10,6 +11,7 @@ use sprat_core::geometry::{BlockRef, Geometry, PieceIndex};
 use sprat_core::storage::{
     ExpectedHash, Found, StorageError, StorageErrorKind, StorageReply, StorageRequest,
 };
+use sprat_core::time::Time;
 use sprat_wire::BLOCK_LENGTH;
 use sprat_wire::hash::{Sha1Hash, Sha256Hash};
 use sprat_wire::merkle;
@@ -24,13 +26,37 @@ struct Rot {
     rng: fastrand::Rng,
 }
 
+/// What goes wrong with the disk of a peer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DiskFaults {
+    /// Every answer takes up to so much longer than the others, at random.
+    pub jitter: Duration,
+    /// Which calls fail with an I/O error: their numbers, from 0, ascending.
+    pub failing_calls: Vec<u64>,
+}
+
 /// The disk of one peer.
+///
+/// What is written is safe from a crash only when a resume record has been written after it.
 #[derive(Debug)]
 pub struct Disk {
     content: Arc<Content>,
+    /// What is there and right.
     have: Bitfield,
     unfinished: BTreeMap<PieceIndex, BTreeMap<u32, Bytes>>,
     rot: Option<Rot>,
+    /// The resume record.
+    record: Option<Bitfield>,
+    /// Written since the record.
+    unsynced: Bitfield,
+    /// There, and not right.
+    torn: Bitfield,
+    failing_calls: VecDeque<u64>,
+    calls: u64,
+    is_full: bool,
+    /// When the last answer about each piece is due, and the last of all: answers about one piece keep their order.
+    answers: BTreeMap<PieceIndex, Time>,
+    last_answer: Time,
 }
 
 impl Disk {
@@ -39,12 +65,66 @@ impl Disk {
     pub fn new(content: Arc<Content>, has_everything: bool) -> Self {
         let pieces = content.geometry().pieces();
         let have = if has_everything { Bitfield::full(pieces) } else { Bitfield::new(pieces) };
-        Self { content, have, unfinished: BTreeMap::new(), rot: None }
+        Self {
+            content,
+            record: has_everything.then(|| have.clone()),
+            have,
+            unfinished: BTreeMap::new(),
+            rot: None,
+            unsynced: Bitfield::new(pieces),
+            torn: Bitfield::new(pieces),
+            failing_calls: VecDeque::new(),
+            calls: 0,
+            is_full: false,
+            answers: BTreeMap::new(),
+            last_answer: Time::ZERO,
+        }
     }
 
     /// From now on this share of the blocks read is wrong.
     pub(crate) fn corrupt_reads(&mut self, per_mille: u16, rng: fastrand::Rng) {
         self.rot = Some(Rot { per_mille, rng });
+    }
+
+    pub(crate) fn with_faults(mut self, faults: &DiskFaults) -> Self {
+        self.failing_calls = faults.failing_calls.iter().copied().collect();
+        self
+    }
+
+    pub(crate) const fn set_full(&mut self, is_full: bool) {
+        self.is_full = is_full;
+    }
+
+    /// The machine has stopped in the middle of it all.
+    pub(crate) fn crash(&mut self, rng: &mut fastrand::Rng) {
+        self.unfinished.clear();
+        let unsynced = std::mem::replace(&mut self.unsynced, Bitfield::new(self.have.len()));
+        for piece in unsynced.iter() {
+            match rng.u8(..3) {
+                0 => _ = self.have.remove(piece),
+                1 => _ = self.have.remove(piece) && self.torn.insert(piece),
+                _ => {}
+            }
+        }
+        // The times of the files are no longer those of the record.
+        if !unsynced.is_empty() {
+            self.record = None;
+        }
+        self.answers.clear();
+    }
+
+    /// When this answer comes that would be ready at `ready`: not before another about the same piece.
+    pub(crate) fn answer_time(&mut self, ready: Time, reply: &StorageReply) -> Time {
+        let at = match piece_of(reply) {
+            Some(piece) => {
+                let last = self.answers.entry(piece).or_insert(ready);
+                *last = ready.max(*last);
+                *last
+            }
+            None => ready.max(self.last_answer),
+        };
+        self.last_answer = self.last_answer.max(at);
+        at
     }
 
     /// The pieces that were hashed and agreed.
@@ -61,15 +141,27 @@ impl Disk {
 
     /// Does as asked; the answer, if there is one.
     pub fn serve(&mut self, request: StorageRequest) -> Option<StorageReply> {
+        let call = self.calls;
+        self.calls += 1;
+        if self.failing_calls.front().is_some_and(|failing| *failing <= call) {
+            self.failing_calls.pop_front();
+            return self.fail(request, StorageErrorKind::Io);
+        }
+        if self.is_full && takes_room(&request) {
+            return self.fail(request, StorageErrorKind::Full);
+        }
         match request {
             StorageRequest::Open { torrent, .. } => {
-                let found =
-                    if self.have.is_empty() { Found::Nothing } else { Found::Resumed(self.have.clone()) };
-                Some(StorageReply::Opened { torrent, result: Ok(found) })
+                Some(StorageReply::Opened { torrent, result: Ok(self.find()) })
             }
             StorageRequest::Write { block, data, .. } => {
                 self.write(block, data);
                 None
+            }
+            // A write before it has failed, so that what is there cannot be judged.
+            StorageRequest::Finish { torrent, piece, .. } if !self.is_whole(piece) => {
+                self.unfinished.remove(&piece);
+                Some(StorageReply::Failed { torrent, piece, error: error(StorageErrorKind::Io) })
             }
             StorageRequest::Finish { torrent, piece, expected, leaves } => {
                 Some(match self.finish(piece, &expected) {
@@ -96,10 +188,76 @@ impl Disk {
                 let result = if there { Ok(self.content.leaves(piece).to_vec()) } else { Err(changed()) };
                 Some(StorageReply::Leaves { torrent, token, result })
             }
-            StorageRequest::SaveResume { .. } => None,
+            StorageRequest::SaveResume { have, .. } => {
+                self.unsynced = Bitfield::new(have.len());
+                self.torn = Bitfield::new(have.len());
+                self.record = Some(have);
+                None
+            }
             StorageRequest::Probe { torrent } => Some(StorageReply::Probed { torrent, result: Ok(()) }),
             StorageRequest::Close { torrent } => Some(StorageReply::Closed { torrent }),
         }
+    }
+
+    /// Cannot do as asked.
+    fn fail(&mut self, request: StorageRequest, kind: StorageErrorKind) -> Option<StorageReply> {
+        let error = error(kind);
+        match request {
+            StorageRequest::Open { torrent, .. } => {
+                Some(StorageReply::Opened { torrent, result: Err(error) })
+            }
+            StorageRequest::Write { torrent, block, .. } => {
+                self.unfinished.remove(&block.piece());
+                Some(StorageReply::Failed { torrent, piece: block.piece(), error })
+            }
+            StorageRequest::Finish { torrent, piece, .. } => {
+                self.unfinished.remove(&piece);
+                Some(StorageReply::Failed { torrent, piece, error })
+            }
+            StorageRequest::Verify { torrent, piece, .. } => {
+                Some(StorageReply::Verified { torrent, piece, result: Err(error) })
+            }
+            StorageRequest::Read { torrent, token, .. } => {
+                Some(StorageReply::Read { torrent, token, result: Err(error) })
+            }
+            StorageRequest::Leaves { torrent, token, .. } => {
+                Some(StorageReply::Leaves { torrent, token, result: Err(error) })
+            }
+            StorageRequest::SaveResume { torrent, .. } => Some(StorageReply::SaveFailed { torrent, error }),
+            StorageRequest::Probe { torrent } => Some(StorageReply::Probed { torrent, result: Err(error) }),
+            // These cannot fail.
+            StorageRequest::Forget { piece, .. } => {
+                self.unfinished.remove(&piece);
+                None
+            }
+            StorageRequest::Close { torrent } => Some(StorageReply::Closed { torrent }),
+        }
+    }
+
+    /// What somebody finds who opens the torrent.
+    fn find(&self) -> Found {
+        match &self.record {
+            // Written files are newer than the record.
+            Some(record) if self.unsynced.is_empty() => {
+                if record.is_empty() {
+                    Found::Nothing
+                } else {
+                    Found::Resumed(record.clone())
+                }
+            }
+            _ => {
+                let mut present = self.have.clone();
+                for piece in self.torn.iter() {
+                    present.insert(piece);
+                }
+                if present.is_empty() { Found::Nothing } else { Found::Unchecked(present) }
+            }
+        }
+    }
+
+    fn is_whole(&self, piece: PieceIndex) -> bool {
+        let blocks = self.unfinished.get(&piece).map_or(0, BTreeMap::len);
+        blocks == self.content.geometry().blocks_in(piece) as usize
     }
 
     fn write(&mut self, block: BlockRef, data: Bytes) {
@@ -133,6 +291,8 @@ impl Disk {
             return Err((leaves, inconsistent));
         }
         self.have.insert(piece.get());
+        self.torn.remove(piece.get());
+        self.unsynced.insert(piece.get());
         Ok(leaves)
     }
 
@@ -162,6 +322,36 @@ impl Rot {
         }
         spoilt.into()
     }
+}
+
+/// Whether a full disk must refuse it.
+const fn takes_room(request: &StorageRequest) -> bool {
+    matches!(
+        request,
+        StorageRequest::Write { .. }
+            | StorageRequest::Finish { .. }
+            | StorageRequest::SaveResume { .. }
+            | StorageRequest::Probe { .. }
+    )
+}
+
+const fn piece_of(reply: &StorageReply) -> Option<PieceIndex> {
+    match reply {
+        StorageReply::Stored { piece, .. }
+        | StorageReply::Rejected { piece, .. }
+        | StorageReply::Verified { piece, .. }
+        | StorageReply::Failed { piece, .. } => Some(*piece),
+        StorageReply::Opened { .. }
+        | StorageReply::Read { .. }
+        | StorageReply::Leaves { .. }
+        | StorageReply::SaveFailed { .. }
+        | StorageReply::Probed { .. }
+        | StorageReply::Closed { .. } => None,
+    }
+}
+
+fn error(kind: StorageErrorKind) -> StorageError {
+    StorageError { kind, detail: "so says the simulation".to_owned() }
 }
 
 fn changed() -> StorageError {

@@ -8,6 +8,9 @@ use sprat_wire::tracker::{AnnounceRequest, AnnounceResponse};
 use crate::network::{EndId, LinkId, Parcel};
 use crate::peer_number::PeerNumber;
 
+/// How often a peer had crashed when something was set in motion: answers to a session that is gone are for nobody.
+pub(crate) type Life = u32;
+
 /// One thing that is going to happen.
 #[derive(Debug)]
 pub(crate) enum Event {
@@ -22,7 +25,7 @@ pub(crate) enum Event {
     /// The caller learns that its call was taken.
     Connected(LinkId),
     /// The caller learns that nobody is there.
-    Refused(PeerNumber, ConnectionId),
+    Refused(PeerNumber, Life, ConnectionId),
     /// The uplink of a peer has sent what it was sending.
     UplinkFree(PeerNumber),
     /// Something arrives at the downlink in front of this end.
@@ -30,19 +33,24 @@ pub(crate) enum Event {
     /// Something has come through the downlink.
     Deliver(EndId, Parcel),
     /// A disk answers.
-    Disk(PeerNumber, StorageReply),
+    Disk(PeerNumber, Life, StorageReply),
     /// An announce arrives at a tracker.
     Announce(Box<Announce>),
     /// The answer to an announce arrives.
-    Announced(PeerNumber, TorrentId, TrackerId, Box<Result<AnnounceResponse, String>>),
+    Announced(PeerNumber, Life, TorrentId, TrackerId, Box<Result<AnnounceResponse, String>>),
     /// The state of the swarm is noted.
     Sample,
+    /// A fault begins.
+    FaultBegins(usize),
+    /// A fault is over.
+    FaultEnds(usize),
 }
 
 /// An announce on its way.
 #[derive(Debug)]
 pub(crate) struct Announce {
     pub(crate) peer: PeerNumber,
+    pub(crate) life: Life,
     pub(crate) torrent: TorrentId,
     pub(crate) id: TrackerId,
     /// Index of the tracker in the simulation.

@@ -32,6 +32,7 @@ mod content;
 pub mod dht;
 mod disk;
 mod event;
+mod faults;
 mod network;
 mod peer;
 mod peer_number;
@@ -42,7 +43,8 @@ mod trace;
 mod trackers;
 
 pub use content::{Content, ContentConfig, ContentError};
-pub use disk::Disk;
+pub use disk::{Disk, DiskFaults};
+pub use faults::Fault;
 pub use peer::{Behaviour, Departure, PeerConfig};
 pub use peer_number::PeerNumber;
 pub use report::{PeerReport, Snapshot, Traffic, Violation};

@@ -65,12 +65,14 @@ pub(crate) struct End {
     /// Its name in the peer's session; `None` before the call is taken.
     pub(crate) connection: Option<ConnectionId>,
     pub(crate) open: bool,
+    /// Nothing gets through at present.
+    held: bool,
     queue: VecDeque<Bytes>,
 }
 
 impl End {
     const fn new(peer: PeerNumber, connection: Option<ConnectionId>) -> Self {
-        Self { peer, connection, open: true, queue: VecDeque::new() }
+        Self { peer, connection, open: true, held: false, queue: VecDeque::new() }
     }
 
     /// The next chunk to send.
@@ -147,6 +149,22 @@ impl Links {
         self.links.get_mut(&id)
     }
 
+    /// All ends that are open, with whose they are and to whom they lead.
+    pub(crate) fn ends(&self) -> impl Iterator<Item = (EndId, PeerNumber, PeerNumber)> + '_ {
+        self.links.iter().flat_map(|(id, link)| {
+            [Side::Caller, Side::Called]
+                .into_iter()
+                .filter(|side| link.end(*side).open)
+                .map(|side| ((*id, side), link.end(side).peer, link.end(side.other()).peer))
+        })
+    }
+
+    /// Stops what this end sends, or lets it go on; whether that is a change.
+    pub(crate) fn hold(&mut self, (id, side): EndId, hold: bool) -> bool {
+        let Some(link) = self.links.get_mut(&id) else { return false };
+        std::mem::replace(&mut link.end_mut(side).held, hold) != hold
+    }
+
     /// This end takes nothing any more; what it had not sent is gone. The other end and the latency, if it was open.
     pub(crate) fn close(&mut self, (id, side): EndId) -> Option<(EndId, Duration)> {
         let link = self.links.get_mut(&id)?;
@@ -202,6 +220,9 @@ impl Uplink {
         while let Some(end) = self.turns.pop_front() {
             let Some(link) = links.get_mut(end.0) else { continue };
             let end_state = link.end_mut(end.1);
+            if end_state.held {
+                continue;
+            }
             let chunk = end_state.take_chunk();
             if !end_state.queue.is_empty() {
                 self.turns.push_back(end);
@@ -214,6 +235,14 @@ impl Uplink {
             return Some(now + time_on_line(length, self.capacity));
         }
         None
+    }
+
+    /// An end that was held has its turns again.
+    pub(crate) fn resume(&mut self, links: &Links, end: EndId) {
+        let waits = links.get(end.0).is_some_and(|link| !link.end(end.1).queue.is_empty());
+        if waits && !self.turns.contains(&end) {
+            self.turns.push_back(end);
+        }
     }
 
     /// What has just left.

@@ -9,7 +9,8 @@ use sprat_core::io::{ConnectionId, RateLimits};
 use sprat_core::storage::TorrentId;
 use sprat_core::time::Time;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskFaults};
+use crate::event::Life;
 use crate::network::{Downlink, EndId, Uplink};
 use crate::peer_number::{LISTEN_PORT, PeerNumber};
 use crate::report::Traffic;
@@ -54,6 +55,8 @@ pub struct PeerConfig {
     pub latency: Duration,
     /// How long its disk takes for an answer.
     pub disk_latency: Duration,
+    /// What goes wrong with its disk.
+    pub disk_faults: DiskFaults,
     /// What kind of peer it is.
     pub behaviour: Behaviour,
     /// It has all of the content from the start.
@@ -80,6 +83,7 @@ impl Default for PeerConfig {
             download: 4 << 20,
             latency: Duration::from_millis(20),
             disk_latency: Duration::from_millis(2),
+            disk_faults: DiskFaults::default(),
             behaviour: Behaviour::Honest,
             has_everything: false,
             from_magnet: false,
@@ -122,6 +126,10 @@ pub(crate) struct Peer {
     pub(crate) wakes: u64,
     pub(crate) banned_by: u32,
     pub(crate) leaving: bool,
+    /// It is down, and is going to start again.
+    pub(crate) crashed: bool,
+    /// How often it has crashed.
+    pub(crate) life: Life,
 }
 
 impl Peer {
@@ -131,18 +139,13 @@ impl Peer {
         mut disk: Disk,
         rng: &mut fastrand::Rng,
     ) -> Self {
-        let mut settings = config.session.clone();
-        settings.listen_port = LISTEN_PORT;
-        if config.behaviour == Behaviour::FreeRider {
-            settings.limits = RateLimits { upload: Some(0), ..settings.limits };
-        }
         if let Behaviour::Poisoner { per_mille } = config.behaviour {
             disk.corrupt_reads(per_mille, fastrand::Rng::with_seed(rng.u64(..)));
         }
         Self {
             number,
             presence: Presence::Expected,
-            session: Session::new(settings, rng.u64(..)),
+            session: session(&config, rng),
             torrent: None,
             disk,
             uplink: Uplink::new(config.upload),
@@ -157,11 +160,30 @@ impl Peer {
             wakes: 0,
             banned_by: 0,
             leaving: false,
+            crashed: false,
+            life: 0,
             config,
         }
+    }
+
+    /// After a crash: as it was at first, but for what is on its disk.
+    pub(crate) fn start_anew(&mut self, rng: &mut fastrand::Rng) {
+        self.session = session(&self.config, rng);
+        self.torrent = None;
+        self.last_wake = None;
+        self.wakes_at_once = 0;
     }
 
     pub(crate) const fn is_honest(&self) -> bool {
         !matches!(self.config.behaviour, Behaviour::Poisoner { .. })
     }
+}
+
+fn session(config: &PeerConfig, rng: &mut fastrand::Rng) -> Session {
+    let mut settings = config.session.clone();
+    settings.listen_port = LISTEN_PORT;
+    if config.behaviour == Behaviour::FreeRider {
+        settings.limits = RateLimits { upload: Some(0), ..settings.limits };
+    }
+    Session::new(settings, rng.u64(..))
 }

@@ -11,7 +11,8 @@ use sprat_core::{Input, Output};
 
 use crate::content::{Content, ContentConfig, ContentError};
 use crate::disk::Disk;
-use crate::event::Event;
+use crate::event::{Event, Life};
+use crate::faults::Fault;
 use crate::network::Links;
 use crate::peer::{Departure, Peer, PeerConfig, Presence};
 use crate::peer_number::PeerNumber;
@@ -23,6 +24,7 @@ use crate::trackers::{TrackerConfig, VirtualTracker};
 mod checks;
 mod connections;
 mod disks;
+mod faults;
 mod joining;
 mod sampling;
 mod tracker_calls;
@@ -54,6 +56,11 @@ pub struct Simulation {
     travelling: u64,
     /// Bytes that arrived where the connection was closed.
     lost: u64,
+    faults: Vec<Fault>,
+    /// Faults of the network that last, in the order of their beginning.
+    active_faults: Vec<usize>,
+    /// When a fault began or ended last.
+    disturbed_at: Time,
     violation: Option<Violation>,
 }
 
@@ -80,6 +87,9 @@ impl Simulation {
             events_at_once: 0,
             travelling: 0,
             lost: 0,
+            faults: Vec::new(),
+            active_faults: Vec::new(),
+            disturbed_at: Time::ZERO,
             violation: None,
         })
     }
@@ -96,7 +106,8 @@ impl Simulation {
         if let Departure::At(at) = config.leaves {
             self.schedule.at(self.now.max(Time::ZERO + at), Event::Leave(number));
         }
-        let disk = Disk::new(Arc::clone(&self.content), config.has_everything);
+        let disk =
+            Disk::new(Arc::clone(&self.content), config.has_everything).with_faults(&config.disk_faults);
         self.by_address.insert(number.address(), number);
         self.peers.push(Peer::new(number, config, disk, &mut self.rng));
         number
@@ -121,7 +132,8 @@ impl Simulation {
         {
             let Some((at, event)) = self.schedule.pop() else { break };
             self.advance(at);
-            let telling = matches!(event, Event::Disk(..) | Event::Leave(_) | Event::Sample);
+            let telling =
+                matches!(event, Event::Disk(..) | Event::Leave(_) | Event::Sample | Event::FaultEnds(_));
             self.happen(event);
             if let Some(violation) = &self.violation {
                 return Err(violation.clone());
@@ -243,21 +255,31 @@ impl Simulation {
             Event::Wake(peer) => self.wake(peer),
             Event::Ring(link) => self.ring(link),
             Event::Connected(link) => self.connected(link),
-            Event::Refused(peer, connection) => self.refused(peer, connection),
+            Event::Refused(peer, life, connection) => self.refused(peer, life, connection),
             Event::UplinkFree(peer) => self.uplink_free(peer),
             Event::Arrive(end, parcel) => self.arrive(end, parcel),
             Event::Deliver(end, parcel) => self.deliver(end, parcel),
-            Event::Disk(peer, reply) => {
+            Event::Disk(peer, life, reply) => {
                 self.note(b'd', peer, 0);
-                self.feed(peer, Input::Storage(reply));
+                if self.life_of(peer) == life {
+                    self.feed(peer, Input::Storage(reply));
+                }
             }
             Event::Announce(announce) => self.announce_arrives(&announce),
-            Event::Announced(peer, torrent, tracker, result) => {
+            Event::Announced(peer, life, torrent, tracker, result) => {
                 self.note(b't', peer, result.as_ref().as_ref().map_or(0, |answer| answer.peers.len() as u64));
-                self.feed(peer, Input::Announced { torrent, tracker, result: *result });
+                if self.life_of(peer) == life {
+                    self.feed(peer, Input::Announced { torrent, tracker, result: *result });
+                }
             }
             Event::Sample => self.sample(),
+            Event::FaultBegins(index) => self.fault_begins(index),
+            Event::FaultEnds(index) => self.fault_ends(index),
         }
+    }
+
+    fn life_of(&self, number: PeerNumber) -> Life {
+        self.peers.get(number.index()).map_or(0, |peer| peer.life)
     }
 
     fn wake(&mut self, number: PeerNumber) {

@@ -41,6 +41,8 @@ pub(crate) struct VirtualTracker {
     machine: Tracker,
     /// Announces answered.
     pub(crate) answered: u64,
+    /// It answers nothing at present.
+    pub(crate) is_silent: bool,
 }
 
 impl std::fmt::Debug for VirtualTracker {
@@ -54,7 +56,7 @@ impl VirtualTracker {
         let mut seed = [0; 32];
         rng.fill(&mut seed);
         let machine = Tracker::new(config.settings.clone(), seed);
-        Self { config, machine, answered: 0 }
+        Self { config, machine, answered: 0, is_silent: false }
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -73,7 +75,10 @@ impl VirtualTracker {
         request: &AnnounceRequest,
     ) -> Option<Result<AnnounceResponse, String>> {
         let now = now.since(Time::ZERO);
-        if now < self.config.alive_from || self.config.dead_from.is_some_and(|dead| now >= dead) {
+        if self.is_silent
+            || now < self.config.alive_from
+            || self.config.dead_from.is_some_and(|dead| now >= dead)
+        {
             return None;
         }
         let protocol = if self.config.url.starts_with("udp:") { Protocol::Udp } else { Protocol::Http };

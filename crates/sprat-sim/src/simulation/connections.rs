@@ -8,7 +8,7 @@ use sprat_core::Input;
 use sprat_core::io::ConnectionId;
 
 use super::Simulation;
-use crate::event::Event;
+use crate::event::{Event, Life};
 use crate::network::{EndId, LinkId, Parcel, Side};
 use crate::peer::Presence;
 use crate::peer_number::PeerNumber;
@@ -21,14 +21,15 @@ impl Simulation {
     pub(super) fn call(&mut self, caller: PeerNumber, connection: ConnectionId, address: SocketAddr) {
         self.note(b'c', caller, connection.0);
         let Some(called) = self.by_address.get(&address).copied() else {
-            let after = self.latency_of(caller) * 2;
-            return self.schedule.at(self.now + after, Event::Refused(caller, connection));
+            let (after, life) = (self.latency_of(caller) * 2, self.life_of(caller));
+            return self.schedule.at(self.now + after, Event::Refused(caller, life, connection));
         };
         let latency = self.latency_of(caller) + self.latency_of(called);
         let link = self.links.call(caller, connection, called, latency);
         if let Some(peer) = self.peers.get_mut(caller.index()) {
             peer.ends.insert(connection, (link, Side::Caller));
         }
+        self.hold_new(link, caller, called);
         self.schedule.at(self.now + latency, Event::Ring(link));
     }
 
@@ -36,12 +37,19 @@ impl Simulation {
         let Some(link) = self.links.get_mut(id) else { return };
         let (caller, called, latency) =
             (link.end(Side::Caller).peer, link.end(Side::Called).peer, link.latency);
-        let caller_connection = link.end(Side::Caller).connection;
+        let caller_connection =
+            Some(link.end(Side::Caller)).filter(|end| end.open).and_then(|end| end.connection);
         self.note(b'r', called, u64::from(caller.0));
+        let life = self.life_of(caller);
+        if !self.is_within_reach(caller, called) {
+            // Nobody answers; the caller gives up by itself.
+            self.links.close((id, Side::Called));
+            return;
+        }
         let Some(peer) = self.peers.get_mut(called.index()) else { return };
         if peer.presence != Presence::Present {
             if let Some(connection) = caller_connection {
-                self.schedule.at(self.now + latency, Event::Refused(caller, connection));
+                self.schedule.at(self.now + latency, Event::Refused(caller, life, connection));
             }
             return;
         }
@@ -66,8 +74,11 @@ impl Simulation {
         }
     }
 
-    pub(super) fn refused(&mut self, number: PeerNumber, connection: ConnectionId) {
+    pub(super) fn refused(&mut self, number: PeerNumber, life: Life, connection: ConnectionId) {
         self.note(b'f', number, connection.0);
+        if self.life_of(number) != life {
+            return;
+        }
         let Some(peer) = self.peers.get_mut(number.index()) else { return };
         match peer.ends.remove(&connection) {
             Some(end) => {
@@ -168,7 +179,10 @@ impl Simulation {
     /// One end goes away, and the other learns of it.
     pub(super) fn close(&mut self, end: EndId) {
         if let Some((other, latency)) = self.links.close(end) {
-            self.schedule.at(self.now + latency, Event::Arrive(other, Parcel::Close));
+            let ends = self.links.get(other.0).map(|link| (link.end(end.1).peer, link.end(other.1).peer));
+            let held_until = ends.and_then(|(from, to)| self.held_until(from, to)).unwrap_or(self.now);
+            let leaves = self.now.max(held_until);
+            self.schedule.at(leaves + latency, Event::Arrive(other, Parcel::Close));
         }
     }
 }

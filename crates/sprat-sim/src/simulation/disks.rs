@@ -1,5 +1,7 @@
 //! What sessions ask of their disks.
 
+use std::time::Duration;
+
 use sprat_core::storage::StorageRequest;
 
 use super::Simulation;
@@ -11,8 +13,16 @@ impl Simulation {
         self.note(b'q', number, 0);
         let Some(peer) = self.peers.get_mut(number.index()) else { return };
         if let Some(reply) = peer.disk.serve(request) {
-            let at = self.now + peer.config.disk_latency;
-            self.schedule.at(at, Event::Disk(number, reply));
+            let jitter = peer.config.disk_faults.jitter;
+            let latency = peer.config.disk_latency + some_of(jitter, &mut self.rng);
+            let at = peer.disk.answer_time(self.now + latency, &reply);
+            self.schedule.at(at, Event::Disk(number, peer.life, reply));
         }
     }
+}
+
+fn some_of(most: Duration, rng: &mut fastrand::Rng) -> Duration {
+    // A disk without faults draws no random numbers.
+    let most = u64::try_from(most.as_nanos()).unwrap_or(u64::MAX);
+    Duration::from_nanos(if most == 0 { 0 } else { rng.u64(..=most) })
 }

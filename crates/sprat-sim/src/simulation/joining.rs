@@ -13,10 +13,13 @@ impl Simulation {
         self.note(b'j', number, 0);
         let now = self.now;
         let Some(peer) = self.peers.get_mut(number.index()) else { return };
+        if peer.presence != Presence::Expected {
+            return;
+        }
         peer.presence = Presence::Present;
-        peer.joined_at = Some(now);
+        peer.joined_at.get_or_insert(now);
         if peer.disk.have().is_full() {
-            peer.completed_at = Some(now);
+            peer.completed_at.get_or_insert(now);
         }
         for piece in peer.disk.have().iter() {
             self.copies[piece as usize] += 1;
