@@ -420,10 +420,14 @@ impl PeerConnection {
     /// Takes every request back.
     pub(crate) fn cancel_all(&mut self) -> Vec<BlockRef> {
         let blocks = self.requests.take_all();
-        for block in &blocks {
+        self.say_cancels(&blocks);
+        blocks
+    }
+
+    fn say_cancels(&mut self, blocks: &[BlockRef]) {
+        for block in blocks {
             self.say(&Message::Cancel(wire_request(*block)));
         }
-        blocks
     }
 
     pub(crate) fn ask_hashes(&mut self, request: HashRequest) {
@@ -490,8 +494,11 @@ impl PeerConnection {
         self.requests.len()
     }
 
-    pub(crate) fn take_lost_requests(&mut self) -> Vec<BlockRef> {
-        self.requests.take_lost()
+    /// Takes back what the peer has evidently forgotten. If it has not, it need not send what we get elsewhere.
+    pub(crate) fn cancel_lost(&mut self) -> Vec<BlockRef> {
+        let blocks = self.requests.take_lost();
+        self.say_cancels(&blocks);
+        blocks
     }
 
     pub(crate) fn take_all_requests(&mut self) -> Vec<BlockRef> {

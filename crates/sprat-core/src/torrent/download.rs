@@ -217,12 +217,13 @@ impl Torrent {
         let everyone: Vec<ConnectionId> = self.connections.keys().copied().collect();
         for id in everyone {
             let Some(connection) = self.connections.get_mut(&id) else { continue };
-            let mut lost = connection.take_lost_requests();
+            let mut lost = connection.cancel_lost();
             if connection.begins_to_snub(cx.now) {
-                lost.extend(connection.take_all_requests());
+                lost.extend(connection.cancel_all());
                 self.set_suspects_free(id);
             }
             if !lost.is_empty() {
+                self.touch(id);
                 self.take_back(cx, id, lost);
             }
             self.ask(cx, id);
