@@ -41,6 +41,7 @@ mod schedule;
 mod simulation;
 mod trace;
 mod trackers;
+mod wire_watch;
 
 pub use content::{Content, ContentConfig, ContentError};
 pub use disk::{Disk, DiskFaults};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sprat_core::Session;
+use sprat_core::bitfield::Bitfield;
 use sprat_core::config::Config;
 use sprat_core::io::{ConnectionId, RateLimits};
 use sprat_core::storage::TorrentId;
@@ -14,6 +15,7 @@ use crate::event::Life;
 use crate::network::{Downlink, EndId, Uplink};
 use crate::peer_number::{LISTEN_PORT, PeerNumber};
 use crate::report::Traffic;
+use crate::wire_watch::WireWatch;
 
 /// How a peer behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -115,6 +117,10 @@ pub(crate) struct Peer {
     pub(crate) uplink: Uplink,
     pub(crate) downlink: Downlink,
     pub(crate) ends: BTreeMap<ConnectionId, EndId>,
+    /// What was said and heard on each.
+    pub(crate) wires: BTreeMap<ConnectionId, WireWatch>,
+    /// What the session counted as had a second ago.
+    pub(crate) had: Option<Bitfield>,
     /// When the session is going to be woken.
     pub(crate) wake_at: Option<Time>,
     /// Times it was woken within the same instant.
@@ -151,6 +157,8 @@ impl Peer {
             uplink: Uplink::new(config.upload),
             downlink: Downlink::new(config.download),
             ends: BTreeMap::new(),
+            wires: BTreeMap::new(),
+            had: None,
             wake_at: None,
             wakes_at_once: 0,
             last_wake: None,
@@ -170,6 +178,8 @@ impl Peer {
     pub(crate) fn start_anew(&mut self, rng: &mut fastrand::Rng) {
         self.session = session(&self.config, rng);
         self.torrent = None;
+        self.wires.clear();
+        self.had = None;
         self.last_wake = None;
         self.wakes_at_once = 0;
     }

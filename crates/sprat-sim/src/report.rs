@@ -64,6 +64,16 @@ pub enum Violation {
         /// Who.
         peer: PeerNumber,
     },
+    /// A session does not keep the rules of the protocol.
+    #[error("at {at:?} {by:?} breaks a rule: {rule}")]
+    BrokenRule {
+        /// When.
+        at: Time,
+        /// Who.
+        by: PeerNumber,
+        /// What it does.
+        rule: String,
+    },
     /// Honest peers that are still there did not get everything in time.
     #[error("at {at:?} these are not complete: {missing:?}")]
     Incomplete {

@@ -26,6 +26,7 @@ mod connections;
 mod disks;
 mod faults;
 mod joining;
+mod overhearing;
 mod sampling;
 mod tracker_calls;
 
@@ -61,6 +62,8 @@ pub struct Simulation {
     active_faults: Vec<usize>,
     /// When a fault began or ended last.
     disturbed_at: Time,
+    /// Every message is held against the rules.
+    checks_wires: bool,
     violation: Option<Violation>,
 }
 
@@ -90,6 +93,7 @@ impl Simulation {
             faults: Vec::new(),
             active_faults: Vec::new(),
             disturbed_at: Time::ZERO,
+            checks_wires: true,
             violation: None,
         })
     }

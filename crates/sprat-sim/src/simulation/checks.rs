@@ -69,7 +69,7 @@ impl Simulation {
         let Some(peer) = self.peers.get_mut(number.index()) else { return };
         let counted = peer.torrent.and_then(|id| peer.session.torrent(id)).map(|torrent| torrent.have());
         if !peer.disk.have().contains(piece)
-            || counted.is_some_and(|have| have.count() > peer.disk.have().count())
+            || counted.is_some_and(|have| have.iter().any(|piece| !peer.disk.have().contains(piece)))
         {
             return self.violate(Violation::UnverifiedPiece { at: now, peer: number });
         }

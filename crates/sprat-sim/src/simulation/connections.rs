@@ -96,6 +96,8 @@ impl Simulation {
         self.trace.bytes(bytes.get(..32).unwrap_or(&bytes));
         let Some(peer) = self.peers.get_mut(number.index()) else { return };
         let Some(end) = peer.ends.get(&connection).copied() else { return };
+        self.overhear_said(number, connection, &bytes);
+        let Some(peer) = self.peers.get_mut(number.index()) else { return };
         peer.uplink.push(&mut self.links, end, bytes);
         self.start_uplink(number);
     }
@@ -122,6 +124,7 @@ impl Simulation {
             self.start_uplink(number);
             if let Some(connection) = connection {
                 self.note(b'u', number, bytes as u64);
+                self.overhear_sent(number, connection, bytes);
                 self.feed(number, Input::Sent { connection, bytes });
             }
         } else {
@@ -155,6 +158,7 @@ impl Simulation {
                     }
                     peer.traffic.received += length;
                     self.note(b'v', number, length);
+                    self.overhear_heard(number, connection, &bytes);
                     self.feed(number, Input::Received { connection, bytes });
                 }
             }

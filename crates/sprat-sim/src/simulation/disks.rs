@@ -7,11 +7,17 @@ use sprat_core::storage::StorageRequest;
 use super::Simulation;
 use crate::event::Event;
 use crate::peer_number::PeerNumber;
+use crate::report::Violation;
 
 impl Simulation {
     pub(super) fn ask_disk(&mut self, number: PeerNumber, request: StorageRequest) {
         self.note(b'q', number, 0);
         let Some(peer) = self.peers.get_mut(number.index()) else { return };
+        if let StorageRequest::SaveResume { have, .. } = &request
+            && have.iter().any(|piece| !peer.disk.have().contains(piece))
+        {
+            return self.violate(Violation::UnverifiedPiece { at: self.now, peer: number });
+        }
         if let Some(reply) = peer.disk.serve(request) {
             let jitter = peer.config.disk_faults.jitter;
             let latency = peer.config.disk_latency + some_of(jitter, &mut self.rng);

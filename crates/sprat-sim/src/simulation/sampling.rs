@@ -31,6 +31,9 @@ impl Simulation {
             useful_pairs,
         });
         self.schedule.at(self.now + SAMPLE_INTERVAL, Event::Sample);
+        if self.checks_wires {
+            self.check_wires();
+        }
         if let Err(violation) = self.check() {
             self.violate(violation);
         }
