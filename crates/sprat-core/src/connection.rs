@@ -4,6 +4,8 @@
 //! mean. What is to be sent collects in an outbox that the torrent empties once per input, so that many small
 //! messages leave as one.
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -66,6 +68,13 @@ const UNREAD_LIMIT: usize = 2 * 1024 * 1024;
 
 /// A peer that delivers nothing it was asked for in so long is snubbing us (Cohen 2003).
 pub(crate) const SNUBBED_AFTER: Duration = Duration::from_secs(60);
+
+/// A piece of which a peer has refused a block is not asked of it for so long: it may be unable to read it for the moment,
+/// or have lied, and somebody else may have it.
+const REFUSED_FOR: Duration = Duration::from_secs(30);
+
+/// An answer to a request that was taken back so long ago is not expected any more.
+const CANCEL_ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
 /// Who began the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -154,6 +163,10 @@ pub(crate) struct PeerConnection {
     /// Pieces the peer lets us request while it chokes us (BEP 6).
     allowed_to_us: Vec<PieceIndex>,
     suggested: Vec<PieceIndex>,
+    /// Requests taken back that have had no answer yet, oldest first, and when: with the fast extension one will come (BEP 6).
+    cancelled: VecDeque<(BlockRef, Time)>,
+    /// Pieces of which it has refused a block although it does not choke us, and when.
+    refused: BTreeMap<PieceIndex, Time>,
     unasked_blocks: u64,
 
     /// The port of its DHT node was told.
@@ -250,6 +263,8 @@ impl PeerConnection {
             snubbed: false,
             allowed_to_us: Vec::new(),
             suggested: Vec::new(),
+            cancelled: VecDeque::new(),
+            refused: BTreeMap::new(),
             unasked_blocks: 0,
             uploads: Uploads::default(),
             allowed_to_them: Vec::new(),
@@ -411,23 +426,45 @@ impl PeerConnection {
     }
 
     /// Takes a request back, if it is still in flight.
-    pub(crate) fn cancel(&mut self, block: BlockRef) {
+    pub(crate) fn cancel(&mut self, now: Time, block: BlockRef) {
         if self.requests.withdraw(block) {
-            self.say(&Message::Cancel(wire_request(block)));
+            self.say_cancels(now, &[block]);
         }
+    }
+
+    /// Takes the requests for blocks of this piece back; whether there were any.
+    pub(crate) fn cancel_piece(&mut self, now: Time, piece: PieceIndex) -> bool {
+        let blocks = self.requests.take_piece(piece);
+        self.say_cancels(now, &blocks);
+        !blocks.is_empty()
     }
 
     /// Takes every request back.
-    pub(crate) fn cancel_all(&mut self) -> Vec<BlockRef> {
+    pub(crate) fn cancel_all(&mut self, now: Time) -> Vec<BlockRef> {
         let blocks = self.requests.take_all();
-        self.say_cancels(&blocks);
+        self.say_cancels(now, &blocks);
         blocks
     }
 
-    fn say_cancels(&mut self, blocks: &[BlockRef]) {
+    fn say_cancels(&mut self, now: Time, blocks: &[BlockRef]) {
         for block in blocks {
             self.say(&Message::Cancel(wire_request(*block)));
+            if self.is_fast() {
+                self.cancelled.push_back((*block, now));
+            }
         }
+        // Some never answer a cancel.
+        while self.cancelled.front().is_some_and(|(_, at)| now.since(*at) >= CANCEL_ANSWER_LIMIT) {
+            self.cancelled.pop_front();
+        }
+    }
+
+    /// Whether this answers a request that we have taken back.
+    fn answers_cancelled(&mut self, now: Time, block: BlockRef) -> bool {
+        let is_it =
+            |(cancelled, at): &(BlockRef, Time)| *cancelled == block && now.since(*at) < CANCEL_ANSWER_LIMIT;
+        let at = self.cancelled.iter().position(is_it);
+        at.is_some_and(|at| self.cancelled.remove(at).is_some())
     }
 
     pub(crate) fn ask_hashes(&mut self, request: HashRequest) {
@@ -486,6 +523,19 @@ impl PeerConnection {
         self.choked.then_some(self.allowed_to_us.as_slice())
     }
 
+    /// What the peer has and has not just refused.
+    pub(crate) fn askable_pieces(&mut self, now: Time) -> Cow<'_, Bitfield> {
+        self.refused.retain(|_, at| now.since(*at) < REFUSED_FOR);
+        if self.refused.is_empty() {
+            return Cow::Borrowed(&self.pieces);
+        }
+        let mut pieces = self.pieces.clone();
+        for piece in self.refused.keys() {
+            pieces.remove(piece.get());
+        }
+        Cow::Owned(pieces)
+    }
+
     pub(crate) fn suggested_pieces(&self) -> &[PieceIndex] {
         &self.suggested
     }
@@ -495,9 +545,9 @@ impl PeerConnection {
     }
 
     /// Takes back what the peer has evidently forgotten. If it has not, it need not send what we get elsewhere.
-    pub(crate) fn cancel_lost(&mut self) -> Vec<BlockRef> {
+    pub(crate) fn cancel_lost(&mut self, now: Time) -> Vec<BlockRef> {
         let blocks = self.requests.take_lost();
-        self.say_cancels(&blocks);
+        self.say_cancels(now, &blocks);
         blocks
     }
 

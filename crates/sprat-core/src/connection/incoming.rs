@@ -46,7 +46,7 @@ impl PeerConnection {
             Message::Request(request) => self.on_request(geometry, request),
             Message::Cancel(request) => Ok(self.on_cancel(request)),
             Message::Piece { piece, begin, block } => self.on_block(now, geometry, piece, begin, block),
-            Message::RejectRequest(request) => self.on_reject(geometry, request),
+            Message::RejectRequest(request) => self.on_reject(now, geometry, request),
             Message::SuggestPiece(piece) => self.on_suggest(geometry, piece),
             Message::AllowedFast(piece) => self.on_allowed_fast(geometry, piece),
             Message::Extended { id, payload } => self.on_extended(id, &payload),
@@ -158,8 +158,9 @@ impl PeerConnection {
         data: Bytes,
     ) -> Result<Happening, DisconnectReason> {
         let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
-        let asked = geometry.block_at(piece, begin, length).filter(|block| self.requests.answered(*block));
-        let Some(block) = asked else {
+        let block = geometry.block_at(piece, begin, length);
+        let Some(block) = block.filter(|block| self.requests.answered(*block)) else {
+            _ = block.is_some_and(|block| self.answers_cancelled(now, block));
             self.unasked_blocks += 1;
             if self.unasked_blocks > UNASKED_BLOCKS_LIMIT + self.downloaded / u64::from(QUEUE_LIMIT * 1024) {
                 return Err(DisconnectReason::Misbehaved("flood of blocks nobody asked for"));
@@ -175,20 +176,25 @@ impl PeerConnection {
 
     fn on_reject(
         &mut self,
+        now: Time,
         geometry: &Geometry,
         request: BlockRequest,
     ) -> Result<Happening, DisconnectReason> {
         self.only_with_fast("reject without the fast extension")?;
-        let Some(block) = geometry
-            .block_at(request.piece, request.begin, request.length)
-            .filter(|block| self.requests.withdraw(*block))
-        else {
+        let block = geometry.block_at(request.piece, request.begin, request.length);
+        if block.is_some_and(|block| self.answers_cancelled(now, block)) {
+            // The same may have been asked again since: that has an answer of its own.
+            return Ok(Happening::Nothing);
+        }
+        let Some(block) = block.filter(|block| self.requests.withdraw(*block)) else {
             // It crossed a cancel of ours, or a request that we have given up on.
             return Ok(Happening::Nothing);
         };
         if self.choked {
             // What it rejects although it was allowed, it does not allow after all.
             self.allowed_to_us.retain(|piece| *piece != block.piece());
+        } else {
+            self.refused.insert(block.piece(), now);
         }
         Ok(Happening::Rejected(block))
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use sprat_wire::BLOCK_LENGTH;
 
-use crate::geometry::BlockRef;
+use crate::geometry::{BlockRef, PieceIndex};
 use crate::time::Time;
 
 /// How long the blocks in flight should last at the measured rate. Long enough for a round trip around the earth, a
@@ -111,6 +111,19 @@ impl Requests {
             keep
         });
         lost
+    }
+
+    /// Takes off what was asked of this piece.
+    pub(super) fn take_piece(&mut self, piece: PieceIndex) -> Vec<BlockRef> {
+        let mut gone = Vec::new();
+        self.outstanding.retain(|request| {
+            let keep = request.block.piece() != piece;
+            if !keep {
+                gone.push(request.block);
+            }
+            keep
+        });
+        gone
     }
 
     /// Takes off everything.

@@ -42,9 +42,10 @@ impl Torrent {
             cx.limits.download.available(cx.now).min(self.limits.download.available(cx.now)) / block;
         let count = room.min(usize::try_from(affordable).unwrap_or(usize::MAX).max(1));
         let rate = connection.download.rate(cx.now);
+        let pieces = connection.askable_pieces(cx.now).into_owned();
         let request = PickRequest {
             connection: id,
-            pieces: &connection.pieces,
+            pieces: &pieces,
             allowed: connection.allowed_pieces(),
             count,
             whole_pieces: rate.saturating_mul(WHOLE_PIECE_SECONDS) >= u64::from(self.geometry.piece_length()),
@@ -56,6 +57,12 @@ impl Torrent {
             cx.limits.download.charge(cx.now, u64::from(block.length()));
             self.limits.download.charge(cx.now, u64::from(block.length()));
             connection.request(cx.now, *block);
+        }
+        if connection.snubbed {
+            // Whoever owes us blocks keeps nobody from fetching this one elsewhere.
+            for block in &blocks {
+                self.picker.release(*block, id);
+            }
         }
         if blocks.len() == count && count < room {
             self.starved_downloads.insert(id);
@@ -112,7 +119,7 @@ impl Torrent {
         let everyone: Vec<ConnectionId> = self.connections.keys().copied().collect();
         for id in everyone {
             let Some(connection) = self.connections.get_mut(&id) else { continue };
-            let blocks = connection.cancel_all();
+            let blocks = connection.cancel_all(cx.now);
             self.touch(id);
             self.take_back(cx, id, blocks);
         }
@@ -131,7 +138,7 @@ impl Torrent {
             Received::Accepted { piece_complete, cancel } => {
                 for other in cancel {
                     if let Some(connection) = self.connections.get_mut(&other) {
-                        connection.cancel(block);
+                        connection.cancel(cx.now, block);
                         self.touch(other);
                     }
                 }
@@ -217,9 +224,9 @@ impl Torrent {
         let everyone: Vec<ConnectionId> = self.connections.keys().copied().collect();
         for id in everyone {
             let Some(connection) = self.connections.get_mut(&id) else { continue };
-            let mut lost = connection.cancel_lost();
+            let mut lost = connection.cancel_lost(cx.now);
             if connection.begins_to_snub(cx.now) {
-                lost.extend(connection.cancel_all());
+                lost.extend(connection.cancel_all(cx.now));
                 self.set_suspects_free(id);
             }
             if !lost.is_empty() {

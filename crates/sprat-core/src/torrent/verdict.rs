@@ -8,6 +8,7 @@ use sprat_wire::merkle::{self, HashRange, Shape, Tree};
 use sprat_wire::peer::message::{HashRequest, Message};
 
 use crate::blame::Verdict;
+use crate::connection::PeerConnection;
 use crate::context::Context;
 use crate::geometry::PieceIndex;
 use crate::io::{ConnectionId, DisconnectReason, Event, Trouble};
@@ -51,7 +52,7 @@ impl Torrent {
                 self.suspects.insert(piece, None);
             }
         }
-        self.assign_suspects();
+        self.assign_suspects(cx);
         self.ask_everyone(cx);
     }
 
@@ -64,7 +65,8 @@ impl Torrent {
     }
 
     /// Gives each suspect piece to one peer that has it: what that one sends, it alone answers for.
-    fn assign_suspects(&mut self) {
+    fn assign_suspects(&mut self, cx: &Context<'_>) {
+        let mut assigned = Vec::new();
         for (piece, to) in &mut self.suspects {
             if to.is_some() {
                 continue;
@@ -78,8 +80,19 @@ impl Torrent {
             if let Some(chosen) = candidates.max_by_key(|connection| (connection.downloaded, connection.id)) {
                 self.picker.restrict(*piece, chosen.id);
                 *to = Some(chosen.id);
+                assigned.push(*piece);
             }
         }
+        // What was under way of these pieces is not wanted any more: they begin anew.
+        for piece in assigned {
+            self.cancel_piece(cx, piece);
+        }
+    }
+
+    fn cancel_piece(&mut self, cx: &Context<'_>, piece: PieceIndex) {
+        let asked = |connection: &mut PeerConnection| connection.cancel_piece(cx.now, piece);
+        let touched = self.connections.values_mut().filter_map(|peer| asked(peer).then_some(peer.id));
+        self.touched.extend(touched);
     }
 
     /// This connection will not settle anything any more.
@@ -153,7 +166,7 @@ impl Torrent {
 
     pub(super) fn look_after_questions(&mut self, cx: &Context<'_>) {
         self.hash_questions.retain(|_, question| cx.now.since(question.asked_at) < HASH_ANSWER_LIMIT);
-        self.assign_suspects();
+        self.assign_suspects(cx);
     }
 
     // Answering questions for hashes.
