@@ -133,6 +133,10 @@ impl Disk {
         &self.have
     }
 
+    pub(crate) const fn content(&self) -> &Arc<Content> {
+        &self.content
+    }
+
     /// How its content is cut.
     #[must_use]
     pub fn geometry(&self) -> &Geometry {

@@ -33,6 +33,7 @@ pub mod dht;
 mod disk;
 mod event;
 mod faults;
+mod hostile;
 mod network;
 mod peer;
 mod peer_number;

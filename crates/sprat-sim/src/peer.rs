@@ -1,17 +1,20 @@
 //! A peer: a session, its line, its disk, and what is known of it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sprat_core::Session;
 use sprat_core::bitfield::Bitfield;
 use sprat_core::config::Config;
 use sprat_core::io::{ConnectionId, RateLimits};
 use sprat_core::storage::TorrentId;
 use sprat_core::time::Time;
+use sprat_core::{Input, Output, Session};
 
+use crate::content::Content;
 use crate::disk::{Disk, DiskFaults};
 use crate::event::Life;
+use crate::hostile::Hostile;
 use crate::network::{Downlink, EndId, Uplink};
 use crate::peer_number::{LISTEN_PORT, PeerNumber};
 use crate::report::Traffic;
@@ -30,6 +33,39 @@ pub enum Behaviour {
         /// 0 to 1000.
         per_mille: u16,
     },
+    /// Has everything and gives to everybody, but so many thousandths of the pieces it sends are wrong: the same pieces
+    /// and the same wrong bytes as from all others of its kind.
+    ColludingPoisoner {
+        /// 0 to 1000.
+        per_mille: u16,
+    },
+    /// Says that it has everything, and has nothing.
+    Liar {
+        /// Refuses what it is asked for; otherwise it keeps silent.
+        rejects: bool,
+    },
+    /// Asks for as much as it may, and reads for one second in ten.
+    SlowReader,
+    /// Asks for much more than anybody can queue, choked or not.
+    RequestFlooder,
+    /// Gives to those who give most for it, and to them no more than they seem to want (BitTyrant, Piatek et al. 2007).
+    Strategic,
+    /// Takes from whoever lets it, all the time, and comes back under another name when its turn is over (Adamsky et al.
+    /// 2014).
+    SeedSlotAttacker,
+}
+
+impl Behaviour {
+    /// It is played by a session; the others speak the protocol in their own way.
+    pub(crate) const fn is_session(self) -> bool {
+        matches!(self, Self::Honest | Self::FreeRider | Self::Poisoner { .. })
+    }
+
+    /// It keeps the rules, and nobody may say otherwise.
+    #[must_use]
+    pub const fn is_honest(self) -> bool {
+        matches!(self, Self::Honest | Self::FreeRider)
+    }
 }
 
 /// When a peer leaves. It says goodbye to the tracker, and its connections are closed.
@@ -112,6 +148,8 @@ pub(crate) struct Peer {
     pub(crate) config: PeerConfig,
     pub(crate) presence: Presence,
     pub(crate) session: Session,
+    /// What acts in place of the session.
+    pub(crate) hostile: Option<Hostile>,
     pub(crate) torrent: Option<TorrentId>,
     pub(crate) disk: Disk,
     pub(crate) uplink: Uplink,
@@ -152,6 +190,7 @@ impl Peer {
             number,
             presence: Presence::Expected,
             session: session(&config, rng),
+            hostile: hostile(&config, disk.content(), rng),
             torrent: None,
             disk,
             uplink: Uplink::new(config.upload),
@@ -177,6 +216,7 @@ impl Peer {
     /// After a crash: as it was at first, but for what is on its disk.
     pub(crate) fn start_anew(&mut self, rng: &mut fastrand::Rng) {
         self.session = session(&self.config, rng);
+        self.hostile = hostile(&self.config, self.disk.content(), rng);
         self.torrent = None;
         self.wires.clear();
         self.had = None;
@@ -184,8 +224,43 @@ impl Peer {
         self.wakes_at_once = 0;
     }
 
+    pub(crate) fn handle_input(&mut self, now: Time, input: Input) {
+        match &mut self.hostile {
+            Some(hostile) => hostile.handle_input(now, input),
+            None => self.session.handle_input(now, input),
+        }
+    }
+
+    pub(crate) fn poll_output(&mut self) -> Option<Output> {
+        match &mut self.hostile {
+            Some(hostile) => hostile.poll_output(),
+            None => self.session.poll_output(),
+        }
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Time> {
+        match &self.hostile {
+            Some(hostile) => hostile.poll_timeout(),
+            None => self.session.poll_timeout(),
+        }
+    }
+
+    pub(crate) fn allocate_connection(&mut self) -> ConnectionId {
+        match &mut self.hostile {
+            Some(hostile) => hostile.allocate_connection(),
+            None => self.session.allocate_connection(),
+        }
+    }
+
+    pub(crate) fn shut_down(&mut self, now: Time) {
+        match &mut self.hostile {
+            Some(hostile) => hostile.shut_down(),
+            None => self.session.shut_down(now),
+        }
+    }
+
     pub(crate) const fn is_honest(&self) -> bool {
-        !matches!(self.config.behaviour, Behaviour::Poisoner { .. })
+        self.config.behaviour.is_honest()
     }
 }
 
@@ -196,4 +271,12 @@ fn session(config: &PeerConfig, rng: &mut fastrand::Rng) -> Session {
         settings.limits = RateLimits { upload: Some(0), ..settings.limits };
     }
     Session::new(settings, rng.u64(..))
+}
+
+fn hostile(config: &PeerConfig, content: &Arc<Content>, rng: &mut fastrand::Rng) -> Option<Hostile> {
+    let behaviour = config.behaviour;
+    (!behaviour.is_session()).then(|| {
+        let rng = fastrand::Rng::with_seed(rng.u64(..));
+        Hostile::new(behaviour, content, LISTEN_PORT, config.upload, rng)
+    })
 }

@@ -1,6 +1,6 @@
 //! The world: takes events from the queue one by one, and does what sessions ask for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::disk::Disk;
 use crate::event::{Event, Life};
 use crate::faults::Fault;
 use crate::network::Links;
-use crate::peer::{Departure, Peer, PeerConfig, Presence};
+use crate::peer::{Behaviour, Departure, Peer, PeerConfig, Presence};
 use crate::peer_number::PeerNumber;
 use crate::report::{PeerReport, Snapshot, Violation};
 use crate::schedule::Schedule;
@@ -60,6 +60,7 @@ pub struct Simulation {
     faults: Vec<Fault>,
     /// Faults of the network that last, in the order of their beginning.
     active_faults: Vec<usize>,
+    slow_readers: BTreeSet<PeerNumber>,
     /// When a fault began or ended last.
     disturbed_at: Time,
     /// Every message is held against the rules.
@@ -92,6 +93,7 @@ impl Simulation {
             lost: 0,
             faults: Vec::new(),
             active_faults: Vec::new(),
+            slow_readers: BTreeSet::new(),
             disturbed_at: Time::ZERO,
             checks_wires: true,
             violation: None,
@@ -113,6 +115,9 @@ impl Simulation {
         let disk =
             Disk::new(Arc::clone(&self.content), config.has_everything).with_faults(&config.disk_faults);
         self.by_address.insert(number.address(), number);
+        if config.behaviour == Behaviour::SlowReader {
+            self.slow_readers.insert(number);
+        }
         self.peers.push(Peer::new(number, config, disk, &mut self.rng));
         number
     }
@@ -297,7 +302,7 @@ impl Simulation {
         peer.wakes_at_once = if peer.last_wake == Some(now) { peer.wakes_at_once + 1 } else { 0 };
         peer.last_wake = Some(now);
         if peer.wakes_at_once > WAKES_AT_ONCE {
-            let detail = format!("wants to be woken at {:?} again and again", peer.session.poll_timeout());
+            let detail = format!("wants to be woken at {:?} again and again", peer.poll_timeout());
             return self.violate(Violation::Spin { at: now, peer: number, detail });
         }
         self.note(b'w', number, 0);
@@ -311,18 +316,16 @@ impl Simulation {
         if peer.presence != Presence::Present {
             return;
         }
-        peer.session.handle_input(now, input);
+        peer.handle_input(now, input);
         self.drain(number);
     }
 
     fn drain(&mut self, number: PeerNumber) {
-        while let Some(output) =
-            self.peers.get_mut(number.index()).and_then(|peer| peer.session.poll_output())
-        {
+        while let Some(output) = self.peers.get_mut(number.index()).and_then(Peer::poll_output) {
             self.execute(number, output);
         }
         let Some(peer) = self.peers.get_mut(number.index()) else { return };
-        let wanted = peer.session.poll_timeout().map(|at| at.max(self.now));
+        let wanted = peer.poll_timeout().map(|at| at.max(self.now));
         if wanted != peer.wake_at {
             peer.wake_at = wanted;
             if let Some(at) = wanted {

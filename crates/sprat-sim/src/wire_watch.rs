@@ -54,6 +54,8 @@ pub(crate) struct WireWatch {
     theirs: Bitfield,
     /// Requests in flight to the other end.
     asked: BTreeSet<BlockRequest>,
+    /// Requests that were taken back and have had no answer.
+    cancelled: Vec<BlockRequest>,
     request_limit: usize,
     /// Requests of the other end that have had no answer, and how often each was made.
     wanted: BTreeMap<BlockRequest, u32>,
@@ -94,6 +96,7 @@ impl WireWatch {
             told: Bitfield::new(pieces),
             theirs: Bitfield::new(pieces),
             asked: BTreeSet::new(),
+            cancelled: Vec::new(),
             request_limit: DEFAULT_REQUEST_LIMIT,
             wanted: BTreeMap::new(),
             allowed_to_us: BTreeSet::new(),
@@ -174,9 +177,10 @@ impl WireWatch {
                 }
             }
             // With the fast extension a cancelled request has an answer as well.
-            Message::Cancel(request) if !self.is_fast() => _ = self.wanted.remove(&request),
+            Message::Cancel(request) if !self.is_fast() => _ = self.no_longer_wanted(request),
             Message::Piece { piece, begin, block } => {
-                _ = self.asked.remove(&request_of(piece, begin, &block));
+                let request = request_of(piece, begin, &block);
+                _ = self.asked.remove(&request) || self.was_cancelled(request);
             }
             Message::RejectRequest(request) => self.heard_reject(request),
             Message::AllowedFast(piece) => _ = self.allowed_to_us.insert(piece),
@@ -191,10 +195,15 @@ impl WireWatch {
     }
 
     fn heard_reject(&mut self, request: BlockRequest) {
-        if self.asked.remove(&request) && self.choked {
+        if !self.was_cancelled(request) && self.asked.remove(&request) && self.choked {
             // What it rejects although it was allowed, it does not allow after all.
             self.allowed_to_us.remove(&request.piece);
         }
+    }
+
+    fn was_cancelled(&mut self, request: BlockRequest) -> bool {
+        let at = self.cancelled.iter().position(|cancelled| *cancelled == request);
+        at.map(|at| self.cancelled.remove(at)).is_some()
     }
 
     fn said_message(&mut self, message: Message, knows: Knowledge<'_>) -> Result<(), String> {
@@ -231,9 +240,13 @@ impl WireWatch {
             Message::HaveAll => self.tells_all(Bitfield::full(self.told.len()), is_first, knows),
             Message::HaveNone => self.tells_all(Bitfield::new(self.told.len()), is_first, knows),
             Message::Request(request) => self.asks(request, knows),
-            Message::Cancel(request) => rule(self.asked.remove(&request), || {
-                format!("it takes back what it never asked: {request:?}")
-            }),
+            Message::Cancel(request) => {
+                if self.is_fast() {
+                    self.cancelled.push(request);
+                }
+                let asked = self.asked.remove(&request);
+                rule(asked, || format!("it takes back what it never asked: {request:?}"))
+            }
             Message::Piece { piece, begin, block } => {
                 let request = request_of(piece, begin, &block);
                 self.answers(request)?;
@@ -286,15 +299,17 @@ impl WireWatch {
 
     /// Something is answered: it must have been asked.
     fn answers(&mut self, request: BlockRequest) -> Result<(), String> {
-        let times = self.wanted.get_mut(&request);
-        rule(times.is_some(), || format!("it answers what nobody asks: {request:?}"))?;
-        if let Some(times) = times {
-            *times -= 1;
-            if *times == 0 {
-                self.wanted.remove(&request);
-            }
+        rule(self.no_longer_wanted(request), || format!("it answers what nobody asks: {request:?}"))
+    }
+
+    /// One of the times that this was asked for is over; whether there was one.
+    fn no_longer_wanted(&mut self, request: BlockRequest) -> bool {
+        let Some(times) = self.wanted.get_mut(&request) else { return false };
+        *times -= 1;
+        if *times == 0 {
+            self.wanted.remove(&request);
         }
-        Ok(())
+        true
     }
 }
 

@@ -53,7 +53,7 @@ impl Simulation {
             }
             return;
         }
-        let connection = peer.session.allocate_connection();
+        let connection = peer.allocate_connection();
         peer.ends.insert(connection, (id, Side::Called));
         if let Some(link) = self.links.get_mut(id) {
             link.end_mut(Side::Called).connection = Some(connection);

@@ -55,7 +55,10 @@ impl Simulation {
     /// Until when nothing gets from one to the other; `None` when nothing is in the way.
     pub(super) fn held_until(&self, from: PeerNumber, to: PeerNumber) -> Option<Time> {
         let active = self.active_faults.iter().filter_map(|index| self.faults.get(*index));
-        active.filter(|fault| fault.holds(from, to)).map(|fault| Time::ZERO + fault.ends()).max()
+        let faults =
+            active.filter(|fault| fault.holds(from, to)).map(|fault| Time::ZERO + fault.ends()).max();
+        let is_slow = self.slow_readers.contains(&to);
+        faults.max(if is_slow { reads_again_at(self.now) } else { None })
     }
 
     /// Whether one can call the other.
@@ -80,6 +83,13 @@ impl Simulation {
         }
         for peer in released {
             self.start_uplink(peer);
+        }
+    }
+
+    /// Those who read now and then begin or cease to do so.
+    pub(super) fn let_slow_readers_read(&mut self) {
+        if !self.slow_readers.is_empty() {
+            self.hold_or_release();
         }
     }
 
@@ -131,4 +141,10 @@ impl Simulation {
             tracker.is_silent = is_silent;
         }
     }
+}
+
+/// When somebody reads again who reads in one second of ten; `None` when that is now.
+const fn reads_again_at(now: Time) -> Option<Time> {
+    let second = now.as_nanos() / 1_000_000_000;
+    if second.is_multiple_of(10) { None } else { Some(Time::from_secs(second.next_multiple_of(10))) }
 }

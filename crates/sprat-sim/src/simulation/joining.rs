@@ -25,6 +25,14 @@ impl Simulation {
             self.copies[piece as usize] += 1;
         }
         let metainfo = Arc::clone(self.content.metainfo());
+        if let Some(hostile) = &mut peer.hostile {
+            hostile.start(
+                now,
+                peer.config.knows.iter().map(|known| known.address()),
+                peer.disk.have().clone(),
+            );
+            return self.drain(number);
+        }
         let wish = AddMagnet {
             peers: peer.config.knows.iter().map(|known| known.address()).collect(),
             sequential: peer.config.sequential,
@@ -49,7 +57,7 @@ impl Simulation {
             peer.presence = Presence::Gone;
             return;
         }
-        peer.session.shut_down(now);
+        peer.shut_down(now);
         self.drain(number);
         let Some(peer) = self.peers.get_mut(number.index()) else { return };
         peer.presence = Presence::Gone;

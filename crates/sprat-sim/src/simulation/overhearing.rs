@@ -22,7 +22,8 @@ impl Simulation {
         if !self.checks_wires {
             return;
         }
-        let Some(peer) = self.peers.get_mut(number.index()) else { return };
+        let session = |peer: &&mut Peer| peer.hostile.is_none();
+        let Some(peer) = self.peers.get_mut(number.index()).filter(session) else { return };
         let Peer { wires, session, torrent, disk, config, .. } = peer;
         let counted = torrent.and_then(|id| session.torrent(id)).map(Torrent::have);
         let poisons = matches!(config.behaviour, Behaviour::Poisoner { .. });
@@ -38,7 +39,8 @@ impl Simulation {
         if !self.checks_wires {
             return;
         }
-        let Some(peer) = self.peers.get_mut(number.index()) else { return };
+        let session = |peer: &&mut Peer| peer.hostile.is_none();
+        let Some(peer) = self.peers.get_mut(number.index()).filter(session) else { return };
         let pieces = self.content.geometry().pieces();
         let wire = peer.wires.entry(connection).or_insert_with(|| WireWatch::new(pieces));
         wire.hears(bytes.clone(), &self.content);

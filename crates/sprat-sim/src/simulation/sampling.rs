@@ -31,6 +31,7 @@ impl Simulation {
             useful_pairs,
         });
         self.schedule.at(self.now + SAMPLE_INTERVAL, Event::Sample);
+        self.let_slow_readers_read();
         if self.checks_wires {
             self.check_wires();
         }
