@@ -35,7 +35,8 @@ const MACHINE_CRATES: [&str; 11] = [
     "unicode-normalization",
 ];
 
-const RULES: [Rule; 8] = [
+const RULES: [Rule; 9] = [
+    Rule { name: "sprat-hash", inside: &[], outside: Outside::Machine },
     Rule { name: "sprat-wire", inside: &[], outside: Outside::Machine },
     Rule { name: "sprat-core", inside: &["sprat-wire"], outside: Outside::Machine },
     Rule { name: "sprat-tracker", inside: &["sprat-wire"], outside: Outside::Machine },
