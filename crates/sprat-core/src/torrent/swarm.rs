@@ -155,8 +155,9 @@ impl Torrent {
             let twin = twin.id;
             self.disconnect(cx, twin, DisconnectReason::Duplicate);
         }
-        let full = self.connections.len() >= cx.config.connections_per_torrent || cx.connections_left == 0;
-        if who.direction == Direction::Incoming && full {
+        // While we were calling, others may have called. What we call counts among all connections already.
+        let full = self.connections.len() >= cx.config.connections_per_torrent;
+        if full || (who.direction == Direction::Incoming && cx.connections_left == 0) {
             self.make_room(cx, who.address)?;
         }
         Ok(())
