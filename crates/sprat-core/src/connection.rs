@@ -74,7 +74,7 @@ pub(crate) const SNUBBED_AFTER: Duration = Duration::from_secs(60);
 const REFUSED_FOR: Duration = Duration::from_secs(30);
 
 /// An answer to a request that was taken back so long ago is not expected any more.
-const CANCEL_ANSWER_LIMIT: Duration = Duration::from_secs(30);
+const CANCEL_ANSWER_LIMIT: Duration = Duration::from_secs(300);
 
 /// Who began the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -534,6 +534,11 @@ impl PeerConnection {
             pieces.remove(piece.get());
         }
         Cow::Owned(pieces)
+    }
+
+    /// Whether it has just refused a block of this piece.
+    pub(crate) fn has_refused(&self, now: Time, piece: PieceIndex) -> bool {
+        self.refused.get(&piece).is_some_and(|at| now.since(*at) < REFUSED_FOR)
     }
 
     pub(crate) fn suggested_pieces(&self) -> &[PieceIndex] {

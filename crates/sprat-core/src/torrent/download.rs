@@ -114,6 +114,12 @@ impl Torrent {
         self.wake(cx.now);
     }
 
+    /// This peer will not send this block; if the whole piece was left to it, somebody else has a try.
+    pub(super) fn on_refused(&mut self, cx: &Context<'_>, id: ConnectionId, block: BlockRef) {
+        self.set_suspect_free(block.piece(), id);
+        self.take_back(cx, id, vec![block]);
+    }
+
     /// Takes every request back, because nothing can be taken in.
     pub(super) fn take_back_requests(&mut self, cx: &Context<'_>) {
         let everyone: Vec<ConnectionId> = self.connections.keys().copied().collect();

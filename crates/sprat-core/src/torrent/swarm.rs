@@ -353,7 +353,7 @@ impl Torrent {
             Happening::InterestChanged => *cx.rechoke = true,
             Happening::Block(block, data) => self.on_block(cx, id, block, data),
             Happening::Unasked(bytes) => self.totals.wasted += u64::from(bytes),
-            Happening::Rejected(block) => self.take_back(cx, id, vec![block]),
+            Happening::Rejected(block) => self.on_refused(cx, id, block),
             Happening::Extended { first, external_ip } if first => self.on_introduced(cx, id, external_ip),
             Happening::Extended { .. } => self.review(cx, id),
             Happening::DhtNode(port) => self.on_dht_node(cx, id, port),

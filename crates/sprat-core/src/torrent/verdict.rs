@@ -74,7 +74,11 @@ impl Torrent {
             let candidates = self.connections.values().filter(|connection| {
                 let tried =
                     self.identities.get(&connection.id).is_some_and(|who| self.blame.has_tried(*piece, *who));
-                !connection.choked && !connection.snubbed && !tried && connection.pieces.contains(piece.get())
+                !connection.choked
+                    && !connection.snubbed
+                    && !connection.has_refused(cx.now, *piece)
+                    && !tried
+                    && connection.pieces.contains(piece.get())
             });
             // Whoever has been quickest will settle the question soonest.
             if let Some(chosen) = candidates.max_by_key(|connection| (connection.downloaded, connection.id)) {
@@ -102,6 +106,16 @@ impl Torrent {
                 *to = None;
                 self.picker.unrestrict(*piece);
             }
+        }
+    }
+
+    /// This connection will not settle the question of this piece.
+    pub(super) fn set_suspect_free(&mut self, piece: PieceIndex, id: ConnectionId) {
+        if let Some(to) = self.suspects.get_mut(&piece)
+            && *to == Some(id)
+        {
+            *to = None;
+            self.picker.unrestrict(piece);
         }
     }
 
