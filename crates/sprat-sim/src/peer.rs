@@ -157,6 +157,8 @@ pub(crate) struct Peer {
     pub(crate) ends: BTreeMap<ConnectionId, EndId>,
     /// What was said and heard on each.
     pub(crate) wires: BTreeMap<ConnectionId, WireWatch>,
+    /// When it had a new piece last, or began.
+    pub(crate) progress_at: Time,
     /// What the session counted as had a second ago.
     pub(crate) had: Option<Bitfield>,
     /// When the session is going to be woken.
@@ -198,6 +200,7 @@ impl Peer {
             ends: BTreeMap::new(),
             wires: BTreeMap::new(),
             had: None,
+            progress_at: Time::ZERO,
             wake_at: None,
             wakes_at_once: 0,
             last_wake: None,

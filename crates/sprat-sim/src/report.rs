@@ -64,6 +64,26 @@ pub enum Violation {
         /// Who.
         peer: PeerNumber,
     },
+    /// An honest peer gets nothing although an honest seed is within reach.
+    #[error("at {at:?} {peer:?} has had no new piece since {since:?}, with a seed within reach")]
+    Starved {
+        /// When.
+        at: Time,
+        /// Who.
+        peer: PeerNumber,
+        /// Since then nothing was in the way either.
+        since: Time,
+    },
+    /// A session keeps more connections than it was allowed.
+    #[error("at {at:?} {peer:?} has {count} connections")]
+    TooManyConnections {
+        /// When.
+        at: Time,
+        /// Who.
+        peer: PeerNumber,
+        /// How many.
+        count: usize,
+    },
     /// A session does not keep the rules of the protocol.
     #[error("at {at:?} {by:?} breaks a rule: {rule}")]
     BrokenRule {

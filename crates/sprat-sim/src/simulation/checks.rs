@@ -1,14 +1,18 @@
 //! What must hold all the time, and what sessions say of themselves.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use sprat_core::io::{DisconnectReason, Event as Happened};
 
 use super::Simulation;
 use crate::event::Event;
-use crate::peer::{Departure, Peer, Presence};
+use crate::peer::{Behaviour, Departure, Peer, Presence};
 use crate::peer_number::PeerNumber;
 use crate::report::Violation;
+
+/// Nobody waits longer for a piece when there is a seed: sixty decisions of its choker.
+const STARVED_AFTER: Duration = Duration::from_secs(600);
 
 impl Simulation {
     pub(super) fn watch(&mut self, number: PeerNumber, event: &Happened) {
@@ -73,6 +77,7 @@ impl Simulation {
         {
             return self.violate(Violation::UnverifiedPiece { at: now, peer: number });
         }
+        peer.progress_at = now;
         self.copies[piece as usize] += 1;
         if peer.disk.have().is_full() && peer.completed_at.is_none() {
             peer.completed_at = Some(now);
@@ -95,6 +100,32 @@ impl Simulation {
         for number in waiting {
             self.peers[number.index()].leaving = true;
             self.schedule.at(now, Event::Leave(number));
+        }
+    }
+
+    /// Whether everybody who is honest gets on, and nobody has more than it may.
+    pub(super) fn check_peers(&mut self) {
+        let now = self.now;
+        let present = || self.peers.iter().filter(|peer| peer.presence == Presence::Present);
+        let seeds: Vec<PeerNumber> = present()
+            .filter(|peer| peer.config.behaviour == Behaviour::Honest && peer.disk.have().is_full())
+            .map(|peer| peer.number)
+            .collect();
+        let mut found = None;
+        for peer in present().filter(|peer| peer.hostile.is_none()) {
+            let torrent = peer.torrent.and_then(|id| peer.session.torrent(id));
+            let count = torrent.map_or(0, |torrent| torrent.connections(now).count());
+            if count > peer.config.session.connections_per_torrent {
+                found.get_or_insert(Violation::TooManyConnections { at: now, peer: peer.number, count });
+            }
+            let since = peer.progress_at.max(self.disturbed_at);
+            let waits = peer.is_honest() && !peer.disk.have().is_full() && now.since(since) >= STARVED_AFTER;
+            if waits && seeds.iter().any(|seed| self.is_within_reach(*seed, peer.number)) {
+                found.get_or_insert(Violation::Starved { at: now, peer: peer.number, since });
+            }
+        }
+        if let Some(violation) = found {
+            self.violate(violation);
         }
     }
 

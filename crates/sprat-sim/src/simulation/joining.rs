@@ -18,6 +18,7 @@ impl Simulation {
         }
         peer.presence = Presence::Present;
         peer.joined_at.get_or_insert(now);
+        peer.progress_at = now;
         if peer.disk.have().is_full() {
             peer.completed_at.get_or_insert(now);
         }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use sprat_core::bitfield::Bitfield;
 use sprat_core::io::ConnectionId;
-use sprat_core::torrent::Torrent;
+use sprat_core::torrent::{Torrent, TorrentState};
 
 use super::Simulation;
 use crate::peer::{Behaviour, Peer, Presence};
@@ -62,9 +62,12 @@ impl Simulation {
             if peer.presence != Presence::Present {
                 continue;
             }
-            let Some(counted) = torrent.and_then(|id| session.torrent(id)).map(Torrent::have) else {
+            let Some(torrent) = torrent.and_then(|id| session.torrent(id)) else { continue };
+            // Otherwise it may not listen yet.
+            if !matches!(torrent.state(), TorrentState::Downloading | TorrentState::Seeding) {
                 continue;
-            };
+            }
+            let counted = torrent.have();
             let empty = Bitfield::new(counted.len());
             for wire in wires.values() {
                 if let Err(rule) = wire.at_rest(had.as_ref().unwrap_or(&empty), counted) {

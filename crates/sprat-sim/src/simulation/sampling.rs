@@ -34,6 +34,7 @@ impl Simulation {
         self.let_slow_readers_read();
         if self.checks_wires {
             self.check_wires();
+            self.check_peers();
         }
         if let Err(violation) = self.check() {
             self.violate(violation);

@@ -1,0 +1,104 @@
+//! Swarms drawn from a seed: some faults, some misbehaving peers, one honest seed that stays. Every checker of the
+//! simulation watches, and whoever is honest has everything in the end.
+//!
+//! A seed that fails is made smaller, by leaving out peers and faults as long as it still fails, and printed as the
+//! command that repeats it. `SPRAT_SEEDS` says how many seeds the soak runs.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a scenario fails loudly and says what it measured"
+)]
+
+mod scenario;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use scenario::{Part, Scenario};
+
+/// Seeds of an ordinary run.
+const SEEDS: u64 = 1000;
+
+/// They are shared out, so that they run on all cores.
+const SHARES: u64 = 4;
+
+/// Why a scenario fails, if it does: a violation, or a panic.
+fn failure(scenario: &Scenario) -> Option<String> {
+    match catch_unwind(AssertUnwindSafe(|| scenario.run())) {
+        Ok(Ok(())) => None,
+        Ok(Err(violation)) => Some(violation.to_string()),
+        Err(_) => Some("it panics".to_owned()),
+    }
+}
+
+/// The smallest scenario found that still fails, and how.
+fn shrunk(scenario: Scenario, failure_of: String) -> (Scenario, String) {
+    let (mut smallest, mut how) = (scenario, failure_of);
+    loop {
+        let parts: Vec<Part> = smallest.parts().collect();
+        let halves = [&parts[..parts.len() / 2], &parts[parts.len() / 2..]];
+        let single = parts.iter().map(std::slice::from_ref);
+        let smaller = halves.into_iter().chain(single).filter(|parts| !parts.is_empty()).find_map(|parts| {
+            let smaller = smallest.without(parts);
+            failure(&smaller).map(|how| (smaller, how))
+        });
+        match smaller {
+            Some(found) => (smallest, how) = found,
+            None => return (smallest, how),
+        }
+    }
+}
+
+fn run(seeds: impl IntoIterator<Item = u64>) {
+    let only = std::env::var("SPRAT_SEED").ok().map(|seed| seed.parse().expect("SPRAT_SEED is a number"));
+    let without: Vec<Part> = std::env::var("SPRAT_WITHOUT")
+        .unwrap_or_default()
+        .split_whitespace()
+        .map(|part| part.parse().expect("SPRAT_WITHOUT names parts"))
+        .collect();
+    let seeds: Vec<u64> = only.map_or_else(|| seeds.into_iter().collect(), |seed| vec![seed]);
+    let mut failed = Vec::new();
+    for seed in seeds {
+        let scenario = Scenario::draw(seed).without(&without);
+        if let Some(how) = failure(&scenario) {
+            let (smallest, how_small) = shrunk(scenario, how.clone());
+            eprintln!("seed {seed} fails: {how}\nshrunk: {how_small}\n{smallest:#?}");
+            eprintln!("repeat with: {}", smallest.command());
+            failed.push(seed);
+        }
+    }
+    assert!(failed.is_empty(), "these seeds fail: {failed:?}");
+}
+
+fn share(which: u64) {
+    run((0..SEEDS).filter(|seed| seed % SHARES == which));
+}
+
+#[test]
+fn mixed_scenarios_a() {
+    share(0);
+}
+
+#[test]
+fn mixed_scenarios_b() {
+    share(1);
+}
+
+#[test]
+fn mixed_scenarios_c() {
+    share(2);
+}
+
+#[test]
+fn mixed_scenarios_d() {
+    share(3);
+}
+
+#[test]
+#[ignore = "a soak: as many seeds as SPRAT_SEEDS says, 100,000 if it says nothing"]
+fn soak() {
+    let count = std::env::var("SPRAT_SEEDS").map_or(100_000, |count| count.parse().expect("a number"));
+    run(SEEDS..SEEDS + count);
+}

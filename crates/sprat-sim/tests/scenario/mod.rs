@@ -1,0 +1,214 @@
+//! A scenario drawn from a seed, of which parts can be left out.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use fastrand::Rng;
+use sprat_core::config::Config;
+use sprat_sim::{
+    Behaviour, ContentConfig, Departure, DiskFaults, Fault, PeerConfig, PeerNumber, Simulation,
+    TrackerConfig, Violation,
+};
+use sprat_wire::metainfo::Version;
+
+/// Everything goes wrong before this.
+const TROUBLED: u64 = 60;
+
+/// Long enough for everybody once all is well: peers that were away are called again after minutes.
+const PATIENCE: Duration = Duration::from_secs(2 * 3600);
+
+/// Something that can be left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Peer(usize),
+    Fault(usize),
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Peer(number) => write!(f, "peer{number}"),
+            Self::Fault(number) => write!(f, "fault{number}"),
+        }
+    }
+}
+
+impl FromStr for Part {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.strip_prefix("peer") {
+            Some(number) => number.parse().map(Self::Peer),
+            None => text.trim_start_matches("fault").parse().map(Self::Fault),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Scenario {
+    seed: u64,
+    content: ContentConfig,
+    /// The first one is the honest seed that stays.
+    peers: Vec<PeerConfig>,
+    faults: Vec<Fault>,
+    left_out: Vec<Part>,
+}
+
+impl Scenario {
+    pub(crate) fn draw(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let content = draw_content(&mut rng);
+        let honest = rng.usize(6..=16);
+        let hostile = if rng.bool() { rng.usize(1..=8) } else { rng.usize(0..=2) };
+        let mut peers =
+            vec![PeerConfig { has_everything: true, leaves: Departure::Never, ..draw_line(&mut rng) }];
+        peers.extend((0..honest).map(|_| draw_honest(&mut rng)));
+        if hostile > 0 {
+            // They could take all of a few places, which nothing is promised about.
+            peers.iter_mut().for_each(|peer| peer.session.connections_per_torrent = 100);
+        }
+        let mut floods = false;
+        peers.extend((0..hostile).map(|_| draw_hostile(&mut rng, &mut floods)));
+        let count = rng.usize(0..=5);
+        let faults = (0..count).map(|_| draw_fault(&mut rng, honest, peers.len())).collect();
+        Self { seed, content, peers, faults, left_out: Vec::new() }
+    }
+
+    pub(crate) fn run(&self) -> Result<(), Violation> {
+        let mut simulation = Simulation::new(self.seed, &self.content).unwrap();
+        simulation.add_tracker(TrackerConfig::default());
+        for (number, peer) in self.peers.iter().enumerate() {
+            let mut peer = peer.clone();
+            if self.left_out.contains(&Part::Peer(number)) {
+                // It never comes, but keeps its number.
+                (peer.joins, peer.leaves) = (Duration::from_secs(1), Departure::At(Duration::ZERO));
+            }
+            simulation.add_peer(peer);
+        }
+        for (number, fault) in self.faults.iter().enumerate() {
+            if !self.left_out.contains(&Part::Fault(number)) {
+                simulation.add_fault(fault.clone());
+            }
+        }
+        simulation.run_until_complete(PATIENCE)
+    }
+
+    /// What can still be left out.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = Part> + '_ {
+        let faults = (0..self.faults.len()).map(Part::Fault);
+        let peers = (1..self.peers.len()).rev().map(Part::Peer);
+        faults.chain(peers).filter(|part| !self.left_out.contains(part))
+    }
+
+    pub(crate) fn without(&self, parts: &[Part]) -> Self {
+        let mut smaller = self.clone();
+        smaller.left_out.extend(parts);
+        smaller
+    }
+
+    /// Repeats it.
+    pub(crate) fn command(&self) -> String {
+        let left_out: Vec<String> = self.left_out.iter().map(Part::to_string).collect();
+        let without = match left_out.is_empty() {
+            true => String::new(),
+            false => format!("SPRAT_WITHOUT='{}' ", left_out.join(" ")),
+        };
+        format!(
+            "SPRAT_SEED={} {without}cargo nextest run -p sprat-sim --test random_faults mixed_scenarios_a",
+            self.seed
+        )
+    }
+}
+
+/// One of so many times it is so.
+fn one_in(rng: &mut Rng, times: u32) -> bool {
+    rng.u32(..times) == 0
+}
+
+fn draw_content(rng: &mut Rng) -> ContentConfig {
+    let version = [Version::V1, Version::V2, Version::Hybrid][rng.usize(..3)];
+    let piece_length = [16 << 10, 32 << 10, 64 << 10][rng.usize(..3)];
+    let files = (0..rng.usize(1..=3)).map(|_| rng.u64(1..200_000)).collect();
+    ContentConfig { version, piece_length, files, ..ContentConfig::default() }
+}
+
+fn draw_line(rng: &mut Rng) -> PeerConfig {
+    let session = Config {
+        pex: !one_in(rng, 4),
+        connections_per_torrent: if one_in(rng, 6) { rng.usize(4..12) } else { 100 },
+        ..Config::default()
+    };
+    PeerConfig {
+        upload: (32 << 10) << rng.u32(0..5),
+        download: (256 << 10) << rng.u32(0..5),
+        latency: Duration::from_millis(rng.u64(1..150)),
+        disk_latency: Duration::from_millis(rng.u64(0..20)),
+        session,
+        ..PeerConfig::default()
+    }
+}
+
+fn draw_honest(rng: &mut Rng) -> PeerConfig {
+    let disk_faults = if one_in(rng, 5) {
+        let mut failing_calls: Vec<u64> = (0..rng.usize(0..5)).map(|_| rng.u64(0..150)).collect();
+        failing_calls.sort_unstable();
+        DiskFaults { jitter: Duration::from_millis(rng.u64(0..1000)), failing_calls }
+    } else {
+        DiskFaults::default()
+    };
+    PeerConfig {
+        disk_faults,
+        behaviour: if one_in(rng, 8) { Behaviour::FreeRider } else { Behaviour::Honest },
+        has_everything: one_in(rng, 8),
+        from_magnet: one_in(rng, 6),
+        sequential: one_in(rng, 8),
+        joins: Duration::from_millis(if rng.bool() { rng.u64(0..30_000) } else { 0 }),
+        leaves: match rng.u32(..8) {
+            0 => Departure::At(Duration::from_secs(rng.u64(5..60))),
+            1 | 2 => Departure::AfterCompletion(Duration::from_secs(rng.u64(0..20))),
+            _ => Departure::Never,
+        },
+        ..draw_line(rng)
+    }
+}
+
+fn draw_hostile(rng: &mut Rng, floods: &mut bool) -> PeerConfig {
+    let per_mille = [20, 200, 1000][rng.usize(..3)];
+    let behaviour = match rng.u32(..8) {
+        0 => Behaviour::Poisoner { per_mille },
+        1 | 2 => Behaviour::ColludingPoisoner { per_mille },
+        3 => Behaviour::Liar { rejects: rng.bool() },
+        4 => Behaviour::SlowReader,
+        // One is plenty.
+        5 if !std::mem::replace(floods, true) => Behaviour::RequestFlooder,
+        6 => Behaviour::SeedSlotAttacker,
+        _ => Behaviour::Strategic,
+    };
+    let has_everything = matches!(behaviour, Behaviour::Poisoner { .. });
+    PeerConfig { behaviour, has_everything, ..draw_line(rng) }
+}
+
+/// Among so many peers, of whom those from 1 to `honest` may crash.
+fn draw_fault(rng: &mut Rng, honest: usize, peers: usize) -> Fault {
+    let number = |number: usize| PeerNumber(number as u32);
+    let begins = rng.u64(0..TROUBLED / 2);
+    let from = Duration::from_secs(begins);
+    let until = Duration::from_secs(rng.u64(begins..TROUBLED) + 1);
+    match rng.u32(..6) {
+        0 => {
+            let cut_off = (0..peers).filter(|_| rng.bool()).map(number).collect();
+            Fault::Partition { from, until, peers: cut_off }
+        }
+        1 => {
+            let towards = rng.bool().then(|| number(rng.usize(..peers)));
+            Fault::Clog { from, until, peer: number(rng.usize(..peers)), towards }
+        }
+        2 | 3 => {
+            let down_for = Duration::from_millis(rng.u64(1..30_000));
+            Fault::Crash { at: from, down_for, peer: number(rng.usize(1..=honest)) }
+        }
+        4 => Fault::FullDisk { from, until, peer: number(rng.usize(1..=honest)) },
+        _ => Fault::TrackerOutage { from, until, url: TrackerConfig::default().url },
+    }
+}
