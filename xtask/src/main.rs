@@ -49,6 +49,12 @@ enum Task {
 enum Bench {
     /// One seeder to one leecher of the same client on this machine: speed, CPU time and memory of both.
     Transfer,
+    /// Simulated swarms, beside what no swarm could do better.
+    Swarm {
+        /// For the benchmark; `--help` names them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// A simulated network of DHT nodes: memory and time of a node, and what is found in it.
     Dht {
         /// For the benchmark; `--help` names them.
@@ -69,11 +75,18 @@ fn main() -> Result<ExitCode> {
             let arguments = ["bench", "--package", "sprat", "--bench", "transfer"];
             test::must_succeed(workspace.cargo(arguments))
         }),
-        Task::Bench { part: Bench::Dht { arguments } } => report.step("bench dht", || {
-            let bench = ["bench", "--package", "sprat-sim", "--bench", "dht", "--"];
-            test::must_succeed(workspace.cargo(bench.into_iter().chain(arguments.iter().map(String::as_str))))
-        }),
+        Task::Bench { part: Bench::Swarm { arguments } } => {
+            report.step("bench swarm", || bench_of_simulator(&workspace, "swarm", &arguments));
+        }
+        Task::Bench { part: Bench::Dht { arguments } } => {
+            report.step("bench dht", || bench_of_simulator(&workspace, "dht", &arguments));
+        }
         Task::InstallClients => clients::install(&workspace, &mut report),
     }
     Ok(report.finish())
+}
+
+fn bench_of_simulator(workspace: &Workspace, bench: &str, arguments: &[String]) -> Result<report::Outcome> {
+    let cargo = ["bench", "--package", "sprat-sim", "--bench", bench, "--"];
+    test::must_succeed(workspace.cargo(cargo.into_iter().chain(arguments.iter().map(String::as_str))))
 }

@@ -101,7 +101,7 @@ pub(crate) enum Happening {
     /// The peer wants something from us, or no longer does.
     InterestChanged,
     /// There is something in the upload queue.
-    Requested,
+    Requested(u32),
     /// A block that we asked for.
     Block(BlockRef, Bytes),
     /// A block that we did not ask for, or no longer: so many bytes for nothing.
@@ -361,10 +361,8 @@ impl PeerConnection {
     }
 
     pub(crate) fn say_have(&mut self, piece: PieceIndex) {
-        // A seed needs no news of us; its picker is done.
-        if !self.pieces.is_full() {
-            self.say(&Message::Have(piece.get()));
-        }
+        // Seeds need to know as well: as long as a piece is nowhere else, they rather send that one.
+        self.say(&Message::Have(piece.get()));
     }
 
     /// Tells the peer of our DHT node, if it has one too (BEP 5).

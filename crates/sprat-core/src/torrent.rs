@@ -40,11 +40,13 @@ use crate::time::Time;
 mod download;
 mod lifecycle;
 mod pex;
+mod spreading;
 mod status;
 mod swarm;
 mod upload;
 mod verdict;
 
+use spreading::Spreading;
 pub use status::{ConnectionStatus, TorrentState, TorrentStatus};
 
 /// How often a torrent with connections looks after them.
@@ -68,6 +70,7 @@ pub struct Torrent {
     peers: PeerList,
     announcer: Announcer,
     limits: Limits,
+    rng: fastrand::Rng,
 
     dials: BTreeMap<ConnectionId, Dial>,
     connections: BTreeMap<ConnectionId, PeerConnection>,
@@ -91,6 +94,7 @@ pub struct Torrent {
     trees: BTreeMap<usize, Tree>,
     files_by_root: BTreeMap<Sha256Hash, usize>,
 
+    spreading: Spreading,
     search: Search,
     next_tick: Option<Time>,
     next_flush: Option<Time>,
@@ -177,6 +181,7 @@ impl Torrent {
             picker,
             blame: Blame::new(),
             limits: Limits::new(limits),
+            rng: fastrand::Rng::with_seed(rng.u64(..)),
             dials: BTreeMap::new(),
             connections: BTreeMap::new(),
             guests: BTreeMap::new(),
@@ -190,6 +195,7 @@ impl Torrent {
             leaf_reads: BTreeMap::new(),
             trees: BTreeMap::new(),
             files_by_root: BTreeMap::new(),
+            spreading: Spreading::default(),
             search: Search::default(),
             next_tick: None,
             next_flush: None,

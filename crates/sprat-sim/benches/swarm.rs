@@ -64,7 +64,13 @@ impl FlashCrowd {
             latency: Duration::from_millis(20),
         };
         vec![
-            Self { name: "16 leechers at 10 MiB/s, 256 MiB", leechers: 16, seeder_upload: 10 * MIB, leecher_upload: 10 * MIB, ..lan.clone() },
+            Self {
+                name: "16 leechers at 10 MiB/s, 256 MiB",
+                leechers: 16,
+                seeder_upload: 10 * MIB,
+                leecher_upload: 10 * MIB,
+                ..lan.clone()
+            },
             lan,
             Self { name: "1,000 leechers", leechers: 1000, ..crowd.clone() },
             Self { name: "10,000 leechers", leechers: 10_000, ..crowd.clone() },
@@ -97,7 +103,11 @@ impl FlashCrowd {
             disk_latency: Duration::from_micros(500),
             ..PeerConfig::default()
         };
-        simulation.add_peer(PeerConfig { has_everything: true, upload: self.seeder_upload, ..leecher.clone() });
+        simulation.add_peer(PeerConfig {
+            has_everything: true,
+            upload: self.seeder_upload,
+            ..leecher.clone()
+        });
         for _ in 0..self.leechers {
             simulation.add_peer(leecher.clone());
         }

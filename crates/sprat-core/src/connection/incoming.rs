@@ -131,7 +131,7 @@ impl PeerConnection {
             return Ok(Happening::Nothing);
         }
         match self.uploads.push(request, self.is_fast()) {
-            Queued::Yes => Ok(Happening::Requested),
+            Queued::Yes => Ok(Happening::Requested(request.piece)),
             Queued::Twice => Ok(Happening::Nothing),
             Queued::Full => {
                 self.say(&Message::RejectRequest(request));
@@ -159,7 +159,7 @@ impl PeerConnection {
     ) -> Result<Happening, DisconnectReason> {
         let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
         let block = geometry.block_at(piece, begin, length);
-        let Some(block) = block.filter(|block| self.requests.answered(*block)) else {
+        let Some(block) = block.filter(|block| self.requests.answered(now, *block)) else {
             _ = block.is_some_and(|block| self.answers_cancelled(now, block));
             self.unasked_blocks += 1;
             if self.unasked_blocks > UNASKED_BLOCKS_LIMIT + self.downloaded / u64::from(QUEUE_LIMIT * 1024) {

@@ -253,7 +253,8 @@ impl Torrent {
 
     fn allowed_fast_for(&self, address: SocketAddr, connection: &PeerConnection) -> Option<Vec<u32>> {
         let few = u32::try_from(ALLOWED_FAST_PIECES).unwrap_or(u32::MAX);
-        if !connection.is_fast() || self.geometry.pieces() <= few {
+        // In a crowd of newcomers, a lone seeder would spend itself on the same few pieces for all of them.
+        if !connection.is_fast() || self.geometry.pieces() <= few || self.is_alone_with_everything() {
             return None;
         }
         let info_hash = self.metainfo.info_hashes.primary();
@@ -346,7 +347,12 @@ impl Torrent {
     fn on_happening(&mut self, cx: &mut Context<'_>, id: ConnectionId, happening: Happening) {
         match happening {
             // Asking and serving follow at the end of every batch of messages.
-            Happening::Nothing | Happening::MayRequest | Happening::Requested => {}
+            Happening::Nothing | Happening::MayRequest => {}
+            Happening::Requested(piece) => {
+                if self.spreading.requested(piece, id) {
+                    self.suggest(cx.now, id);
+                }
+            }
             Happening::HasSet { before } => self.on_has_set(cx, id, &before),
             Happening::Has(piece) => self.on_has(cx, id, piece),
             Happening::Choked(lost) => self.take_back(cx, id, lost),
@@ -393,6 +399,7 @@ impl Torrent {
 
     fn on_has(&mut self, cx: &mut Context<'_>, id: ConnectionId, piece: PieceIndex) {
         self.picker.peer_has(piece);
+        self.spreading.held(piece.get());
         let Some(connection) = self.connections.get_mut(&id) else { return };
         if connection.is_seed() {
             self.peers.seen_complete(connection.address);
@@ -486,6 +493,7 @@ impl Torrent {
         self.starved_downloads.remove(&id);
         self.starved_uploads.retain(|starved| *starved != id);
         self.set_suspects_free(id);
+        self.spreading.release(id);
         let useful = connection.downloaded > 0 || connection.uploaded > 0;
         let known_as = match connection.direction {
             Direction::Outgoing => Some(connection.address),
@@ -553,13 +561,20 @@ impl Torrent {
     /// Chokes and unchokes as decided.
     pub(crate) fn apply_choker(&mut self, cx: &mut Context<'_>, unchoked: &[ConnectionId]) {
         let everyone: Vec<ConnectionId> = self.connections.keys().copied().collect();
-        for id in everyone {
+        let (chosen, others): (Vec<_>, Vec<_>) =
+            everyone.into_iter().partition(|id| unchoked.binary_search(id).is_ok());
+        for id in others {
             let Some(connection) = self.connections.get_mut(&id) else { continue };
-            if unchoked.binary_search(&id).is_ok() {
-                connection.unchoke(cx.now);
-            } else {
-                connection.choke();
-            }
+            connection.choke();
+            self.spreading.release(id);
+            self.touch(id);
+        }
+        self.restock_spreading();
+        for id in chosen {
+            // First, so that it asks for these at once.
+            self.suggest(cx.now, id);
+            let Some(connection) = self.connections.get_mut(&id) else { continue };
+            connection.unchoke(cx.now);
             self.touch(id);
         }
         self.flush(cx);
