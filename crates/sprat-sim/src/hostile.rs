@@ -22,8 +22,8 @@ use sprat_wire::peer::handshake::{Handshake, Reserved};
 use sprat_wire::peer::message::{BlockRequest, Message};
 use sprat_wire::tracker::{AnnounceEvent, AnnounceRequest};
 
+use crate::behaviour::Behaviour;
 use crate::content::Content;
-use crate::peer::Behaviour;
 
 mod giving;
 mod taking;

@@ -28,6 +28,7 @@
 //! Every run is watched (see [`Violation`]): no byte comes into being or vanishes unaccounted, no honest peer is banned
 //! or accused by another, no machine spins.
 
+mod behaviour;
 mod content;
 pub mod dht;
 mod disk;
@@ -44,10 +45,11 @@ mod trace;
 mod trackers;
 mod wire_watch;
 
+pub use behaviour::Behaviour;
 pub use content::{Content, ContentConfig, ContentError};
 pub use disk::{Disk, DiskFaults};
 pub use faults::Fault;
-pub use peer::{Behaviour, Departure, PeerConfig};
+pub use peer::{Departure, PeerConfig};
 pub use peer_number::PeerNumber;
 pub use report::{PeerReport, Snapshot, Traffic, Violation};
 pub use simulation::Simulation;

@@ -9,12 +9,13 @@ use sprat_core::peer_list::PeerSource;
 use sprat_core::time::Time;
 use sprat_core::{Input, Output};
 
+use crate::behaviour::Behaviour;
 use crate::content::{Content, ContentConfig, ContentError};
 use crate::disk::Disk;
 use crate::event::{Event, Life};
 use crate::faults::Fault;
 use crate::network::Links;
-use crate::peer::{Behaviour, Departure, Peer, PeerConfig, Presence};
+use crate::peer::{Departure, Peer, PeerConfig, Presence};
 use crate::peer_number::PeerNumber;
 use crate::report::{PeerReport, Snapshot, Violation};
 use crate::schedule::Schedule;

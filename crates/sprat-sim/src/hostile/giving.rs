@@ -8,7 +8,7 @@ use sprat_core::io::ConnectionId;
 use sprat_wire::peer::message::{BlockRequest, Message};
 
 use super::Hostile;
-use crate::peer::Behaviour;
+use crate::behaviour::Behaviour;
 
 /// How often a strategic peer settles its accounts (BitTyrant, Piatek et al. 2007: every rechoke, 10 s).
 pub(super) const ROUND: Duration = Duration::from_secs(10);

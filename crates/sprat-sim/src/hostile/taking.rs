@@ -11,7 +11,7 @@ use sprat_wire::BLOCK_LENGTH;
 use sprat_wire::peer::message::{BlockRequest, Message};
 
 use super::{Hostile, TORRENT, some_peer_id};
-use crate::peer::Behaviour;
+use crate::behaviour::Behaviour;
 
 /// Requests of a flooder at once, more than any client bears, and then every second.
 const FLOOD: usize = 3000;

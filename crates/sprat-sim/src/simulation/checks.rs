@@ -6,8 +6,9 @@ use std::time::Duration;
 use sprat_core::io::{DisconnectReason, Event as Happened};
 
 use super::Simulation;
+use crate::behaviour::Behaviour;
 use crate::event::Event;
-use crate::peer::{Behaviour, Departure, Peer, Presence};
+use crate::peer::{Departure, Peer, Presence};
 use crate::peer_number::PeerNumber;
 use crate::report::Violation;
 

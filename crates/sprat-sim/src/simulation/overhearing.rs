@@ -6,7 +6,8 @@ use sprat_core::io::ConnectionId;
 use sprat_core::torrent::{Torrent, TorrentState};
 
 use super::Simulation;
-use crate::peer::{Behaviour, Peer, Presence};
+use crate::behaviour::Behaviour;
+use crate::peer::{Peer, Presence};
 use crate::peer_number::PeerNumber;
 use crate::report::Violation;
 use crate::wire_watch::{Knowledge, WireWatch};
