@@ -4,6 +4,7 @@ use crate::announcer::AnnouncerConfig;
 use crate::choker::ChokerConfig;
 use crate::io::RateLimits;
 use crate::peer_list::PeerListConfig;
+use crate::planted::Planted;
 
 /// The choices of a session.
 #[derive(Debug, Clone)]
@@ -28,6 +29,9 @@ pub struct Config {
     pub announcer: AnnouncerConfig,
     /// Dealing with addresses.
     pub peer_list: PeerListConfig,
+    /// A bug to be found by tests.
+    #[cfg(feature = "planted-bugs")]
+    pub planted_bug: Option<crate::PlantedBug>,
 }
 
 impl Default for Config {
@@ -43,6 +47,18 @@ impl Default for Config {
             choker: ChokerConfig::default(),
             announcer: AnnouncerConfig::default(),
             peer_list: PeerListConfig::default(),
+            #[cfg(feature = "planted-bugs")]
+            planted_bug: None,
+        }
+    }
+}
+
+impl Config {
+    #[cfg_attr(not(feature = "planted-bugs"), expect(clippy::unused_self, reason = "as with the feature"))]
+    pub(crate) const fn planted(&self) -> Planted {
+        Planted {
+            #[cfg(feature = "planted-bugs")]
+            bug: self.planted_bug,
         }
     }
 }

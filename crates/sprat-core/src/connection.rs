@@ -22,6 +22,7 @@ use sprat_wire::peer::pex::PexMessage;
 use crate::bitfield::Bitfield;
 use crate::geometry::{BlockRef, Geometry, PieceIndex};
 use crate::io::{ConnectionId, DisconnectReason};
+use crate::planted::{Planted, PlantedBug};
 use crate::rate::{CHOKE_WINDOW, RateMeter};
 use crate::storage::ReadToken;
 use crate::time::Time;
@@ -194,6 +195,7 @@ pub(crate) struct PeerConnection {
     pub(crate) upload: RateMeter,
     pub(crate) downloaded: u64,
     pub(crate) uploaded: u64,
+    pub(crate) planted: Planted,
 }
 
 /// What both handshakes have settled.
@@ -278,6 +280,7 @@ impl PeerConnection {
             upload: RateMeter::new(CHOKE_WINDOW),
             downloaded: 0,
             uploaded: 0,
+            planted: Planted::default(),
         }
     }
 
@@ -395,6 +398,9 @@ impl PeerConnection {
         }
         self.choking = true;
         self.say(&Message::Choke);
+        if self.planted.is(PlantedBug::ChokedAreServed) {
+            return;
+        }
         let allowed = &self.allowed_to_them;
         let gone = self.uploads.cancel_unless(|request| allowed.contains(&request.piece));
         if self.is_fast() {
@@ -420,7 +426,9 @@ impl PeerConnection {
             self.last_block = now;
         }
         self.requests.sent(now, block);
-        self.say(&Message::Request(wire_request(block)));
+        let mut request = wire_request(block);
+        request.length += u32::from(self.planted.is(PlantedBug::RequestTooLong));
+        self.say(&Message::Request(request));
     }
 
     /// Takes a request back, if it is still in flight.
@@ -445,6 +453,9 @@ impl PeerConnection {
     }
 
     fn say_cancels(&mut self, now: Time, blocks: &[BlockRef]) {
+        if self.planted.is(PlantedBug::SilentCancel) {
+            return;
+        }
         for block in blocks {
             self.say(&Message::Cancel(wire_request(*block)));
             if self.is_fast() {
@@ -605,6 +616,7 @@ impl PeerConnection {
         let mut out = Vec::with_capacity(2 * requests.len());
         for request in requests {
             let from = (request.begin - begin) as usize;
+            let from = if self.planted.is(PlantedBug::WrongOffset) { 0 } else { from };
             let to = from + request.length as usize;
             if to > bytes.len() {
                 continue;

@@ -25,6 +25,7 @@ pub mod geometry;
 pub mod io;
 pub mod peer_list;
 pub mod picker;
+mod planted;
 pub mod rate;
 mod search;
 pub mod seeker;
@@ -37,4 +38,6 @@ pub mod torrent;
 
 pub use connection::Direction;
 pub use io::{Input, Output};
+#[cfg(feature = "planted-bugs")]
+pub use planted::PlantedBug;
 pub use session::Session;

@@ -19,14 +19,17 @@
 //! ```
 //!
 //! What is modelled: the capacity of each peer's access line in both directions, shared by its connections in turn; the
-//! time on the way; connections that are refused, closed and cut; a disk that hashes what it is given and answers late;
-//! trackers that are far away or dead. What is not: lost packets, congestion control, bottlenecks within the network,
+//! time on the way; connections that are refused, closed and cut; a disk that hashes what it is given, answers late, fails
+//! ([`DiskFaults`]) and loses what was not synced; trackers that are far away or dead; whatever else may go wrong at a
+//! certain time ([`Fault`]); peers that do not play fair ([`Behaviour`]). What is not: lost packets, congestion control, bottlenecks within the network,
 //! the bytes of TCP and IP headers.
 //!
 //! [`dht`] is a network of another kind: nodes of the DHT, of which there may be a hundred thousand.
 //!
 //! Every run is watched (see [`Violation`]): no byte comes into being or vanishes unaccounted, no honest peer is banned
-//! or accused by another, no machine spins.
+//! or accused by another, none starves with a seed within reach, no machine spins, and what every session says is held
+//! against the rules of the protocol, message by message. `tests/random_faults.rs` draws swarms with some of everything
+//! from seeds; `tests/planted_bugs.rs` shows that bugs are found that way.
 
 mod behaviour;
 mod content;

@@ -26,6 +26,9 @@ const DEFAULT_REQUEST_LIMIT: usize = 250;
 /// More blocks in flight than this are asked of nobody.
 const MOST_REQUESTS: usize = 2048;
 
+/// Who has been refused the same block so often should have gone elsewhere.
+const MOST_REFUSALS: u32 = 20;
+
 /// What the session at this end knows besides the connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Knowledge<'a> {
@@ -36,6 +39,13 @@ pub(crate) struct Knowledge<'a> {
     pub(crate) counted: Option<&'a Bitfield>,
     /// It sends wrong blocks on purpose.
     pub(crate) poisons: bool,
+}
+
+impl Knowledge<'_> {
+    /// It has passed its hash, and the session knows that.
+    fn may_claim(&self, piece: u32) -> bool {
+        self.verified.contains(piece) && self.counted.is_none_or(|counted| counted.contains(piece))
+    }
 }
 
 /// One end of a connection.
@@ -56,6 +66,8 @@ pub(crate) struct WireWatch {
     asked: BTreeSet<BlockRequest>,
     /// Requests that were taken back and have had no answer.
     cancelled: Vec<BlockRequest>,
+    /// How often each block was refused to us by a peer that does not choke us.
+    refused: BTreeMap<BlockRequest, u32>,
     request_limit: usize,
     /// Requests of the other end that have had no answer, and how often each was made.
     wanted: BTreeMap<BlockRequest, u32>,
@@ -97,6 +109,7 @@ impl WireWatch {
             theirs: Bitfield::new(pieces),
             asked: BTreeSet::new(),
             cancelled: Vec::new(),
+            refused: BTreeMap::new(),
             request_limit: DEFAULT_REQUEST_LIMIT,
             wanted: BTreeMap::new(),
             allowed_to_us: BTreeSet::new(),
@@ -195,9 +208,14 @@ impl WireWatch {
     }
 
     fn heard_reject(&mut self, request: BlockRequest) {
-        if !self.was_cancelled(request) && self.asked.remove(&request) && self.choked {
+        if self.was_cancelled(request) || !self.asked.remove(&request) {
+            return;
+        }
+        if self.choked {
             // What it rejects although it was allowed, it does not allow after all.
             self.allowed_to_us.remove(&request.piece);
+        } else {
+            *self.refused.entry(request).or_default() += 1;
         }
     }
 
@@ -229,7 +247,7 @@ impl WireWatch {
                 rule(was, || "it is not interested twice".to_owned())
             }
             Message::Have(piece) => {
-                rule(knows.verified.contains(piece), || format!("it claims piece {piece}"))?;
+                rule(knows.may_claim(piece), || format!("it claims piece {piece}"))?;
                 rule(self.told.insert(piece), || format!("it tells of piece {piece} twice"))
             }
             Message::Bitfield(bits) => {
@@ -277,7 +295,7 @@ impl WireWatch {
 
     fn tells_all(&mut self, told: Bitfield, is_first: bool, knows: Knowledge<'_>) -> Result<(), String> {
         rule(is_first, || "it tells all of its pieces late".to_owned())?;
-        let unknown = told.iter().find(|piece| !knows.verified.contains(*piece));
+        let unknown = told.iter().find(|piece| !knows.may_claim(*piece));
         rule(unknown.is_none(), || format!("it claims piece {unknown:?}"))?;
         self.told = told;
         Ok(())
@@ -293,6 +311,8 @@ impl WireWatch {
         let has = knows.counted.is_some_and(|counted| counted.contains(piece));
         rule(!has, || format!("it asks for what it has: {request:?}"))?;
         rule(self.asked.insert(request), || format!("it asks twice for {request:?}"))?;
+        let refusals = self.refused.get(&request).copied().unwrap_or(0);
+        rule(refusals <= MOST_REFUSALS, || format!("it asks for {request:?}, refused {refusals} times"))?;
         let most = self.request_limit.min(MOST_REQUESTS);
         rule(self.asked.len() <= most, || format!("{} requests in flight, {most} allowed", self.asked.len()))
     }

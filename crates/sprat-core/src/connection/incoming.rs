@@ -15,6 +15,7 @@ use super::{Direction, Happening, OUR_IDS, PeerConnection};
 use crate::bitfield::Bitfield;
 use crate::geometry::{Geometry, PieceIndex};
 use crate::io::DisconnectReason;
+use crate::planted::PlantedBug;
 use crate::time::Time;
 
 /// Unasked-for blocks beyond this many are an attack on our bandwidth rather than cancels that crossed on the way.
@@ -63,7 +64,7 @@ impl PeerConnection {
     }
 
     fn on_choke(&mut self) -> Happening {
-        self.choked = true;
+        self.choked = !self.planted.is(PlantedBug::ChokeIgnored);
         // With the fast extension every request is answered one by one, with a reject at least (BEP 6).
         if self.is_fast() { Happening::Nothing } else { Happening::Choked(self.requests.take_all()) }
     }
@@ -193,7 +194,7 @@ impl PeerConnection {
         if self.choked {
             // What it rejects although it was allowed, it does not allow after all.
             self.allowed_to_us.retain(|piece| *piece != block.piece());
-        } else {
+        } else if !self.planted.is(PlantedBug::RefusalForgotten) {
             self.refused.insert(block.piece(), now);
         }
         Ok(Happening::Rejected(block))

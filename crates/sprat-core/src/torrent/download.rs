@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::geometry::{BlockRef, PieceIndex};
 use crate::io::{ConnectionId, Event, Trouble};
 use crate::picker::{PickRequest, Received};
+use crate::planted::PlantedBug;
 use crate::rate::TokenBucket;
 use crate::storage::{StorageError, StorageRequest};
 
@@ -156,13 +157,22 @@ impl Torrent {
         }
     }
 
-    fn finish_piece(&self, cx: &mut Context<'_>, piece: PieceIndex) {
+    fn finish_piece(&mut self, cx: &mut Context<'_>, piece: PieceIndex) {
+        if cx.config.planted().is(PlantedBug::EarlyClaim) {
+            self.tell_everybody(piece);
+        }
         cx.storage(StorageRequest::Finish {
             torrent: self.id,
             piece,
             expected: self.expected(piece),
             leaves: self.blame.is_suspect(piece),
         });
+    }
+
+    fn tell_everybody(&mut self, piece: PieceIndex) {
+        for connection in self.connections.values_mut() {
+            connection.say_have(piece);
+        }
     }
 
     /// A piece has been verified and written.
@@ -180,8 +190,10 @@ impl Torrent {
             self.on_good_copy(cx, piece, &leaves);
         }
         cx.emit(Event::PieceCompleted { torrent: self.id, piece });
-        for connection in self.connections.values_mut() {
-            connection.say_have(piece);
+        let planted = cx.config.planted();
+        let is_lost = planted.is(PlantedBug::LostHave) && piece.get().is_multiple_of(4);
+        if !is_lost && !planted.is(PlantedBug::EarlyClaim) {
+            self.tell_everybody(piece);
         }
         self.next_flush.get_or_insert(cx.now + HAVE_DELAY);
         if self.picker.is_finished() && !was_finished {

@@ -19,6 +19,7 @@ use crate::context::Context;
 use crate::geometry::PieceIndex;
 use crate::io::{ConnectionId, DisconnectReason, Event, Output};
 use crate::peer_list::PeerSource;
+use crate::planted::PlantedBug;
 use crate::time::Time;
 
 use super::{Dial, Torrent};
@@ -157,6 +158,7 @@ impl Torrent {
         }
         // While we were calling, others may have called. What we call counts among all connections already.
         let full = self.connections.len() >= cx.config.connections_per_torrent;
+        let full = full && !cx.config.planted().is(PlantedBug::TooManyConnections);
         if full || (who.direction == Direction::Incoming && cx.connections_left == 0) {
             self.make_room(cx, who.address)?;
         }
@@ -198,6 +200,7 @@ impl Torrent {
         let greeting = std::mem::replace(&mut introduction.greeting, Greeting::Due);
         let (address, peer_id) = (introduction.address, introduction.theirs.peer_id);
         let mut connection = PeerConnection::new(cx.now, introduction, &self.geometry);
+        connection.planted = cx.config.planted();
         match &greeting {
             Greeting::Due => connection.say_pieces(self.picker.have()),
             // It was told that we have nothing, and one bitfield a connection is all that BEP 3 knows.
@@ -404,7 +407,10 @@ impl Torrent {
         if connection.is_seed() {
             self.peers.seen_complete(connection.address);
             self.review(cx, id);
-        } else if !connection.interested && self.picker.is_interesting_piece(piece) {
+        } else if !connection.interested
+            && self.picker.is_interesting_piece(piece)
+            && !cx.config.planted().is(PlantedBug::NeverInterested)
+        {
             connection.set_interested(true);
         }
     }
@@ -487,6 +493,9 @@ impl Torrent {
         }
         let Some(mut connection) = self.connections.remove(&id) else { return };
         for block in connection.take_all_requests() {
+            if cx.config.planted().is(PlantedBug::RequestsOfTheGone) {
+                break;
+            }
             self.picker.release(block, id);
         }
         self.picker.peer_left(&connection.pieces);

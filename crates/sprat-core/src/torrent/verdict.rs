@@ -12,6 +12,7 @@ use crate::connection::PeerConnection;
 use crate::context::Context;
 use crate::geometry::PieceIndex;
 use crate::io::{ConnectionId, DisconnectReason, Event, Trouble};
+use crate::planted::PlantedBug;
 use crate::storage::{ReadToken, StorageError, StorageRequest};
 
 use super::{HashQuestion, LeafRead, Torrent};
@@ -41,6 +42,11 @@ impl Torrent {
         cx.emit(Event::PieceRejected { torrent: self.id, piece });
         if inconsistent {
             return self.enter_trouble(cx, Trouble::Inconsistent);
+        }
+        if cx.config.planted().is(PlantedBug::EverybodyBanned) {
+            for sender in senders.iter().copied().flatten() {
+                self.ban(cx, sender);
+            }
         }
         match self.blame.rejected(piece, leaves, senders) {
             Verdict::Convicted(guilty) => self.ban(cx, guilty),

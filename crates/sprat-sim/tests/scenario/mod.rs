@@ -1,4 +1,5 @@
 //! A scenario drawn from a seed, of which parts can be left out.
+#![allow(dead_code, reason = "every test uses its own part of it")]
 
 use std::fmt;
 use std::str::FromStr;
@@ -92,6 +93,12 @@ impl Scenario {
             }
         }
         simulation.run_until_complete(PATIENCE)
+    }
+
+    /// The same with other settings of all sessions.
+    pub(crate) fn with_sessions(mut self, change: impl Fn(&mut Config)) -> Self {
+        self.peers.iter_mut().for_each(|peer| change(&mut peer.session));
+        self
     }
 
     /// What can still be left out.
