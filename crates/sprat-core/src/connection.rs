@@ -215,8 +215,9 @@ pub(crate) struct Introduction {
 pub(crate) enum Greeting {
     /// Nothing yet.
     Due,
-    /// We have greeted without knowing the torrent, and said that we have nothing; this was answered.
-    Done { heard: Vec<Message> },
+    /// We have greeted without knowing the torrent, and said that we have nothing; this was answered, and these questions
+    /// may still be.
+    Done { heard: Vec<Message>, hash_requests: Vec<HashRequest> },
 }
 
 impl Introduction {
@@ -479,6 +480,11 @@ impl PeerConnection {
     pub(crate) fn ask_hashes(&mut self, request: HashRequest) {
         self.hash_requests.push(request);
         self.say(&Message::HashRequest(request));
+    }
+
+    /// These questions were asked before the torrent was known: their answers come late and are of no use.
+    pub(crate) fn expect_hashes(&mut self, requests: Vec<HashRequest>) {
+        self.hash_requests.extend(requests);
     }
 
     pub(crate) fn can_tell_hashes(&self) -> bool {

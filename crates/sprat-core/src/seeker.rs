@@ -590,7 +590,7 @@ impl Seeker {
             Stage::Layers { fetch, .. } => {
                 for (id, talk) in self.talks.iter_mut().filter(|(_, talk)| talk.may_be_asked(cx.now)) {
                     for request in fetch.ask(*id, cx.now) {
-                        talk.say(&Message::HashRequest(request));
+                        talk.ask_hashes(request);
                     }
                 }
             }

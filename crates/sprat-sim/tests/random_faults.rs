@@ -96,6 +96,12 @@ fn mixed_scenarios_d() {
     share(3);
 }
 
+/// Found by a soak.
+#[test]
+fn seeds_that_have_failed() {
+    run([2977]);
+}
+
 #[test]
 #[ignore = "a soak: as many seeds as SPRAT_SEEDS says, 100,000 if it says nothing"]
 fn soak() {

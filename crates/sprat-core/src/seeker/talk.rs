@@ -8,7 +8,7 @@ use sprat_wire::hash::PeerId;
 use sprat_wire::peer::deframer::MessageLimits;
 use sprat_wire::peer::extension::ExtensionHandshake;
 use sprat_wire::peer::handshake::Handshake;
-use sprat_wire::peer::message::Message;
+use sprat_wire::peer::message::{HashRequest, Message};
 use sprat_wire::peer::metadata::MetadataMessage;
 
 use crate::connection::{Direction, Greeting, INACTIVITY_LIMIT, Introduction, KEEPALIVE_AFTER};
@@ -51,6 +51,8 @@ pub(super) struct Talk {
     most_open: usize,
     /// What it said that only the torrent can make something of, in order.
     heard: Vec<Message>,
+    /// Questions for hashes without an answer.
+    hash_requests: Vec<HashRequest>,
 }
 
 impl Talk {
@@ -66,6 +68,7 @@ impl Talk {
             window: 1,
             most_open: MOST_OPEN,
             heard: Vec::new(),
+            hash_requests: Vec::new(),
         }
     }
 
@@ -104,6 +107,11 @@ impl Talk {
             let payload = MetadataMessage::Request { piece }.encode().into();
             self.say(&Message::Extended { id, payload });
         }
+    }
+
+    pub(super) fn ask_hashes(&mut self, request: HashRequest) {
+        self.hash_requests.push(request);
+        self.say(&Message::HashRequest(request));
     }
 
     pub(super) fn take_outbox(&mut self, now: Time) -> Option<Bytes> {
@@ -170,7 +178,12 @@ impl Talk {
         match message {
             Message::Extended { id: 0, payload } => self.on_extension_handshake(payload),
             Message::Extended { id, payload } => on_extended(id, &payload),
-            Message::Hashes { .. } | Message::HashReject(_) => Ok(Said::Hashes(message)),
+            Message::Hashes { request, .. } | Message::HashReject(request) => {
+                if let Some(at) = self.hash_requests.iter().position(|asked| *asked == request) {
+                    self.hash_requests.remove(at);
+                }
+                Ok(Said::Hashes(message))
+            }
             // The bytes would keep the buffer alive in which they came.
             Message::Bitfield(bits) => self.remember(Message::Bitfield(Bytes::copy_from_slice(&bits))),
             Message::Choke
@@ -215,7 +228,7 @@ impl Talk {
 
     /// The connection as the torrent takes it over.
     pub(super) fn into_introduction(self) -> (ConnectionId, Introduction) {
-        let greeting = Greeting::Done { heard: self.heard };
+        let greeting = Greeting::Done { heard: self.heard, hash_requests: self.hash_requests };
         (self.introduction.id, Introduction { greeting, ..self.introduction })
     }
 }

@@ -197,14 +197,17 @@ impl Torrent {
     /// Begins a connection whose handshakes are through.
     fn welcome(&mut self, cx: &mut Context<'_>, mut introduction: Introduction) {
         let id = introduction.id;
-        let greeting = std::mem::replace(&mut introduction.greeting, Greeting::Due);
+        let mut greeting = std::mem::replace(&mut introduction.greeting, Greeting::Due);
         let (address, peer_id) = (introduction.address, introduction.theirs.peer_id);
         let mut connection = PeerConnection::new(cx.now, introduction, &self.geometry);
         connection.planted = cx.config.planted();
-        match &greeting {
+        match &mut greeting {
             Greeting::Due => connection.say_pieces(self.picker.have()),
             // It was told that we have nothing, and one bitfield a connection is all that BEP 3 knows.
-            Greeting::Done { .. } => self.say_haves(&mut connection),
+            Greeting::Done { hash_requests, .. } => {
+                self.say_haves(&mut connection);
+                connection.expect_hashes(std::mem::take(hash_requests));
+            }
         }
         connection.say_extension_handshake(&self.extension_handshake(cx, address));
         if self.speaks_of_dht(cx) {
@@ -219,7 +222,7 @@ impl Torrent {
         self.wake(cx.now);
         match greeting {
             Greeting::Due => cx.emit(Event::PeerConnected { torrent: self.id, address, peer_id }),
-            Greeting::Done { heard } => {
+            Greeting::Done { heard, .. } => {
                 for message in heard {
                     if !self.take_message(cx, id, message) {
                         return;
