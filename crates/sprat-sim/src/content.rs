@@ -56,6 +56,8 @@ pub struct Content {
     pieces: Vec<Bytes>,
     /// SHA-256 of each block of each piece, padding left out.
     leaves: Vec<Arc<[Sha256Hash]>>,
+    /// SHA-1 of each piece as it is transferred.
+    digests: Vec<Sha1Hash>,
 }
 
 impl Content {
@@ -74,7 +76,8 @@ impl Content {
             .zip(&pieces)
             .map(|(piece, bytes)| leaves_of(&geometry, piece, bytes).into())
             .collect();
-        Ok(Self { metainfo, geometry, pieces, leaves })
+        let digests = pieces.iter().map(|piece| Sha1Hash::digest(piece)).collect();
+        Ok(Self { metainfo, geometry, pieces, leaves, digests })
     }
 
     /// The torrent.
@@ -99,6 +102,12 @@ impl Content {
     #[must_use]
     pub fn leaves(&self, piece: PieceIndex) -> &[Sha256Hash] {
         self.leaves.get(piece.as_usize()).map_or(&[], |leaves| leaves)
+    }
+
+    /// SHA-1 of a piece as it is transferred.
+    #[must_use]
+    pub fn digest(&self, piece: PieceIndex) -> Sha1Hash {
+        self.digests.get(piece.as_usize()).copied().unwrap_or_else(|| Sha1Hash::digest(&[]))
     }
 }
 
