@@ -1,4 +1,5 @@
-//! A network without any tracker: machines with addresses of their own, one DHT node to begin with, a magnet link.
+//! A network without any tracker: machines with addresses of their own, one DHT node to begin with, a magnet link. And
+//! what a private torrent, which must not be found this way, tells such a network: nothing.
 //!
 //! Where there cannot be such a [`Network`], the tests say so and pass.
 
@@ -217,4 +218,143 @@ fn the_nodes_that_a_torrent_names_are_enough() {
     let mut client = other.sprat(&[&["get", &torrent, "--dir", &copy][..], &alone, &[&states[1]]].concat());
     client.finishes();
     assert!(fs::read(Path::new(&copy).join("file")).unwrap() == content, "another file");
+}
+
+#[test]
+fn of_a_private_torrent_no_datagram_tells() {
+    let mut network = match Network::new() {
+        Ok(network) => network,
+        Err(reason) => return eprintln!("skipped: {reason}"),
+    };
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
+    let captured = path("captured");
+    let capture = Capture::start(&network, &captured);
+    let node = network.add().unwrap();
+    let _node = node.dht(None);
+    let tracker = network.add().unwrap();
+    let mut tracking = tracker.sprat(&["tracker", "--http", &format!("{}:6969", tracker.address)]);
+    tracking.wait_for(|event| (event["event"] == "listening").then_some(()));
+    let url = format!("http://{}:6969/announce", tracker.address);
+
+    let mut running = Vec::new();
+    let mut fetch = |name: &str, private: &[&str]| -> [u8; 20] {
+        let content = name.repeat(20_000);
+        let (file, torrent) = (path(name), path(&format!("{name}.torrent")));
+        let copy = path(&format!("{name}.copy"));
+        fs::write(&file, &content).unwrap();
+        let (publisher, other) = (network.add().unwrap(), network.add().unwrap());
+        let create = ["create", &file, "--tracker", &url, "--version", "v1", "--output", &torrent];
+        let mut create = publisher.sprat(&[&create[..], private].concat());
+        let hash = create.wait_for(|event| event["info_hash_v1"].as_str().map(str::to_owned));
+        create.any(|_| false);
+        let share = ["share", &file, "--torrent", &torrent, "--no-tracker"];
+        let mut seeder = publisher.client(home.path(), &node.node(), &share);
+        seeder.finishes();
+        let get = ["get", &torrent, "--seed", "--dir", &copy];
+        let mut client = other.client(home.path(), &node.node(), &get);
+        client.finishes();
+        assert!(fs::read(Path::new(&copy).join(name)).unwrap() == content.as_bytes(), "another file");
+        running.extend([seeder, client]);
+        std::array::from_fn(|at| u8::from_str_radix(&hash[2 * at..2 * at + 2], 16).unwrap())
+    };
+    let private = fetch("private", &["--private"]);
+    // A public one has its chance after that. By the time it is known to the DHT and on the local network, the private
+    // one would be, if it ever were.
+    let public = fetch("public", &[]);
+    let hex = |hash: [u8; 20]| hash.map(|byte| format!("{byte:02x}")).concat().into_bytes();
+    let since = std::time::Instant::now();
+    let captured = loop {
+        let bytes = fs::read(&captured).unwrap();
+        let some_datagram =
+            |tells: &dyn Fn(&[u8]) -> bool| packets(&bytes).any(|packet| is_udp(packet) && tells(packet));
+        let dht = some_datagram(&|packet| contains(packet, &public));
+        let lsd = some_datagram(&|packet| contains(&packet.to_ascii_lowercase(), &hex(public)));
+        if dht && lsd {
+            break bytes;
+        }
+        assert!(since.elapsed().as_secs() < 60, "nobody tells of the public torrent");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    };
+    drop((capture, running));
+
+    let packets: Vec<&[u8]> = packets(&captured).collect();
+    let tells =
+        |packet: &[u8]| contains(packet, &private) || contains(&packet.to_ascii_lowercase(), &hex(private));
+    assert!(packets.iter().any(|packet| tells(packet)), "its peers have named it");
+    assert_eq!(packets.iter().filter(|packet| is_udp(packet) && tells(packet)).count(), 0);
+    // Peer exchange would be named in the extension handshake, and is for the public torrent.
+    let begin = packets.iter().position(|packet| contains(packet, &public)).unwrap();
+    let (before, after) = packets.split_at(begin);
+    let speak_pex = |packets: &[&[u8]]| packets.iter().any(|packet| contains(packet, b"6:ut_pex"));
+    assert!(!speak_pex(before) && speak_pex(after));
+}
+
+/// Writes every packet that passes the switch to a file, until dropped.
+struct Capture(Child);
+
+impl Capture {
+    fn start(network: &Network, file: &str) -> Self {
+        let mut itself = Command::new(std::env::current_exe().unwrap());
+        itself.args(["--exact", "captures_every_packet", "--ignored", "--nocapture"]);
+        let mut child =
+            network.on_switch(&itself).env("SPRAT_CAPTURE", file).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap().contains("capturing")), "no capture");
+        Self(child)
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+#[ignore = "other tests run it on the switch of their network"]
+#[allow(clippy::print_stdout, reason = "to say that it is ready")]
+fn captures_every_packet() {
+    use std::io::{Read as _, Write as _};
+
+    /// `ETH_P_ALL`, in the byte order of the network (packet(7)).
+    const EVERYTHING: u16 = 3_u16.to_be();
+    let Some(path) = std::env::var_os("SPRAT_CAPTURE") else { return };
+    let mut file = fs::File::create(path).unwrap();
+    let protocol = socket2::Protocol::from(i32::from(EVERYTHING));
+    let mut socket =
+        socket2::Socket::new(socket2::Domain::PACKET, socket2::Type::RAW, Some(protocol)).unwrap();
+    socket.set_recv_buffer_size(16 << 20).unwrap();
+    println!("capturing");
+    let mut packet = vec![0; 1 << 17];
+    loop {
+        let length = socket.read(&mut packet[4..]).unwrap();
+        packet[..4].copy_from_slice(&u32::try_from(length).unwrap().to_be_bytes());
+        file.write_all(&packet[..4 + length]).unwrap();
+    }
+}
+
+/// What [`captures_every_packet`] has written; the last one may be cut off.
+fn packets(mut captured: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (length, rest) = captured.split_first_chunk::<4>()?;
+        let (packet, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+        captured = rest;
+        Some(packet)
+    })
+}
+
+/// Ethernet with IPv4 or IPv6, and in that UDP.
+fn is_udp(packet: &[u8]) -> bool {
+    const UDP: u8 = 17;
+    match packet.get(12..14) {
+        Some([0x08, 0x00]) => packet.get(23) == Some(&UDP),
+        Some([0x86, 0xdd]) => packet.get(20) == Some(&UDP),
+        _ => false,
+    }
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
 }

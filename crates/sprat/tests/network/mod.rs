@@ -25,6 +25,12 @@ impl Network {
         Ok(network)
     }
 
+    /// The same command, on the switch, which all packets pass.
+    #[allow(dead_code, reason = "not every test that has a network looks into it")]
+    pub(crate) fn on_switch(&self, command: &Command) -> Command {
+        on(&self.machines[0], command)
+    }
+
     /// Another machine.
     pub(crate) fn add(&mut self) -> Result<Machine, String> {
         let number = self.machines.len();
@@ -62,10 +68,14 @@ pub(crate) struct Machine {
 impl Machine {
     /// The same command, on this machine.
     pub(crate) fn run(&self, command: &Command) -> Command {
-        let mut here = Command::new("ip");
-        here.args(["netns", "exec", &self.name]).arg(command.get_program()).args(command.get_args());
-        here
+        on(&self.name, command)
     }
+}
+
+fn on(namespace: &str, command: &Command) -> Command {
+    let mut here = Command::new("ip");
+    here.args(["netns", "exec", namespace]).arg(command.get_program()).args(command.get_args());
+    here
 }
 
 fn ip(arguments: &[&str]) -> Result<(), String> {
