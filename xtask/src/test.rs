@@ -29,6 +29,9 @@ pub(crate) fn run_all(workspace: &Workspace, report: &mut Report) {
     let runner = Runner::choose(workspace);
     tests(report, "tests", runner.command(workspace, &["--workspace", "--lib", "--bins", "--tests"]));
     tests(report, "documentation tests", workspace.cargo(["test", "--workspace", "--doc", "--no-fail-fast"]));
+    // Whether the checkers of the simulator see what they are for: each bug is compiled in by this feature.
+    let planted = ["-p", "sprat-sim", "--features", "planted-bugs", "--test", "planted_bugs"];
+    tests(report, "planted bugs", runner.command(workspace, &planted));
     interoperability(workspace, runner, report);
 }
 
