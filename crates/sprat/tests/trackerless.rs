@@ -48,7 +48,7 @@ impl Machine {
     }
 
     /// Waits until a newcomer who knows this node alone gets to know several others by it: nodes take newcomers into
-    /// their tables one by one, every two seconds or so, and a network without its first node is as good as its tables.
+    /// their tables one by one, and a network without its first node is as good as its tables.
     fn waits_for_others_behind(&self, node: &str) {
         for _ in 0..60 {
             let mut question = self.sprat(&["dht", "--node", node, "--allow-private", "stat"]);
