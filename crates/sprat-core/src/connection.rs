@@ -4,7 +4,6 @@
 //! mean. What is to be sent collects in an outbox that the torrent empties once per input, so that many small
 //! messages leave as one.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -538,17 +537,10 @@ impl PeerConnection {
         self.choked.then_some(self.allowed_to_us.as_slice())
     }
 
-    /// What the peer has and has not just refused.
-    pub(crate) fn askable_pieces(&mut self, now: Time) -> Cow<'_, Bitfield> {
+    /// Pieces of which it has just refused a block, in ascending order.
+    pub(crate) fn refused_pieces(&mut self, now: Time) -> Vec<PieceIndex> {
         self.refused.retain(|_, at| now.since(*at) < REFUSED_FOR);
-        if self.refused.is_empty() {
-            return Cow::Borrowed(&self.pieces);
-        }
-        let mut pieces = self.pieces.clone();
-        for piece in self.refused.keys() {
-            pieces.remove(piece.get());
-        }
-        Cow::Owned(pieces)
+        self.refused.keys().copied().collect()
     }
 
     /// Whether it has just refused a block of this piece.

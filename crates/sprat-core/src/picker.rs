@@ -55,6 +55,8 @@ pub struct PickRequest<'a> {
     pub connection: ConnectionId,
     /// What the peer has.
     pub pieces: &'a Bitfield,
+    /// Pieces of these that it has just refused, in ascending order: others are asked for them.
+    pub refused: &'a [PieceIndex],
     /// Nothing but these pieces: the allowed-fast set while the peer chokes us (BEP 6). `None` allows all.
     pub allowed: Option<&'a [PieceIndex]>,
     /// How many blocks at most.

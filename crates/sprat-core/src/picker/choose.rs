@@ -244,7 +244,9 @@ impl<'a> Filter<'a> {
 
     fn admits(&self, piece: u32) -> bool {
         let is_allowed = |allowed: &[PieceIndex]| allowed.iter().any(|index| index.get() == piece);
+        let is_refused = || self.request.refused.binary_search_by_key(&piece, |index| index.get()).is_ok();
         self.request.pieces.contains(piece)
+            && !is_refused()
             && self.request.allowed.is_none_or(is_allowed)
             && (self.restricted.is_empty()
                 || self.restricted.get(&piece).is_none_or(|only| *only == self.request.connection))

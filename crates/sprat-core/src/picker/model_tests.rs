@@ -311,7 +311,15 @@ impl Naive {
         let untouched: Vec<u32> = (0..PIECES).filter(|index| !self.is_begun(*index)).collect();
         let mut out = Vec::new();
         self.picker.pick(
-            &PickRequest { connection, pieces: &pieces, allowed, count, whole_pieces, suggested },
+            &PickRequest {
+                connection,
+                pieces: &pieces,
+                refused: &[],
+                allowed,
+                count,
+                whole_pieces,
+                suggested,
+            },
             &mut out,
         );
         assert!(out.len() <= count);

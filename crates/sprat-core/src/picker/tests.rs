@@ -63,6 +63,7 @@ pub(super) fn request(connection: u64, pieces: &Bitfield, count: usize) -> PickR
     PickRequest {
         connection: ConnectionId(connection),
         pieces,
+        refused: &[],
         allowed: None,
         count,
         whole_pieces: false,
@@ -211,6 +212,18 @@ fn while_choked_only_allowed_pieces_are_asked_for() {
     let choked = PickRequest { allowed: Some(&allowed), ..request(1, &some, 99) };
     assert_eq!(pieces_of(&picked(&mut picker, &choked)), [2]);
     assert!(picked(&mut picker, &PickRequest { allowed: Some(&[]), ..choked }).is_empty());
+}
+
+#[test]
+fn what_a_peer_has_refused_is_asked_of_others() {
+    let mut picker = settled(3, 2);
+    let full = everything(&picker);
+    picker.peer_joined(&full);
+    let refused = [piece(&picker, 0), piece(&picker, 2)];
+    let blocks = picked(&mut picker, &PickRequest { refused: &refused, ..request(1, &full, 99) });
+    assert!(!blocks.is_empty() && pieces_of(&blocks).iter().all(|piece| *piece == 1), "{blocks:?}");
+    let others = pieces_of(&picked(&mut picker, &request(2, &full, 99)));
+    assert!(others.contains(&0) && others.contains(&2), "{others:?}");
 }
 
 #[test]

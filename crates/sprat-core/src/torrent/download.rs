@@ -43,10 +43,11 @@ impl Torrent {
             cx.limits.download.available(cx.now).min(self.limits.download.available(cx.now)) / block;
         let count = room.min(usize::try_from(affordable).unwrap_or(usize::MAX).max(1));
         let rate = connection.download.rate(cx.now);
-        let pieces = connection.askable_pieces(cx.now).into_owned();
+        let refused = connection.refused_pieces(cx.now);
         let request = PickRequest {
             connection: id,
-            pieces: &pieces,
+            pieces: &connection.pieces,
+            refused: &refused,
             allowed: connection.allowed_pieces(),
             count,
             whole_pieces: rate.saturating_mul(WHOLE_PIECE_SECONDS) >= u64::from(self.geometry.piece_length()),

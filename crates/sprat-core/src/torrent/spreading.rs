@@ -21,6 +21,9 @@ const PIECES_AHEAD: u64 = 2;
 /// Peers ask for many blocks at a time, and what they ask for then must have been suggested.
 const AHEAD: Duration = Duration::from_millis(500);
 
+/// Pieces of which the only copy has gone again wait so long to be given to somebody else.
+const RESTOCK_INTERVAL: Duration = Duration::from_secs(10);
+
 /// A client remembers so many suggestions (ours: 32).
 const MOST_AHEAD: u64 = 24;
 
@@ -30,6 +33,7 @@ pub(super) struct Spreading {
     /// Those that were given to nobody yet, in no order.
     waiting: VecDeque<u32>,
     given: BTreeMap<u32, Given>,
+    next_restock: Time,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +61,7 @@ impl Spreading {
 
     /// Who has been choked, or is gone, leaves its pieces to others.
     pub(super) fn release(&mut self, connection: ConnectionId) {
-        let Self { waiting, given } = self;
+        let Self { waiting, given, .. } = self;
         given.retain(|piece, given| {
             let stays = given.to != connection;
             if !stays {
@@ -69,13 +73,16 @@ impl Spreading {
 }
 
 impl Torrent {
-    /// Finds out which pieces nobody else has. Looks at every piece, once in ten seconds.
-    pub(super) fn restock_spreading(&mut self) {
-        self.spreading.waiting.clear();
+    /// Finds out which pieces nobody else has. Looks at every piece, but not whenever somebody is choked.
+    pub(super) fn restock_spreading(&mut self, now: Time) {
         if !self.spreads() {
-            self.spreading.given.clear();
+            self.spreading = Spreading::default();
             return;
         }
+        if now < self.spreading.next_restock {
+            return;
+        }
+        self.spreading.next_restock = now + RESTOCK_INTERVAL;
         let unheld = (0..self.geometry.pieces())
             .filter(|piece| self.is_ours_alone(*piece) && !self.spreading.given.contains_key(piece));
         let mut unheld: Vec<u32> = unheld.collect();
@@ -132,7 +139,7 @@ mod tests {
     fn spreading() -> Spreading {
         let to_one = |is_requested| Given { to: ONE, is_requested };
         let given = [(7, to_one(false)), (8, to_one(true)), (9, Given { to: OTHER, is_requested: false })];
-        Spreading { waiting: [1].into(), given: given.into() }
+        Spreading { waiting: [1].into(), given: given.into(), next_restock: Time::ZERO }
     }
 
     #[test]

@@ -581,7 +581,7 @@ impl Torrent {
             self.spreading.release(id);
             self.touch(id);
         }
-        self.restock_spreading();
+        self.restock_spreading(cx.now);
         for id in chosen {
             // First, so that it asks for these at once.
             self.suggest(cx.now, id);
