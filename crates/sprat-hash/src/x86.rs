@@ -21,14 +21,15 @@ use std::arch::x86_64::{
 
 use crate::cursor::Block;
 
-/// The processor has AVX-512 F, VL and BW.
+/// The processor has AVX-512 F, VL and BW, and AVX2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Avx512(());
 
 impl Avx512 {
     /// Asks the processor (and the operating system, which must save the registers).
     pub(crate) fn detect() -> Option<Self> {
-        let has = is_x86_feature_detected!("avx512f")
+        let has = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512vl")
             && is_x86_feature_detected!("avx512bw");
         has.then_some(Self(()))

@@ -41,19 +41,19 @@ pub(super) fn words(blocks: &[&Block; 8], quarter: usize) -> [__m256i; 4] {
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn splat(word: u32) -> __m256i {
+pub(super) fn splat(word: u32) -> __m256i {
     _mm256_set1_epi32(word.cast_signed())
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn add(a: __m256i, b: __m256i) -> __m256i {
+pub(super) fn add(a: __m256i, b: __m256i) -> __m256i {
     _mm256_add_epi32(a, b)
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn xor(a: __m256i, b: __m256i) -> __m256i {
+pub(super) fn xor(a: __m256i, b: __m256i) -> __m256i {
     _mm256_xor_si256(a, b)
 }
 
@@ -94,6 +94,6 @@ fn rotate_right<const BITS: i32>(a: __m256i) -> __m256i {
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn shift_right<const BITS: i32>(a: __m256i) -> __m256i {
+pub(super) fn shift_right<const BITS: i32>(a: __m256i) -> __m256i {
     _mm256_srli_epi32::<BITS>(a)
 }

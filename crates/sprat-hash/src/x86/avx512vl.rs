@@ -3,35 +3,14 @@
 
 #![forbid(unsafe_code)]
 
-use std::arch::x86_64::{
-    __m256i, _mm256_add_epi32, _mm256_rol_epi32, _mm256_ror_epi32, _mm256_set1_epi32, _mm256_srli_epi32,
-    _mm256_ternarylogic_epi32, _mm256_xor_si256,
-};
+use std::arch::x86_64::{__m256i, _mm256_rol_epi32, _mm256_ror_epi32, _mm256_ternarylogic_epi32};
 
-use super::avx2::words;
+use super::avx2::{add, shift_right, splat, words, xor};
 use super::rounds::{K, lane_kernels, read_words, sha1_rounds, sha256_rounds};
 use super::{load_words_256 as load, store_words_256 as store};
 use crate::cursor::Block;
 
 lane_kernels!("avx2,avx512f,avx512vl", 8);
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn splat(word: u32) -> __m256i {
-    _mm256_set1_epi32(word.cast_signed())
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn add(a: __m256i, b: __m256i) -> __m256i {
-    _mm256_add_epi32(a, b)
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn xor(a: __m256i, b: __m256i) -> __m256i {
-    _mm256_xor_si256(a, b)
-}
 
 /// The number of the truth table: bit `4a + 2b + c` is the result for these bits.
 #[inline]
@@ -63,10 +42,4 @@ fn rotate_left<const BITS: i32>(a: __m256i) -> __m256i {
 #[target_feature(enable = "avx512f,avx512vl")]
 fn rotate_right<const BITS: i32>(a: __m256i) -> __m256i {
     _mm256_ror_epi32::<BITS>(a)
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn shift_right<const BITS: i32>(a: __m256i) -> __m256i {
-    _mm256_srli_epi32::<BITS>(a)
 }
