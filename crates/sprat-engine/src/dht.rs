@@ -167,7 +167,8 @@ impl Dht {
     /// Saves what is worth saving. The nodes end when the last handle is dropped.
     pub async fn save(&self) -> Result<(), Unavailable> {
         for node in &*self.nodes {
-            with(node, |driver| driver.save()).await?;
+            let saved = with(node, |driver| driver.save()).await?;
+            saved.await.map_err(|_| Unavailable)?;
         }
         Ok(())
     }

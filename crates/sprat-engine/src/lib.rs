@@ -15,3 +15,4 @@ pub mod storage;
 pub mod tracker_server;
 pub mod udp;
 pub mod verify;
+pub mod whole_file;

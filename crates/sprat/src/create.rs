@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use serde_json::json;
 use sprat_engine::create::{CreateError, CreateOptions, Created};
+use sprat_engine::whole_file;
 use sprat_wire::magnet::Magnet;
 use sprat_wire::metainfo::build::Description;
 use sprat_wire::metainfo::{Metainfo, Version};
@@ -89,11 +90,7 @@ pub(crate) fn file_name(created: &Created) -> String {
 }
 
 pub(crate) fn save(created: &Created, target: &Path) -> anyhow::Result<()> {
-    // Whole or not at all: beside its place first, then renamed.
-    let mut partial = target.as_os_str().to_owned();
-    partial.push(".part");
-    std::fs::write(&partial, &created.bytes).or_exit(Failure::Disk)?;
-    std::fs::rename(&partial, target).or_exit(Failure::Disk)
+    whole_file::write(target, &created.bytes).or_exit(Failure::Disk)
 }
 
 pub(crate) fn tell(created: &Created, target: &Path, output: Output) {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use sprat_engine::whole_file;
 use sprat_wire::hash::InfoHashes;
 use sprat_wire::metainfo::Metainfo;
 
@@ -27,12 +28,8 @@ impl Shelf {
 
     /// Keeps a torrent. Returns where.
     pub(crate) fn keep(&self, metainfo: &Metainfo) -> std::io::Result<PathBuf> {
-        std::fs::create_dir_all(&self.directory)?;
         let place = self.place(&metainfo.info_hashes);
-        // Whole or not at all: beside its place first, then renamed.
-        let draft = place.with_extension("part");
-        std::fs::write(&draft, metainfo.encode())?;
-        std::fs::rename(&draft, &place)?;
+        whole_file::write(&place, &metainfo.encode())?;
         Ok(place)
     }
 

@@ -12,11 +12,13 @@ use sprat_dht::saved::SavedState;
 use sprat_dht::time::Time;
 use sprat_dht::{Input, Node, NodeConfig, Output};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::{DhtConfig, Task, Unavailable};
 use crate::address_policy::{AddressPolicy, Origin};
 use crate::udp::{Datagram, SharedSocket, UdpSockets};
+use crate::whole_file;
 
 /// How often the contacts are saved.
 const SAVE_AFTER: Duration = Duration::from_secs(10 * 60);
@@ -30,6 +32,8 @@ pub(super) struct Driver {
     epoch: Instant,
     v4: Option<Arc<SharedSocket>>,
     v6: Option<Arc<SharedSocket>>,
+    from_v4: Option<mpsc::Receiver<Datagram>>,
+    from_v6: Option<mpsc::Receiver<Datagram>>,
     /// They are open as long as there is a handle.
     _sockets: UdpSockets,
     operations: BTreeMap<OperationId, mpsc::UnboundedSender<Event>>,
@@ -49,6 +53,8 @@ impl Driver {
         (v4, v6): (Option<Arc<SharedSocket>>, Option<Arc<SharedSocket>>),
         sockets: &UdpSockets,
     ) -> io::Result<Self> {
+        let from_v4 = v4.as_ref().map(|socket| socket.serve_dht()).transpose()?;
+        let from_v6 = v6.as_ref().map(|socket| socket.serve_dht()).transpose()?;
         let state_file = config.state_file.as_deref().map(|path| state_file(path, number));
         let saved = state_file.as_deref().and_then(load);
         let node_config = NodeConfig { v4: v4.is_some(), v6: v6.is_some(), ..config.node.clone() };
@@ -62,6 +68,8 @@ impl Driver {
             epoch: Instant::now(),
             v4,
             v6,
+            from_v4,
+            from_v6,
             _sockets: sockets.clone(),
             operations: BTreeMap::new(),
             early: Vec::new(),
@@ -72,16 +80,14 @@ impl Driver {
     }
 
     /// Runs until there is no handle any more.
-    pub(super) async fn run(mut self, mut tasks: mpsc::UnboundedReceiver<Task>) -> io::Result<()> {
-        let mut v4 = self.v4.as_ref().map(|socket| socket.serve_dht()).transpose()?;
-        let mut v6 = self.v6.as_ref().map(|socket| socket.serve_dht()).transpose()?;
+    pub(super) async fn run(mut self, mut tasks: mpsc::UnboundedReceiver<Task>) {
         let mut saving = tokio::time::interval_at(Instant::now() + SAVE_AFTER, SAVE_AFTER);
         loop {
             self.drain();
             let wake = self.epoch + self.node.poll_timeout().since(Time::ZERO);
             tokio::select! {
-                datagram = next(&mut v4) => self.take(&datagram),
-                datagram = next(&mut v6) => self.take(&datagram),
+                datagram = next(&mut self.from_v4) => self.take(&datagram),
+                datagram = next(&mut self.from_v6) => self.take(&datagram),
                 task = tasks.recv() => match task {
                     Some(task) => task(&mut self),
                     None => break,
@@ -90,11 +96,11 @@ impl Driver {
                     let now = self.now();
                     self.node.handle_input(now, Input::Timeout);
                 }
-                _ = saving.tick() => self.save(),
+                _ = saving.tick() => drop(self.save()),
             }
         }
-        self.save();
-        Ok(())
+        // If the runtime ends as well, it waits for what it has begun on other threads.
+        drop(self.save());
     }
 
     pub(super) fn now(&self) -> Time {
@@ -175,27 +181,18 @@ impl Driver {
         }
     }
 
-    pub(super) fn save(&self) {
-        let Some(path) = &self.state_file else { return };
+    /// Writes down what is worth it, on a thread that may wait for the disk. The result says when that is done.
+    pub(super) fn save(&self) -> JoinHandle<()> {
         let saved = self.node.save();
         // A node that knows nobody must not forget whom it knew.
-        if saved.contacts() == 0 {
-            return;
-        }
-        if let Err(error) = write_whole(path, &saved.encode()) {
-            tracing::warn!(%error, "the contacts of the DHT node are not saved");
-        }
+        let path = self.state_file.clone().filter(|_| saved.contacts() > 0);
+        tokio::task::spawn_blocking(move || {
+            let written = path.map_or(Ok(()), |path| whole_file::write(&path, &saved.encode()));
+            if let Err(error) = written {
+                tracing::warn!(%error, "the contacts of the DHT node are not saved");
+            }
+        })
     }
-}
-
-/// Whole or not at all: beside its place first, then renamed.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory)?;
-    }
-    let draft = path.with_extension("part");
-    std::fs::write(&draft, bytes)?;
-    std::fs::rename(&draft, path)
 }
 
 fn load(path: &Path) -> Option<SavedState> {

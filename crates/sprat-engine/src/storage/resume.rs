@@ -12,7 +12,7 @@
 //! ```
 
 use std::fs;
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::Stat;
@@ -23,6 +23,7 @@ use sprat_wire::hash::{InfoHashes, Sha256Hash};
 
 use super::content::Content;
 use super::fault::{changed, errno_of, fault};
+use crate::whole_file;
 
 const MAGIC: &[u8; 16] = b"sprat-resume-1\n\0";
 
@@ -144,16 +145,8 @@ impl Records {
     /// Replaces the record. The data it speaks of must be durable already.
     pub(super) fn store(&self, hashes: &InfoHashes, record: &Record) -> Result<(), StorageError> {
         let path = self.path(hashes);
-        let fresh = path.with_extension("resume.new");
-        let store = || {
-            fs::create_dir_all(&self.0)?;
-            let mut file = fs::File::create(&fresh)?;
-            file.write_all(&record.encode(hashes))?;
-            file.sync_all()?;
-            fs::rename(&fresh, &path)?;
-            fs::File::open(&self.0)?.sync_all()
-        };
-        store().map_err(|error| fault(path.display(), "writing the resume record", errno_of(&error)))
+        whole_file::write(&path, &record.encode(hashes))
+            .map_err(|error| fault(path.display(), "writing the resume record", errno_of(&error)))
     }
 
     fn path(&self, hashes: &InfoHashes) -> PathBuf {
