@@ -114,12 +114,13 @@ impl Drop for Sprat {
     }
 }
 
+fn network() -> Option<Network> {
+    Network::new().inspect_err(|reason| eprintln!("skipped: {reason}")).ok()
+}
+
 #[test]
 fn a_magnet_link_is_enough_and_the_first_node_may_go_once_others_know_each_other() {
-    let mut network = match Network::new() {
-        Ok(network) => network,
-        Err(reason) => return eprintln!("skipped: {reason}"),
-    };
+    let Some(mut network) = network() else { return };
     let home = tempfile::tempdir().unwrap();
     let path = |name: &str| -> PathBuf { home.path().join(name) };
     let mut content = vec![0; 5_000_000];
@@ -170,10 +171,7 @@ fn a_magnet_link_is_enough_and_the_first_node_may_go_once_others_know_each_other
 
 #[test]
 fn on_the_local_network_nobody_has_to_be_known() {
-    let mut network = match Network::new() {
-        Ok(network) => network,
-        Err(reason) => return eprintln!("skipped: {reason}"),
-    };
+    let Some(mut network) = network() else { return };
     let home = tempfile::tempdir().unwrap();
     let content = vec![7; 300_000];
     fs::write(home.path().join("file"), &content).unwrap();
@@ -193,10 +191,7 @@ fn on_the_local_network_nobody_has_to_be_known() {
 
 #[test]
 fn the_nodes_that_a_torrent_names_are_enough() {
-    let mut network = match Network::new() {
-        Ok(network) => network,
-        Err(reason) => return eprintln!("skipped: {reason}"),
-    };
+    let Some(mut network) = network() else { return };
     let home = tempfile::tempdir().unwrap();
     let content = vec![7; 300_000];
     fs::write(home.path().join("file"), &content).unwrap();
@@ -222,10 +217,7 @@ fn the_nodes_that_a_torrent_names_are_enough() {
 
 #[test]
 fn of_a_private_torrent_no_datagram_tells() {
-    let mut network = match Network::new() {
-        Ok(network) => network,
-        Err(reason) => return eprintln!("skipped: {reason}"),
-    };
+    let Some(mut network) = network() else { return };
     let home = tempfile::tempdir().unwrap();
     let path = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
     let captured = path("captured");
