@@ -33,6 +33,8 @@ pub enum Departure {
     AfterCompletion(Duration),
     /// As soon as every piece is had by at least one of the others.
     OnceReplicated,
+    /// As soon as it has so many pieces: somebody loses patience on the way.
+    AtPieces(u32),
 }
 
 /// A peer to be put into the network.

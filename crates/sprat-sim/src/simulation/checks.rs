@@ -80,6 +80,11 @@ impl Simulation {
         }
         peer.progress_at = now;
         self.copies[piece as usize] += 1;
+        if matches!(peer.config.leaves, Departure::AtPieces(count) if peer.disk.have().count() >= count)
+            && !std::mem::replace(&mut peer.leaving, true)
+        {
+            self.schedule.at(now, Event::Leave(number));
+        }
         if peer.disk.have().is_full() && peer.completed_at.is_none() {
             peer.completed_at = Some(now);
             if let Departure::AfterCompletion(delay) = peer.config.leaves {
