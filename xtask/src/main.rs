@@ -55,6 +55,12 @@ enum Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Swarms of real processes behind lines with limits, beside other clients and the simulator. Needs root.
+    RealSwarm {
+        /// For the benchmark; `--help` names them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// A simulated network of DHT nodes: memory and time of a node, and what is found in it.
     Dht {
         /// For the benchmark; `--help` names them.
@@ -71,22 +77,24 @@ fn main() -> Result<ExitCode> {
         Task::Test { quick: true } => test::run_quick(&workspace, &mut report),
         Task::Test { quick: false } => test::run_all(&workspace, &mut report),
         Task::Tidy => report.step("tidy", || tidy::run(&workspace)),
-        Task::Bench { part: Bench::Transfer } => report.step("bench transfer", || {
-            let arguments = ["bench", "--package", "sprat", "--bench", "transfer"];
-            test::must_succeed(workspace.cargo(arguments))
-        }),
+        Task::Bench { part: Bench::Transfer } => {
+            report.step("bench transfer", || bench(&workspace, "sprat", "transfer", &[]));
+        }
         Task::Bench { part: Bench::Swarm { arguments } } => {
-            report.step("bench swarm", || bench_of_simulator(&workspace, "swarm", &arguments));
+            report.step("bench swarm", || bench(&workspace, "sprat-sim", "swarm", &arguments));
+        }
+        Task::Bench { part: Bench::RealSwarm { arguments } } => {
+            report.step("bench real-swarm", || bench(&workspace, "sprat", "real_swarm", &arguments));
         }
         Task::Bench { part: Bench::Dht { arguments } } => {
-            report.step("bench dht", || bench_of_simulator(&workspace, "dht", &arguments));
+            report.step("bench dht", || bench(&workspace, "sprat-sim", "dht", &arguments));
         }
         Task::InstallClients => clients::install(&workspace, &mut report),
     }
     Ok(report.finish())
 }
 
-fn bench_of_simulator(workspace: &Workspace, bench: &str, arguments: &[String]) -> Result<report::Outcome> {
-    let cargo = ["bench", "--package", "sprat-sim", "--bench", bench, "--"];
+fn bench(workspace: &Workspace, package: &str, bench: &str, arguments: &[String]) -> Result<report::Outcome> {
+    let cargo = ["bench", "--package", package, "--bench", bench, "--"];
     test::must_succeed(workspace.cargo(cargo.into_iter().chain(arguments.iter().map(String::as_str))))
 }

@@ -53,7 +53,7 @@ const RULES: [Rule; 9] = [
     },
     Rule {
         name: "sprat",
-        inside: &["sprat-wire", "sprat-core", "sprat-tracker", "sprat-dht", "sprat-engine"],
+        inside: &["sprat-wire", "sprat-core", "sprat-tracker", "sprat-dht", "sprat-engine", "sprat-sim"],
         outside: Outside::Any,
     },
     Rule { name: "xtask", inside: &[], outside: Outside::Any },

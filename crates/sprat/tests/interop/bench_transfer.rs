@@ -12,21 +12,21 @@
 
 mod clients;
 mod content;
+mod figures;
 mod http;
 #[path = "../network/mod.rs"]
 mod network;
 mod process;
+mod shared_file;
 mod torrent;
 mod transfer;
 
 use std::fs;
-use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 
 use crate::clients::aria2::Aria2;
 use crate::clients::libtorrent::Libtorrent;
@@ -35,7 +35,9 @@ use crate::clients::rtorrent::Rtorrent;
 use crate::clients::sprat::{Sprat, SpratTracker};
 use crate::clients::transmission::Transmission;
 use crate::clients::{Client, Discovery, Job, Role, Running};
+use crate::figures::{Spread, setting};
 use crate::process::{free_port, wait_until};
+use crate::shared_file::{SharedFile, bench_directory};
 
 const READY_LIMIT: Duration = Duration::from_secs(90);
 const TRANSFER_LIMIT: Duration = Duration::from_secs(180);
@@ -59,9 +61,7 @@ struct Figures {
 fn main() -> Result<()> {
     let mib: u64 = setting("SPRAT_BENCH_MIB", 1024)?;
     let rounds: usize = setting("SPRAT_BENCH_ROUNDS", 5)?;
-    let base =
-        std::env::var_os("SPRAT_BENCH_DIR").map_or_else(|| env!("CARGO_TARGET_TMPDIR").into(), PathBuf::from);
-    let directory = tempfile::Builder::new().prefix("sprat-bench-").tempdir_in(base)?;
+    let directory = bench_directory()?;
     let bench = Bench::new(directory.path(), mib)?;
 
     let all: [&dyn Client; 6] = [&Sprat, &Libtorrent, &Transmission, &Aria2, &Rqbit, &Rtorrent];
@@ -100,13 +100,6 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn setting<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
-    name: &str,
-    usual: T,
-) -> Result<T> {
-    std::env::var(name).map_or(Ok(usual), |value| value.parse().with_context(|| format!("{name}={value}")))
-}
-
 /// Median with minimum and maximum, and what the median is to sprat's.
 fn report(clients: &[&dyn Client], results: &[Vec<Option<Figures>>]) {
     type Figure = (&'static str, fn(&Figures) -> f64);
@@ -123,30 +116,19 @@ fn report(clients: &[&dyn Client], results: &[Vec<Option<Figures>>]) {
         );
         let ours = results.first().map(Vec::as_slice).unwrap_or_default();
         for (client, theirs) in clients.iter().zip(results) {
-            let (min, median, max) = spread(theirs.iter().flatten().map(figure).collect());
+            let Spread { min, median, max } = Spread::of(theirs.iter().flatten().map(figure));
             let pairs =
                 theirs.iter().zip(ours).filter_map(|(theirs, ours)| theirs.as_ref().zip(ours.as_ref()));
-            let ratios = pairs.map(|(theirs, ours)| figure(theirs) / figure(ours)).collect();
-            let (least, middle, most) = spread(ratios);
-            println!(
-                "| {} | {median:.2} | {min:.2} | {max:.2} | {middle:.2} ({least:.2} – {most:.2}) |",
-                client.name()
-            );
+            let ratios = Spread::of(pairs.map(|(theirs, ours)| figure(theirs) / figure(ours)));
+            println!("| {} | {median:.2} | {min:.2} | {max:.2} | {ratios} |", client.name());
         }
     }
-}
-
-fn spread(mut figures: Vec<f64>) -> (f64, f64, f64) {
-    figures.sort_by(f64::total_cmp);
-    let at = |index: usize| figures.get(index).copied().unwrap_or(f64::NAN);
-    (at(0), at(figures.len() / 2), at(figures.len().saturating_sub(1)))
 }
 
 /// The file, its torrent, and where the tracker will be through which the clients meet.
 struct Bench {
     directory: PathBuf,
-    torrent: PathBuf,
-    info_hash: String,
+    file: SharedFile,
     gib: f64,
     tracker: SocketAddr,
 }
@@ -164,49 +146,30 @@ fn own_address() -> IpAddr {
 
 impl Bench {
     fn new(directory: &Path, mib: u64) -> Result<Self> {
-        let source = directory.join("source");
-        fs::create_dir_all(&source)?;
-        let mut file = std::io::BufWriter::new(fs::File::create(source.join("content.bin"))?);
-        let mut random = fastrand::Rng::with_seed(42);
-        let mut buffer = vec![0; 1 << 20];
-        for _ in 0..mib {
-            random.fill(&mut buffer);
-            file.write_all(&buffer)?;
-        }
-        file.flush()?;
         let tracker = SocketAddr::from((own_address(), free_port()?));
-        let torrent = directory.join("content.torrent");
-        let mut create = Command::new(env!("CARGO_BIN_EXE_sprat"));
-        create.args(["create", "--json", "--version", "v1", "--piece-length", "1M"]);
-        create.arg("--tracker").arg(format!("http://{tracker}/announce"));
-        create.arg("--output").arg(&torrent).arg(source.join("content.bin"));
-        let output = create.output()?;
-        ensure!(output.status.success(), "sprat create: {}", String::from_utf8_lossy(&output.stderr));
-        let created: serde_json::Value = serde_json::from_slice(&output.stdout)?;
-        let info_hash = created["info_hash_v1"].as_str().context("an info-hash")?.to_owned();
+        let file = SharedFile::make(directory, mib, "1M", &format!("http://{tracker}/announce"))?;
         let gib = mib as f64 / 1024.0;
-        Ok(Self { directory: directory.to_path_buf(), torrent, info_hash, gib, tracker })
+        Ok(Self { directory: directory.to_path_buf(), file, gib, tracker })
     }
 
     fn transfer(&self, client: &dyn Client) -> Result<Figures> {
         let place = tempfile::Builder::new().prefix("round-").tempdir_in(&self.directory)?;
         let seed_directory = place.path().join("seeder");
         fs::create_dir_all(&seed_directory)?;
-        // The same file for all, by a hard link: it is in the page cache, and nobody writes to it.
-        fs::hard_link(self.directory.join("source/content.bin"), seed_directory.join("content.bin"))?;
+        self.file.link_into(&seed_directory)?;
         // A tracker of its own for each transfer: it knows none of those who have gone without a word. Some clients
         // keep one peer per IP address, whatever the port, and it must not be one of those.
         let tracker_state = place.path().join("tracker");
         fs::create_dir_all(&tracker_state)?;
-        let mut tracker = SpratTracker::start_at(self.tracker, &tracker_state)?;
+        let mut tracker = SpratTracker::start_at(self.tracker, None, &tracker_state)?;
         wait_until("the tracker answers", READY_LIMIT, || {
             tracker.must_be_running()?;
-            Ok(self.tracker_counts("seeder").is_ok())
+            Ok(SpratTracker::counts(&self.tracker.into(), "seeder").is_ok())
         })?;
         let (mut seeder, port) = self.start(client, Role::Seeder, place.path(), &[])?;
         wait_until("the seeder is ready, and the tracker knows it", READY_LIMIT, || {
             seeder.process().must_be_running()?;
-            Ok(seeder.is_complete()? && self.tracker_counts("seeder")? > 0)
+            Ok(seeder.is_complete()? && SpratTracker::counts(&self.tracker.into(), "seeder")? > 0)
         })?;
         let seeder_before = cpu_seconds(seeder.process().id())?;
         let began = Instant::now();
@@ -232,13 +195,6 @@ impl Bench {
         })
     }
 
-    /// How many seeders or leechers the tracker knows.
-    fn tracker_counts(&self, role: &str) -> Result<u64> {
-        let stats = http::request(self.tracker, "GET", "/stats", &[], &[])?.success()?;
-        let stats: serde_json::Value = serde_json::from_slice(&stats)?;
-        stats["peers"][role].as_u64().context("a number of peers")
-    }
-
     fn start(
         &self,
         client: &dyn Client,
@@ -252,16 +208,17 @@ impl Bench {
         fs::create_dir_all(&state)?;
         let port = free_port()?;
         let job = Job {
-            torrent: &self.torrent,
+            torrent: &self.file.torrent,
             magnet: None,
             discovery: Discovery::None,
             machine: None,
-            info_hash: &self.info_hash,
+            info_hash: &self.file.info_hash,
             directory: &directory,
             state: &state,
             port,
             peers,
             role,
+            stays: false,
         };
         Ok((client.start(&job)?, port))
     }

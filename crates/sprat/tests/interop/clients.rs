@@ -33,13 +33,15 @@ pub(crate) struct Job<'a> {
     pub(crate) state: &'a Path,
     /// Where to listen for peers.
     pub(crate) port: u16,
-    /// The machine on which it runs, if not this one. Only libtorrent and sprat can be elsewhere.
+    /// The machine on which it runs, if not this one.
     pub(crate) machine: Option<&'a Machine>,
     /// Who may tell of peers, besides the trackers of the torrent.
     pub(crate) discovery: Discovery,
     /// Peers to contact at once.
     pub(crate) peers: &'a [SocketAddr],
     pub(crate) role: Role,
+    /// It goes on giving when it has everything. (Only sprat would not.)
+    pub(crate) stays: bool,
 }
 
 /// Whether the content is there from the start.
@@ -85,7 +87,7 @@ impl Job<'_> {
 }
 
 /// A BitTorrent client.
-pub(crate) trait Client {
+pub(crate) trait Client: Sync {
     /// What to call it.
     fn name(&self) -> &'static str;
 
@@ -104,13 +106,19 @@ pub(crate) trait Client {
 }
 
 /// A client at work. It is gone when this is dropped.
-pub(crate) trait Running {
+pub(crate) trait Running: Send {
     /// Whether it has the whole content, verified. It may end once it has.
     fn is_complete(&mut self) -> Result<bool>;
 
     /// Whether it has had a connection to a peer. Asked of those who introduce others.
     fn has_met_a_peer(&mut self) -> Result<bool> {
         bail!("it cannot be told whether it has met a peer")
+    }
+
+    /// How many bytes of content it says that it has sent, if it does.
+    #[allow(dead_code, reason = "for the benchmark, which shares these files")]
+    fn sent(&mut self) -> Result<Option<u64>> {
+        Ok(None)
     }
 
     /// For alive-checks and failure messages.

@@ -4,10 +4,42 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Error, Result, bail};
+
+use crate::network::Machine;
 
 /// No local program needs longer for a status request.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where a program answers.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    address: SocketAddr,
+    /// From which it can be reached, if not from this one.
+    machine: Option<Machine>,
+}
+
+impl Server {
+    /// On a machine, or on this one.
+    pub(crate) fn on(machine: Option<&Machine>, address: SocketAddr) -> Self {
+        Self { address, machine: machine.cloned() }
+    }
+
+    fn connect(&self) -> Result<TcpStream> {
+        let connect = || TcpStream::connect_timeout(&self.address, TIMEOUT);
+        let stream = match &self.machine {
+            Some(machine) => machine.inside(connect).map_err(Error::msg)?,
+            None => connect(),
+        };
+        stream.with_context(|| format!("connect {}", self.address))
+    }
+}
+
+impl From<SocketAddr> for Server {
+    fn from(address: SocketAddr) -> Self {
+        Self::on(None, address)
+    }
+}
 
 /// An answer, read to its end.
 pub(crate) struct Response {
@@ -34,17 +66,20 @@ impl Response {
 
 /// Sends one request. HTTP/1.0, so that the end of the connection is the end of the answer.
 pub(crate) fn request(
-    server: SocketAddr,
+    server: impl Into<Server>,
     method: &str,
     target: &str,
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> Result<Response> {
-    let mut stream =
-        TcpStream::connect_timeout(&server, TIMEOUT).with_context(|| format!("connect {server}"))?;
+    let server = server.into();
+    let mut stream = server.connect()?;
     stream.set_read_timeout(Some(TIMEOUT))?;
-    let mut head =
-        format!("{method} {target} HTTP/1.0\r\nHost: {server}\r\nContent-Length: {}\r\n", body.len());
+    let mut head = format!(
+        "{method} {target} HTTP/1.0\r\nHost: {}\r\nContent-Length: {}\r\n",
+        server.address,
+        body.len()
+    );
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }

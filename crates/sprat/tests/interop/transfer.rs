@@ -175,6 +175,7 @@ impl Place<'_> {
             discovery,
             peers: &self.peers,
             role: self.role,
+            stays: false,
         })
     }
 }

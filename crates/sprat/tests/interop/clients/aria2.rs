@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
 use super::{Client, Discovery, Job, Running, absence_of};
-use crate::http;
+use crate::http::{self, Server};
 use crate::process::{Process, free_port, wait_until};
 
 pub(crate) struct Aria2;
@@ -48,8 +48,9 @@ impl Client for Aria2 {
             _ => _ = command.arg("--enable-dht=false"),
         }
         command.arg("--dir").arg(job.directory).arg(job.source());
-        let process = Process::start("aria2c", &mut command, job.state)?;
-        let mut aria2 = Rpc { process, rpc: SocketAddr::from((Ipv4Addr::LOCALHOST, rpc_port)) };
+        let rpc = Server::on(job.machine, SocketAddr::from((Ipv4Addr::LOCALHOST, rpc_port)));
+        let process = job.start("aria2c", command)?;
+        let mut aria2 = Rpc { process, rpc };
         wait_until("aria2 answers", Duration::from_secs(20), || {
             aria2.process.must_be_running()?;
             Ok(aria2.downloads().is_ok())
@@ -60,14 +61,14 @@ impl Client for Aria2 {
 
 struct Rpc {
     process: Process,
-    rpc: SocketAddr,
+    rpc: Server,
 }
 
 impl Rpc {
     fn downloads(&self) -> Result<Value> {
         let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "aria2.tellActive" }).to_string();
         let headers = [("Content-Type", "application/json")];
-        let answer = http::request(self.rpc, "POST", "/jsonrpc", &headers, call.as_bytes())?;
+        let answer = http::request(self.rpc.clone(), "POST", "/jsonrpc", &headers, call.as_bytes())?;
         let answer: Value = serde_json::from_slice(&answer.success()?)?;
         ensure!(answer["result"].is_array(), "aria2: {answer}");
         Ok(answer["result"].clone())

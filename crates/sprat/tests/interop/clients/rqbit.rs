@@ -9,7 +9,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::{Client, Job, Running, absence_of};
-use crate::http;
+use crate::http::{self, Server};
 use crate::process::{Process, free_port, wait_until};
 
 pub(crate) struct Rqbit;
@@ -29,11 +29,12 @@ impl Client for Rqbit {
         command.args(["--disable-dht", "--disable-upnp-port-forward", "--disable-lsd", "--ipv4-only"]);
         command.arg(format!("--http-api-listen-addr={rpc}")).arg(format!("--listen-port={}", job.port));
         command.args(["server", "start", "--disable-persistence"]).arg(job.directory);
-        let process = Process::start("rqbit", &mut command, job.state)?;
-        let mut rqbit = Api { process, rpc };
+        let process = job.start("rqbit", command)?;
+        let rpc = Server::on(job.machine, rpc);
+        let mut rqbit = Api { process, rpc: rpc.clone() };
         wait_until("rqbit answers", Duration::from_secs(20), || {
             rqbit.process.must_be_running()?;
-            Ok(http::request(rpc, "GET", "/", &[], &[]).is_ok())
+            Ok(http::request(rpc.clone(), "GET", "/", &[], &[]).is_ok())
         })?;
         let peers: Vec<String> = job.peers.iter().map(ToString::to_string).collect();
         let path = format!("/torrents?overwrite=true&initial_peers={}", peers.join(","));
@@ -44,12 +45,12 @@ impl Client for Rqbit {
 
 struct Api {
     process: Process,
-    rpc: SocketAddr,
+    rpc: Server,
 }
 
 impl Running for Api {
     fn is_complete(&mut self) -> Result<bool> {
-        let stats = http::request(self.rpc, "GET", "/torrents/0/stats/v1", &[], &[])?.success()?;
+        let stats = http::request(self.rpc.clone(), "GET", "/torrents/0/stats/v1", &[], &[])?.success()?;
         let stats: Value = serde_json::from_slice(&stats)?;
         Ok(stats["finished"] == true && stats["state"] == "live")
     }

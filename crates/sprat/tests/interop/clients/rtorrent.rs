@@ -47,7 +47,7 @@ impl Client for Rtorrent {
         fs::write(&settings, lines.join("\n") + "\n")?;
         let mut command = Command::new("rtorrent");
         command.arg("-n").arg("-o").arg(format!("import={}", settings.display()));
-        let process = Process::start("rtorrent", &mut command, job.state)?;
+        let process = job.start("rtorrent", command)?;
         let mut rtorrent = Rpc { process, socket, info_hash: job.info_hash.to_uppercase() };
         wait_until("rtorrent answers", Duration::from_secs(20), || {
             rtorrent.process.must_be_running()?;

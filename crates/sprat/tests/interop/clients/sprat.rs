@@ -8,6 +8,8 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use super::{Client, Discovery, INTRODUCER_RATE, Job, Role, Running, Tracker};
+use crate::http::{self, Server};
+use crate::network::Machine;
 use crate::process::{HOST, Process, free_port};
 use crate::torrent::Version;
 
@@ -104,6 +106,9 @@ impl Client for Sprat {
             Discovery::LocalNetwork => command.args(["--no-dht", "--no-pex"]),
             Discovery::PeerExchange => command.args(["--no-dht", "--no-lsd"]),
         };
+        if job.stays && job.role == Role::Leecher {
+            command.arg("--seed");
+        }
         if job.role == Role::Introducer {
             command.arg("--download-limit").arg(INTRODUCER_RATE.to_string());
         }
@@ -125,6 +130,11 @@ impl Running for CommandLine {
         Ok(objects(&self.0.output()?).any(|object| object["event"] == "peer_connected"))
     }
 
+    fn sent(&mut self) -> Result<Option<u64>> {
+        let said = objects(&self.0.output()?).filter_map(|object| object["uploaded"].as_u64()).last();
+        Ok(said)
+    }
+
     fn process(&mut self) -> &mut Process {
         &mut self.0
     }
@@ -143,16 +153,28 @@ impl Tracker for SpratTracker {
     }
 
     fn start(&self, _info_hashes: &[String], port: u16, state: &Path) -> Result<Process> {
-        Self::start_at(SocketAddr::from((HOST, port)), state)
+        Self::start_at(SocketAddr::from((HOST, port)), None, state)
     }
 }
 
 impl SpratTracker {
-    pub(crate) fn start_at(address: SocketAddr, state: &Path) -> Result<Process> {
+    /// At an address of a machine, or of this one.
+    pub(crate) fn start_at(address: SocketAddr, machine: Option<&Machine>, state: &Path) -> Result<Process> {
         let address = address.to_string();
         let mut command = sprat();
         command.args(["tracker", "--http", &address, "--udp", &address]);
+        if let Some(machine) = machine {
+            command = machine.run(&command);
+        }
         Process::start("sprat-tracker", &mut command, state)
+    }
+
+    /// How many seeders or leechers it knows.
+    #[allow(dead_code, reason = "for the benchmarks, which share this file")]
+    pub(crate) fn counts(server: &Server, role: &str) -> Result<u64> {
+        let stats = http::request(server.clone(), "GET", "/stats", &[], &[])?.success()?;
+        let stats: Value = serde_json::from_slice(&stats)?;
+        stats["peers"][role].as_u64().context("a number of peers")
     }
 }
 

@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
 use super::{Client, Job, Running, absence_of};
-use crate::http;
+use crate::http::{self, Server};
 use crate::process::{Process, free_port, wait_until};
 
 pub(crate) struct Transmission;
@@ -52,8 +52,8 @@ impl Client for Transmission {
         fs::write(job.state.join("settings.json"), settings.to_string())?;
         let mut command = Command::new("transmission-daemon");
         command.args(["--foreground", "--config-dir"]).arg(job.state);
-        let process = Process::start("transmission-daemon", &mut command, job.state)?;
-        let rpc = SocketAddr::from((Ipv4Addr::LOCALHOST, rpc_port));
+        let process = job.start("transmission-daemon", command)?;
+        let rpc = Server::on(job.machine, SocketAddr::from((Ipv4Addr::LOCALHOST, rpc_port)));
         let mut daemon = Daemon { process, rpc, session: String::new() };
         wait_until("transmission-daemon answers", Duration::from_secs(20), || {
             daemon.process.must_be_running()?;
@@ -69,7 +69,7 @@ impl Client for Transmission {
 
 struct Daemon {
     process: Process,
-    rpc: SocketAddr,
+    rpc: Server,
     /// The value that the daemon wants to see in every request, against forged ones from web pages.
     session: String,
 }
@@ -79,7 +79,7 @@ impl Daemon {
         let body = json!({ "method": method, "arguments": arguments }).to_string();
         let send = |session: &str| {
             let headers = [("X-Transmission-Session-Id", session)];
-            http::request(self.rpc, "POST", "/transmission/rpc", &headers, body.as_bytes())
+            http::request(self.rpc.clone(), "POST", "/transmission/rpc", &headers, body.as_bytes())
         };
         let mut response = send(&self.session)?;
         if response.status == 409
