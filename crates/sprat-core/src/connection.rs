@@ -132,6 +132,10 @@ pub(crate) struct PeerConnection {
     pub(crate) direction: Direction,
     pub(crate) peer_id: PeerId,
     pub(crate) connected_at: Time,
+    /// When payload last went in either direction; before there was any, the beginning.
+    pub(crate) exchanged_at: Time,
+    /// When one end was last seen to want something of the other; before that, the beginning.
+    pub(crate) wanted_at: Time,
     reserved: Reserved,
 
     deframer: Deframer,
@@ -241,6 +245,8 @@ impl PeerConnection {
             direction,
             peer_id: theirs.peer_id,
             connected_at: now,
+            exchanged_at: now,
+            wanted_at: now,
             reserved: theirs.reserved,
             deframer,
             limits: MessageLimits::for_torrent(geometry.pieces(), geometry.version() != Version::V1),
@@ -552,6 +558,11 @@ impl PeerConnection {
         &self.suggested
     }
 
+    /// From the request for the first block that it has sent until it came.
+    pub(crate) const fn first_block_took(&self) -> Option<Duration> {
+        self.requests.first_took()
+    }
+
     pub(crate) fn requests_in_flight(&self) -> usize {
         self.requests.len()
     }
@@ -567,10 +578,17 @@ impl PeerConnection {
         self.requests.take_all()
     }
 
-    /// Whether the peer has just begun to snub us: it owes us blocks and sends none.
-    pub(crate) fn begins_to_snub(&mut self, now: Time) -> bool {
-        let owes = self.requests.oldest().is_some_and(|oldest| now.since(oldest) >= SNUBBED_AFTER);
-        if self.snubbed || !owes || now.since(self.last_block) < SNUBBED_AFTER {
+    /// Whether it has just refused to send what it says it has.
+    pub(crate) fn refuses(&self, now: Time) -> bool {
+        self.refused.values().any(|at| now.since(*at) < REFUSED_FOR)
+    }
+
+    /// Whether the peer has just begun to snub us: it owes us blocks and sends none. One that has never sent any is
+    /// waited for as long as `first_block` says.
+    pub(crate) fn begins_to_snub(&mut self, now: Time, first_block: Duration) -> bool {
+        let limit = if self.downloaded == 0 { first_block } else { SNUBBED_AFTER };
+        let owes = self.requests.oldest().is_some_and(|oldest| now.since(oldest) >= limit);
+        if self.snubbed || !owes || now.since(self.last_block) < limit {
             return false;
         }
         self.snubbed = true;
@@ -624,6 +642,7 @@ impl PeerConnection {
             out.push(bytes.slice(from..to));
             self.unsent_bytes += request.length as usize;
             self.uploaded += u64::from(request.length);
+            self.exchanged_at = now;
             self.sent_since_unchoke += u64::from(request.length);
             self.upload.add(now, u64::from(request.length));
         }

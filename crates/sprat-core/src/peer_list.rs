@@ -229,6 +229,12 @@ impl PeerList {
         self.waiting.first().map(|(time, _)| *time).filter(|time| *time < NEVER)
     }
 
+    /// Whether somebody may be dialled now, as far as is known without trying.
+    #[must_use]
+    pub fn has_candidate(&self, now: Time) -> bool {
+        self.next_attempt().is_some_and(|at| at <= now)
+    }
+
     /// The handshake with a dialled address succeeded, or its owner connected to us.
     pub fn connected(&mut self, now: Time, address: SocketAddr) {
         let _ = now;

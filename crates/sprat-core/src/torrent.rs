@@ -7,7 +7,10 @@
 //! |---|---|
 //! | `lifecycle` | opening, checking what is there, pausing, trouble, the end |
 //! | `swarm` | dialling, greeting, messages, farewells |
+//! | `turnover` | letting go of peers that are of no use |
 //! | `download` | which blocks to ask for, what to do with those that arrive |
+//! | `first_blocks` | how long to believe a peer that has never delivered |
+//! | `spreading` | what a lone seeder gives to whom |
 //! | `pex` | telling peers of one another |
 //! | `upload` | answering requests |
 //! | `verdict` | finding who sent bad data, with the hashes of v2 where there are any |
@@ -38,16 +41,20 @@ use crate::storage::{ExpectedHash, ReadToken, StorageRequest, TorrentId};
 use crate::time::Time;
 
 mod download;
+mod first_blocks;
 mod lifecycle;
 mod pex;
 mod spreading;
 mod status;
 mod swarm;
+mod turnover;
 mod upload;
 mod verdict;
 
+use first_blocks::FirstBlocks;
 use spreading::Spreading;
 pub use status::{ConnectionStatus, TorrentState, TorrentStatus};
+use turnover::Turnover;
 
 /// How often a torrent with connections looks after them.
 const TICK: Duration = Duration::from_secs(1);
@@ -95,6 +102,8 @@ pub struct Torrent {
     files_by_root: BTreeMap<Sha256Hash, usize>,
 
     spreading: Spreading,
+    turnover: Turnover,
+    first_blocks: FirstBlocks,
     search: Search,
     next_tick: Option<Time>,
     next_flush: Option<Time>,
@@ -196,6 +205,8 @@ impl Torrent {
             trees: BTreeMap::new(),
             files_by_root: BTreeMap::new(),
             spreading: Spreading::default(),
+            turnover: Turnover::default(),
+            first_blocks: FirstBlocks::default(),
             search: Search::default(),
             next_tick: None,
             next_flush: None,
@@ -297,7 +308,7 @@ impl Torrent {
     /// When `on_timeout` wants to be called.
     pub(crate) fn next_timeout(&self) -> Option<Time> {
         let announce = if self.may_announce() { self.announcer.next_time() } else { None };
-        let search = self.search.next_time(self.connections.is_empty());
+        let search = self.search.next_time(self.is_lonely());
         [search, self.next_tick, self.next_flush, self.next_refill, self.next_probe, self.next_save, announce]
             .into_iter()
             .flatten()
@@ -328,8 +339,13 @@ impl Torrent {
 
     /// Asks the DHT for peers, if it is time.
     fn search(&mut self, cx: &mut Context<'_>) {
-        let (seed, lonely) = (self.picker.is_finished(), self.connections.is_empty());
+        let (seed, lonely) = (self.picker.is_finished(), self.is_lonely());
         self.search.poll(cx, self.id, &self.metainfo.info_hashes, seed, lonely);
+    }
+
+    /// Nobody is connected who is of use.
+    fn is_lonely(&self) -> bool {
+        self.connections.is_empty() || self.turnover.is_lonely
     }
 
     /// Whether peers may be found anywhere but at the torrent's own trackers (BEP 27).
@@ -343,6 +359,7 @@ impl Torrent {
         self.look_after_downloads(cx);
         self.look_after_questions(cx);
         self.exchange_peers(cx);
+        self.turn_over(cx);
         self.dial(cx);
         let busy = !self.connections.is_empty() || !self.dials.is_empty();
         self.next_tick = if busy {

@@ -27,7 +27,7 @@ fn last_of_the_staying(simulation: &Simulation) -> f64 {
 
 #[test]
 fn half_of_the_peers_may_leave_midway() {
-    run_seeds(3, |seed| {
+    run_seeds(2, |seed| {
         let swarm = Swarm { leechers: 2 * STAYING, ..Swarm::new(seed) };
         let mut undisturbed = swarm.build();
         undisturbed.run_until_complete(swarm.patience())?;

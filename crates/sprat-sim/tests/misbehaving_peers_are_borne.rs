@@ -55,6 +55,28 @@ fn liars_about_what_they_have() {
     });
 }
 
+/// All places are taken before the seed comes, by peers that have nothing to give.
+#[test]
+fn a_few_places_full_of_liars_are_given_to_others() {
+    run_seeds(3, |seed| {
+        let swarm = Swarm { leechers: 0, ..Swarm::small(seed) };
+        let seeder = PeerConfig { joins: Duration::from_secs(30), ..swarm.seeder.clone() };
+        let mut simulation = Swarm { seeder, ..swarm.clone() }.empty();
+        let mut few = swarm.leecher.clone();
+        few.session.connections_per_torrent = 4;
+        let leecher = simulation.add_peer(few);
+        for number in 0..8 {
+            let behaviour = Behaviour::Liar { rejects: number % 2 == 0 };
+            simulation.add_peer(PeerConfig { behaviour, ..swarm.leecher.clone() });
+        }
+        simulation.run_until_complete(Duration::from_secs(900))?;
+        let took = simulation.report(leecher).unwrap().took.unwrap();
+        println!("seed {seed}: {took:?}");
+        assert!(took < Duration::from_secs(400), "{took:?}");
+        Ok(())
+    });
+}
+
 #[test]
 fn slow_readers() {
     run_seeds(3, |seed| among(seed, Version::V1, Behaviour::SlowReader, 6).map(drop));

@@ -102,6 +102,16 @@ fn seeds_that_have_failed() {
     run([2977]);
 }
 
+/// Four places, most of them taken by peers that give nothing and want nothing.
+#[test]
+fn few_places_do_not_stay_with_the_useless() {
+    for seed in [213] {
+        let few = |session: &mut sprat_core::config::Config| session.connections_per_torrent = 4;
+        let how = failure(&Scenario::draw(seed).with_sessions(few));
+        assert_eq!(how, None, "seed {seed}");
+    }
+}
+
 #[test]
 #[ignore = "a soak: as many seeds as SPRAT_SEEDS says, 100,000 if it says nothing"]
 fn soak() {

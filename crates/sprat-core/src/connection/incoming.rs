@@ -169,6 +169,7 @@ impl PeerConnection {
             return Ok(Happening::Unasked(length));
         };
         self.last_block = now;
+        self.exchanged_at = now;
         self.snubbed = false;
         self.downloaded += u64::from(length);
         self.download.add(now, u64::from(length));

@@ -45,6 +45,8 @@ pub(super) struct Requests {
     newest_answered: Time,
     /// From a request to its answer, at best: the way there and back, without our own queue.
     quickest: Option<Duration>,
+    /// The same for the first answer of all.
+    first: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +69,7 @@ impl Requests {
             slow_start: Some(SlowStart { next_look: now + SLOW_START_STEP, last_rate: 0 }),
             newest_answered: now,
             quickest: None,
+            first: None,
         }
     }
 
@@ -96,6 +99,7 @@ impl Requests {
         let Some(request) = self.take(block) else { return false };
         let took = now.since(request.sent_at);
         self.quickest = Some(self.quickest.map_or(took, |quickest| quickest.min(took)));
+        self.first.get_or_insert(took);
         self.newest_answered = self.newest_answered.max(request.sent_at);
         if self.slow_start.is_some() {
             self.window = self.window.saturating_add(1).min(LARGEST_WINDOW);
@@ -143,6 +147,10 @@ impl Requests {
     /// When the oldest request in flight was sent.
     pub(super) fn oldest(&self) -> Option<Time> {
         self.outstanding.front().map(|request| request.sent_at)
+    }
+
+    pub(super) const fn first_took(&self) -> Option<Duration> {
+        self.first
     }
 
     fn take(&mut self, block: BlockRef) -> Option<Outstanding> {

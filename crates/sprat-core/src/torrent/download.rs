@@ -4,6 +4,7 @@ use bytes::Bytes;
 use sprat_wire::BLOCK_LENGTH;
 use sprat_wire::hash::Sha256Hash;
 
+use crate::connection::{PeerConnection, SNUBBED_AFTER};
 use crate::context::Context;
 use crate::geometry::{BlockRef, PieceIndex};
 use crate::io::{ConnectionId, Event, Trouble};
@@ -136,6 +137,7 @@ impl Torrent {
     pub(super) fn on_block(&mut self, cx: &mut Context<'_>, id: ConnectionId, block: BlockRef, data: Bytes) {
         let length = u64::from(block.length());
         self.totals.downloaded += length;
+        self.learn_from_first_block(id, length);
         if !self.is_downloading() {
             self.picker.release(block, id);
             self.totals.wasted += length;
@@ -155,6 +157,13 @@ impl Torrent {
                     self.finish_piece(cx, block.piece());
                 }
             }
+        }
+    }
+
+    fn learn_from_first_block(&mut self, id: ConnectionId, length: u64) {
+        let first = self.connections.get(&id).filter(|connection| connection.downloaded == length);
+        if let Some(took) = first.and_then(PeerConnection::first_block_took) {
+            self.first_blocks.came_after(took);
         }
     }
 
@@ -240,11 +249,12 @@ impl Torrent {
     }
 
     pub(super) fn look_after_downloads(&mut self, cx: &mut Context<'_>) {
+        let patience = self.first_blocks.patience(SNUBBED_AFTER);
         let everyone: Vec<ConnectionId> = self.connections.keys().copied().collect();
         for id in everyone {
             let Some(connection) = self.connections.get_mut(&id) else { continue };
             let mut lost = connection.cancel_lost(cx.now);
-            if connection.begins_to_snub(cx.now) {
+            if connection.begins_to_snub(cx.now, patience) {
                 lost.extend(connection.cancel_all(cx.now));
                 self.set_suspects_free(id);
             }

@@ -145,6 +145,9 @@ impl Torrent {
             return Err(DisconnectReason::Poisoned);
         }
         let twin = self.connections.values().find(|other| other.peer_id == peer_id);
+        if who.direction == Direction::Incoming && self.is_to_stay_away(cx, who.address) {
+            return Err(DisconnectReason::TooMany);
+        }
         if let Some(twin) = twin {
             // Two ends that call each other at the same time must drop the same one of the two: the call of the
             // greater peer id stays.
@@ -165,8 +168,11 @@ impl Torrent {
         Ok(())
     }
 
-    /// Ends the connection that matters least, by BEP 40, if the newcomer matters more.
+    /// Ends a connection that is of no use; or the one that matters least, by BEP 40, if the newcomer matters more.
     fn make_room(&mut self, cx: &mut Context<'_>, newcomer: SocketAddr) -> Result<(), DisconnectReason> {
+        if self.let_one_go(cx) {
+            return Ok(());
+        }
         let least = self
             .connections
             .values()
