@@ -86,6 +86,13 @@ impl Disk {
         self.rot = Some(Rot { per_mille, rng });
     }
 
+    /// These pieces are there already, and known to be.
+    pub(crate) fn with_pieces(mut self, pieces: Bitfield) -> Self {
+        self.record = Some(pieces.clone());
+        self.have = pieces;
+        self
+    }
+
     pub(crate) fn with_faults(mut self, faults: &DiskFaults) -> Self {
         self.failing_calls = faults.failing_calls.iter().copied().collect();
         self

@@ -38,6 +38,8 @@ pub(crate) enum Event {
     Announce(Box<Announce>),
     /// The answer to an announce arrives.
     Announced(PeerNumber, Life, TorrentId, TrackerId, Box<Result<AnnounceResponse, String>>),
+    /// Once a second: what must hold is looked after.
+    Tick,
     /// The state of the swarm is noted.
     Sample,
     /// A fault begins.

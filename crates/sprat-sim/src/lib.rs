@@ -28,8 +28,9 @@
 //!
 //! Every run is watched (see [`Violation`]): no byte comes into being or vanishes unaccounted, no honest peer is banned
 //! or accused by another, none starves with a seed within reach, no machine spins, and what every session says is held
-//! against the rules of the protocol, message by message. `tests/random_faults.rs` draws swarms with some of everything
-//! from seeds; `tests/planted_bugs.rs` shows that bugs are found that way.
+//! against the rules of the protocol, message by message. [`random`] draws swarms with some of everything from seeds;
+//! `tests/planted_bugs.rs` shows that bugs are found that way. [`scenario`] asks swarms questions that are answered with
+//! figures: what a TOML file describes, and `sprat sim` runs.
 
 mod behaviour;
 mod content;
@@ -41,8 +42,11 @@ mod hostile;
 mod network;
 mod peer;
 mod peer_number;
+pub mod random;
 mod report;
+pub mod scenario;
 mod schedule;
+mod shrink;
 mod simulation;
 mod trace;
 mod trackers;
@@ -54,6 +58,7 @@ pub use disk::{Disk, DiskFaults};
 pub use faults::Fault;
 pub use peer::{Departure, PeerConfig};
 pub use peer_number::PeerNumber;
-pub use report::{PeerReport, Snapshot, Traffic, Violation};
-pub use simulation::Simulation;
+pub use report::{Flows, GroupSnapshot, PeerReport, Snapshot, Traffic, Violation};
+pub use shrink::shrunk;
+pub use simulation::{MATRIX_PEERS, SNAPSHOTS, Simulation};
 pub use trackers::TrackerConfig;

@@ -18,7 +18,7 @@ use crate::event::Life;
 use crate::hostile::Hostile;
 use crate::network::{Downlink, EndId, Uplink};
 use crate::peer_number::{LISTEN_PORT, PeerNumber};
-use crate::report::Traffic;
+use crate::report::{Counted, Traffic};
 use crate::wire_watch::WireWatch;
 
 /// When a peer leaves. It says goodbye to the tracker, and its connections are closed.
@@ -54,10 +54,14 @@ pub struct PeerConfig {
     pub behaviour: Behaviour,
     /// It has all of the content from the start.
     pub has_everything: bool,
+    /// It has so many thousandths of the pieces from the start, drawn at random.
+    pub has_per_mille: u16,
     /// It knows only the torrent's name and trackers, as from a magnet link.
     pub from_magnet: bool,
     /// It fetches pieces in order rather than rarest first.
     pub sequential: bool,
+    /// Which group of peers it is counted in, for the figures.
+    pub group: u16,
     /// When it comes.
     pub joins: Duration,
     /// When it leaves.
@@ -79,8 +83,10 @@ impl Default for PeerConfig {
             disk_faults: DiskFaults::default(),
             behaviour: Behaviour::Honest,
             has_everything: false,
+            has_per_mille: 0,
             from_magnet: false,
             sequential: false,
+            group: 0,
             joins: Duration::ZERO,
             leaves: Departure::Never,
             knows: Vec::new(),
@@ -123,6 +129,11 @@ pub(crate) struct Peer {
     pub(crate) last_wake: Option<Time>,
     pub(crate) joined_at: Option<Time>,
     pub(crate) completed_at: Option<Time>,
+    /// When it had its first piece of this run, and when it had 95 of 100 pieces.
+    pub(crate) first_piece_at: Option<Time>,
+    pub(crate) nearly_complete_at: Option<Time>,
+    /// What sessions that are gone had counted.
+    pub(crate) counted: Counted,
     pub(crate) traffic: Traffic,
     pub(crate) wakes: u64,
     pub(crate) banned_by: u32,
@@ -161,6 +172,9 @@ impl Peer {
             last_wake: None,
             joined_at: None,
             completed_at: None,
+            first_piece_at: None,
+            nearly_complete_at: None,
+            counted: Counted::default(),
             traffic: Traffic::default(),
             wakes: 0,
             banned_by: 0,
@@ -180,6 +194,12 @@ impl Peer {
         self.had = None;
         self.last_wake = None;
         self.wakes_at_once = 0;
+    }
+
+    /// What the session has counted so far, and those before it.
+    pub(crate) fn counted(&self, now: Time) -> Counted {
+        let torrent = self.torrent.and_then(|id| self.session.torrent(id));
+        torrent.map_or(self.counted, |torrent| self.counted.and(&torrent.status(now)))
     }
 
     pub(crate) fn handle_input(&mut self, now: Time, input: Input) {

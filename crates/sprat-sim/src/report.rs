@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sprat_core::io::DisconnectReason;
 use sprat_core::time::Time;
+use sprat_core::torrent::TorrentStatus;
 use thiserror::Error;
 
 use crate::peer_number::PeerNumber;
@@ -130,6 +131,12 @@ pub struct PeerReport {
     pub pieces: u32,
     /// Everything over its line.
     pub traffic: Traffic,
+    /// When its first piece had come.
+    pub first_piece_at: Option<Time>,
+    /// When it had 95 of 100 pieces.
+    pub nearly_complete_at: Option<Time>,
+    /// It is gone, and will not come again.
+    pub has_left: bool,
     /// Payload sent, bytes.
     pub uploaded: u64,
     /// Payload received, bytes.
@@ -144,8 +151,53 @@ pub struct PeerReport {
     pub wakes: u64,
 }
 
+/// What sessions count of their payload, bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Counted {
+    pub(crate) uploaded: u64,
+    pub(crate) downloaded: u64,
+    pub(crate) wasted: u64,
+    pub(crate) rejected_pieces: u64,
+}
+
+impl Counted {
+    /// This, and what one more session has counted.
+    pub(crate) const fn and(self, status: &TorrentStatus) -> Self {
+        Self {
+            uploaded: self.uploaded + status.uploaded,
+            downloaded: self.downloaded + status.downloaded,
+            wasted: self.wasted + status.wasted,
+            rejected_pieces: self.rejected_pieces + status.rejected_pieces,
+        }
+    }
+}
+
+/// Payload by who sent it and whom it was for, bytes; what got lost on the way is in it too.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Flows {
+    /// From group to group, givers in rows: as many rows as columns.
+    pub groups: Vec<Vec<u64>>,
+    /// From peer to peer, if there are no more than [`MATRIX_PEERS`](crate::MATRIX_PEERS).
+    pub peers: Vec<Vec<u64>>,
+    /// By honest peers that give.
+    pub by_contributors: u64,
+}
+
+/// The peers of one group at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GroupSnapshot {
+    /// Those who have come, gone or not.
+    pub joined: u32,
+    /// Those who are there.
+    pub present: u32,
+    /// Those who have had everything.
+    pub complete: u32,
+    /// Pieces of all who have come, each as it is or as it left.
+    pub pieces: u64,
+}
+
 /// The swarm at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
     /// When.
     pub at: Time,
@@ -157,8 +209,16 @@ pub struct Snapshot {
     pub rarest: u32,
     /// Copies of the commonest piece.
     pub commonest: u32,
+    /// Pieces of which nobody present has a copy.
+    pub lacking: u32,
     /// Copies of all pieces together.
     pub copies: u64,
+    /// Payload that honest peers have sent so far, bytes.
+    pub payload: u64,
+    /// Upload capacity of the honest peers present that give, bytes per second.
+    pub capacity: u64,
+    /// By group.
+    pub groups: Vec<GroupSnapshot>,
     /// Ordered pairs of incomplete peers that were looked at.
     pub pairs: u32,
     /// Of these, pairs of which the first has something for the second.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sprat_core::bitfield::Bitfield;
 use sprat_core::peer_list::PeerSource;
 use sprat_core::time::Time;
 use sprat_core::{Input, Output};
@@ -17,16 +18,22 @@ use crate::faults::Fault;
 use crate::network::Links;
 use crate::peer::{Departure, Peer, PeerConfig, Presence};
 use crate::peer_number::PeerNumber;
-use crate::report::{PeerReport, Snapshot, Violation};
+use crate::report::{Flows, PeerReport, Snapshot, Violation};
 use crate::schedule::Schedule;
 use crate::trace::Trace;
 use crate::trackers::{TrackerConfig, VirtualTracker};
+
+use ledger::Ledger;
+pub use ledger::MATRIX_PEERS;
+pub use sampling::SNAPSHOTS;
+use sampling::Sampler;
 
 mod checks;
 mod connections;
 mod disks;
 mod faults;
 mod joining;
+mod ledger;
 mod overhearing;
 mod sampling;
 mod tracker_calls;
@@ -49,7 +56,8 @@ pub struct Simulation {
     trackers: Vec<VirtualTracker>,
     rng: fastrand::Rng,
     trace: Trace,
-    snapshots: Vec<Snapshot>,
+    sampler: Sampler,
+    ledger: Ledger,
     /// Copies of each piece among those present.
     copies: Vec<u32>,
     events: u64,
@@ -75,6 +83,7 @@ impl Simulation {
         let mut rng = fastrand::Rng::with_seed(seed);
         let content = Arc::new(Content::generate(content, &mut rng)?);
         let mut schedule = Schedule::new();
+        schedule.at(Time::ZERO, Event::Tick);
         schedule.at(Time::ZERO, Event::Sample);
         Ok(Self {
             now: Time::ZERO,
@@ -87,7 +96,8 @@ impl Simulation {
             trackers: Vec::new(),
             rng,
             trace: Trace::new(),
-            snapshots: Vec::new(),
+            sampler: Sampler::new(seed),
+            ledger: Ledger::default(),
             events: 0,
             events_at_once: 0,
             travelling: 0,
@@ -113,8 +123,8 @@ impl Simulation {
         if let Departure::At(at) = config.leaves {
             self.schedule.at(self.now.max(Time::ZERO + at), Event::Leave(number));
         }
-        let disk =
-            Disk::new(Arc::clone(&self.content), config.has_everything).with_faults(&config.disk_faults);
+        let disk = self.disk_for(&config).with_faults(&config.disk_faults);
+        self.ledger.open(&config);
         self.by_address.insert(number.address(), number);
         if config.behaviour == Behaviour::SlowReader {
             self.slow_readers.insert(number);
@@ -143,7 +153,7 @@ impl Simulation {
             let Some((at, event)) = self.schedule.pop() else { break };
             self.advance(at);
             let telling =
-                matches!(event, Event::Disk(..) | Event::Leave(_) | Event::Sample | Event::FaultEnds(_));
+                matches!(event, Event::Disk(..) | Event::Leave(_) | Event::Tick | Event::FaultEnds(_));
             self.happen(event);
             if let Some(violation) = &self.violation {
                 return Err(violation.clone());
@@ -180,10 +190,22 @@ impl Simulation {
         &self.content
     }
 
-    /// The swarm, once a second.
+    /// The swarm from the beginning until now, at equal intervals that are the longer the longer it runs; there are
+    /// never more than [`SNAPSHOTS`](crate::SNAPSHOTS).
     #[must_use]
     pub fn snapshots(&self) -> &[Snapshot] {
-        &self.snapshots
+        self.sampler.snapshots()
+    }
+
+    /// The swarm now.
+    pub fn snapshot(&mut self) -> Snapshot {
+        self.look_around()
+    }
+
+    /// Who gave how much to whom.
+    #[must_use]
+    pub const fn flows(&self) -> &Flows {
+        self.ledger.flows()
     }
 
     /// Announces that the tracker with this URL has answered.
@@ -210,9 +232,7 @@ impl Simulation {
     }
 
     fn report_on(&self, peer: &Peer) -> PeerReport {
-        let torrent = peer.torrent.and_then(|id| peer.session.torrent(id));
-        let status = torrent.map(|torrent| torrent.status(self.now));
-        let of = |figure: fn(&sprat_core::torrent::TorrentStatus) -> u64| status.as_ref().map_or(0, figure);
+        let counted = peer.counted(self.now);
         PeerReport {
             number: peer.number,
             joined_at: peer.joined_at,
@@ -220,10 +240,13 @@ impl Simulation {
             took: peer.completed_at.zip(peer.joined_at).map(|(to, from)| to.since(from)),
             pieces: peer.disk.have().count(),
             traffic: peer.traffic,
-            uploaded: of(|status| status.uploaded),
-            downloaded: of(|status| status.downloaded),
-            wasted: of(|status| status.wasted),
-            rejected_pieces: of(|status| status.rejected_pieces),
+            first_piece_at: peer.first_piece_at,
+            nearly_complete_at: peer.nearly_complete_at,
+            has_left: peer.presence == Presence::Gone,
+            uploaded: counted.uploaded,
+            downloaded: counted.downloaded,
+            wasted: counted.wasted,
+            rejected_pieces: counted.rejected_pieces,
             banned_by: peer.banned_by,
             wakes: peer.wakes,
         }
@@ -233,6 +256,22 @@ impl Simulation {
         self.peers
             .iter()
             .filter(|peer| peer.is_honest() && peer.presence != Presence::Gone && !peer.disk.have().is_full())
+    }
+
+    fn disk_for(&mut self, config: &PeerConfig) -> Disk {
+        let disk = Disk::new(Arc::clone(&self.content), config.has_everything);
+        if config.has_everything || config.has_per_mille == 0 {
+            return disk;
+        }
+        let pieces = self.content.geometry().pieces();
+        let mut all: Vec<u32> = (0..pieces).collect();
+        self.rng.shuffle(&mut all);
+        let some = u64::from(pieces) * u64::from(config.has_per_mille.min(1000)) / 1000;
+        let mut had = Bitfield::new(pieces);
+        for piece in all.into_iter().take(some as usize) {
+            had.insert(piece);
+        }
+        disk.with_pieces(had)
     }
 
     // Events.
@@ -282,6 +321,7 @@ impl Simulation {
                     self.feed(peer, Input::Announced { torrent, tracker, result: *result });
                 }
             }
+            Event::Tick => self.tick(),
             Event::Sample => self.sample(),
             Event::FaultBegins(index) => self.fault_begins(index),
             Event::FaultEnds(index) => self.fault_ends(index),

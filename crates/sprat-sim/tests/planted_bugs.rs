@@ -10,18 +10,16 @@
     reason = "a scenario fails loudly and says what it measured"
 )]
 
-mod scenario;
-
-use scenario::Scenario;
 use sprat_core::PlantedBug;
+use sprat_sim::random::RandomSwarm;
 
 /// Seeds that are tried.
 const SEEDS: u64 = 300;
 
 fn is_caught(bug: PlantedBug) {
     for seed in 0..SEEDS {
-        let scenario = Scenario::draw(seed).with_sessions(|session| session.planted_bug = Some(bug));
-        if let Err(violation) = scenario.run() {
+        let swarm = RandomSwarm::draw(seed).with_sessions(|session| session.planted_bug = Some(bug));
+        if let Err(violation) = swarm.run() {
             println!("{bug:?} is caught by seed {seed}: {violation}");
             return;
         }

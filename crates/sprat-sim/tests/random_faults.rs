@@ -12,11 +12,10 @@
     reason = "a scenario fails loudly and says what it measured"
 )]
 
-mod scenario;
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use scenario::{Part, Scenario};
+use sprat_sim::random::{Part, RandomSwarm};
+use sprat_sim::shrunk;
 
 /// Seeds of an ordinary run.
 const SEEDS: u64 = 1000;
@@ -24,31 +23,26 @@ const SEEDS: u64 = 1000;
 /// They are shared out, so that they run on all cores.
 const SHARES: u64 = 4;
 
-/// Why a scenario fails, if it does: a violation, or a panic.
-fn failure(scenario: &Scenario) -> Option<String> {
-    match catch_unwind(AssertUnwindSafe(|| scenario.run())) {
+/// Why a swarm fails, if it does: a violation, or a panic.
+fn failure(swarm: &RandomSwarm) -> Option<String> {
+    match catch_unwind(AssertUnwindSafe(|| swarm.run())) {
         Ok(Ok(())) => None,
         Ok(Err(violation)) => Some(violation.to_string()),
         Err(_) => Some("it panics".to_owned()),
     }
 }
 
-/// The smallest scenario found that still fails, and how.
-fn shrunk(scenario: Scenario, failure_of: String) -> (Scenario, String) {
-    let (mut smallest, mut how) = (scenario, failure_of);
-    loop {
-        let parts: Vec<Part> = smallest.parts().collect();
-        let halves = [&parts[..parts.len() / 2], &parts[parts.len() / 2..]];
-        let single = parts.iter().map(std::slice::from_ref);
-        let smaller = halves.into_iter().chain(single).filter(|parts| !parts.is_empty()).find_map(|parts| {
-            let smaller = smallest.without(parts);
-            failure(&smaller).map(|how| (smaller, how))
-        });
-        match smaller {
-            Some(found) => (smallest, how) = found,
-            None => return (smallest, how),
-        }
-    }
+/// Repeats it.
+fn command(swarm: &RandomSwarm) -> String {
+    let left_out: Vec<String> = swarm.left_out().iter().map(Part::to_string).collect();
+    let without = match left_out.is_empty() {
+        true => String::new(),
+        false => format!("SPRAT_WITHOUT='{}' ", left_out.join(" ")),
+    };
+    let seed = swarm.seed();
+    format!(
+        "SPRAT_SEED={seed} {without}cargo nextest run -p sprat-sim --test random_faults mixed_scenarios_a"
+    )
 }
 
 fn run(seeds: impl IntoIterator<Item = u64>) {
@@ -61,11 +55,11 @@ fn run(seeds: impl IntoIterator<Item = u64>) {
     let seeds: Vec<u64> = only.map_or_else(|| seeds.into_iter().collect(), |seed| vec![seed]);
     let mut failed = Vec::new();
     for seed in seeds {
-        let scenario = Scenario::draw(seed).without(&without);
-        if let Some(how) = failure(&scenario) {
-            let (smallest, how_small) = shrunk(scenario, how.clone());
+        let swarm = RandomSwarm::draw(seed).without(&without);
+        if let Some(how) = failure(&swarm) {
+            let (smallest, how_small) = shrunk(swarm, how.clone(), RandomSwarm::smaller, failure);
             eprintln!("seed {seed} fails: {how}\nshrunk: {how_small}\n{smallest:#?}");
-            eprintln!("repeat with: {}", smallest.command());
+            eprintln!("repeat with: {}", command(&smallest));
             failed.push(seed);
         }
     }
@@ -107,7 +101,7 @@ fn seeds_that_have_failed() {
 fn few_places_do_not_stay_with_the_useless() {
     for seed in [213] {
         let few = |session: &mut sprat_core::config::Config| session.connections_per_torrent = 4;
-        let how = failure(&Scenario::draw(seed).with_sessions(few));
+        let how = failure(&RandomSwarm::draw(seed).with_sessions(few));
         assert_eq!(how, None, "seed {seed}");
     }
 }

@@ -12,10 +12,11 @@ mod swarm;
 
 use std::time::Duration;
 
+use sprat_core::time::Time;
 use sprat_sim::{PeerConfig, Snapshot, Violation};
 use swarm::{Swarm, run_seeds};
 
-/// The swarm once a second until the first leecher is done.
+/// The swarm over time until the first leecher is done.
 fn snapshots(seed: u64, sequential: bool) -> Result<Vec<Snapshot>, Violation> {
     let swarm = Swarm { leechers: 20, ..Swarm::new(seed) };
     let seeder = PeerConfig { upload: 256 << 10, ..swarm.seeder.clone() };
@@ -30,7 +31,9 @@ fn snapshots(seed: u64, sequential: bool) -> Result<Vec<Snapshot>, Violation> {
 
 /// Pairs of which one has something for the other, in thousandths, over the time in which there is anything to have.
 fn useful_permille(snapshots: &[Snapshot]) -> u64 {
-    let told = || snapshots.iter().filter(|snapshot| snapshot.rarest > 0 && snapshot.pairs > 0).skip(3);
+    let told = || snapshots.iter().filter(|snapshot| snapshot.rarest > 0 && snapshot.pairs > 0);
+    let begin = told().next().map_or(Time::ZERO, |first| first.at + Duration::from_secs(3));
+    let told = || told().filter(|snapshot| snapshot.at >= begin);
     let useful: u64 = told().map(|snapshot| u64::from(snapshot.useful_pairs)).sum();
     useful * 1000 / told().map(|snapshot| u64::from(snapshot.pairs)).sum::<u64>().max(1)
 }
@@ -45,7 +48,7 @@ fn evenness_permille(snapshots: &[Snapshot], pieces: u64) -> u64 {
 /// When every piece had a copy besides the seeder's.
 fn replicated_after(snapshots: &[Snapshot]) -> Duration {
     let at = snapshots.iter().find(|snapshot| snapshot.rarest >= 2).map(|snapshot| snapshot.at);
-    at.map_or(Duration::MAX, |at| at.since(sprat_core::time::Time::ZERO))
+    at.map_or(Duration::MAX, |at| at.since(Time::ZERO))
 }
 
 #[test]

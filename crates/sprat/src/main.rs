@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
+mod chart;
 mod cli;
 mod client;
 mod create;
@@ -17,6 +18,7 @@ mod output;
 mod share;
 mod shelf;
 mod show;
+mod sim;
 mod text;
 mod tracker;
 mod verify;
@@ -51,6 +53,7 @@ fn run(command: Command, output: Output) -> anyhow::Result<()> {
         Command::Tracker(args) => tracker::run(args, output),
         Command::Dht(args) => client::block_on(dht::run(args, output)),
         Command::Demo(args) => client::block_on(demo::run(args, output)),
+        Command::Sim(args) => sim::run(args, output),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "sprat", &mut std::io::stdout());
             Ok(())

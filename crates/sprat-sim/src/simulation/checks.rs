@@ -80,7 +80,12 @@ impl Simulation {
         }
         peer.progress_at = now;
         self.copies[piece as usize] += 1;
-        if matches!(peer.config.leaves, Departure::AtPieces(count) if peer.disk.have().count() >= count)
+        peer.first_piece_at.get_or_insert(now);
+        let (had, of) = (peer.disk.have().count(), peer.disk.have().len());
+        if u64::from(had) * 100 >= u64::from(of) * 95 {
+            peer.nearly_complete_at.get_or_insert(now);
+        }
+        if matches!(peer.config.leaves, Departure::AtPieces(count) if had >= count)
             && !std::mem::replace(&mut peer.leaving, true)
         {
             self.schedule.at(now, Event::Leave(number));

@@ -116,7 +116,10 @@ impl Simulation {
         let (id, side) = sending.end;
         let link = self.links.get(id);
         let open = link.filter(|link| link.end(side).open);
-        if let Some((latency, connection)) = open.map(|link| (link.latency, link.end(side).connection)) {
+        if let Some((latency, connection, to)) =
+            open.map(|link| (link.latency, link.end(side).connection, link.end(side.other()).peer))
+        {
+            self.ledger.enter(number, to, &sending.chunk);
             peer.traffic.sent += bytes as u64;
             self.travelling += bytes as u64;
             let arrival = Event::Arrive((id, side.other()), Parcel::Data(sending.chunk));

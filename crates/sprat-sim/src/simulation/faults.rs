@@ -108,6 +108,7 @@ impl Simulation {
         if peer.presence != Presence::Present {
             return;
         }
+        peer.counted = peer.counted(self.now);
         peer.presence = Presence::Expected;
         peer.crashed = true;
         peer.life += 1;

@@ -58,9 +58,13 @@ impl Simulation {
             peer.presence = Presence::Gone;
             return;
         }
+        let counted = peer.counted(now);
         peer.shut_down(now);
         self.drain(number);
         let Some(peer) = self.peers.get_mut(number.index()) else { return };
+        if peer.torrent.is_some_and(|id| peer.session.torrent(id).is_none()) {
+            peer.counted = counted;
+        }
         peer.presence = Presence::Gone;
         for piece in peer.disk.have().iter() {
             self.copies[piece as usize] -= 1;

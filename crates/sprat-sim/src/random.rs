@@ -1,5 +1,7 @@
-//! A scenario drawn from a seed, of which parts can be left out.
-#![allow(dead_code, reason = "every test uses its own part of it")]
+//! Swarms drawn from a seed: some faults, some misbehaving peers, and one honest seed that stays. Every checker of the
+//! simulation watches, and whoever is honest has everything in the end.
+//!
+//! A swarm that fails is made smaller by leaving out peers and faults as long as it still fails.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,11 +9,18 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use sprat_core::config::Config;
-use sprat_sim::{
-    Behaviour, ContentConfig, Departure, DiskFaults, Fault, PeerConfig, PeerNumber, Simulation,
-    TrackerConfig, Violation,
-};
 use sprat_wire::metainfo::Version;
+use thiserror::Error;
+
+use crate::behaviour::Behaviour;
+use crate::content::ContentConfig;
+use crate::disk::DiskFaults;
+use crate::faults::Fault;
+use crate::peer::{Departure, PeerConfig};
+use crate::peer_number::PeerNumber;
+use crate::report::Violation;
+use crate::simulation::Simulation;
+use crate::trackers::TrackerConfig;
 
 /// Everything goes wrong before this.
 const TROUBLED: u64 = 60;
@@ -19,12 +28,19 @@ const TROUBLED: u64 = 60;
 /// Long enough for everybody once all is well: peers that were away are called again after minutes.
 const PATIENCE: Duration = Duration::from_secs(2 * 3600);
 
-/// Something that can be left out.
+/// Something that can be left out, as `peer3` or `fault0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
+pub enum Part {
+    /// The peer of this number.
     Peer(usize),
+    /// The fault of this number.
     Fault(usize),
 }
+
+/// A text that is no part.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{0}` is not a part such as peer3 or fault0")]
+pub struct PartError(String);
 
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -36,18 +52,21 @@ impl fmt::Display for Part {
 }
 
 impl FromStr for Part {
-    type Err = std::num::ParseIntError;
+    type Err = PartError;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.strip_prefix("peer") {
-            Some(number) => number.parse().map(Self::Peer),
-            None => text.trim_start_matches("fault").parse().map(Self::Fault),
+    fn from_str(text: &str) -> Result<Self, PartError> {
+        let number = |digits: &str| digits.parse().map_err(|_| PartError(text.to_owned()));
+        match (text.strip_prefix("peer"), text.strip_prefix("fault")) {
+            (Some(digits), _) => number(digits).map(Self::Peer),
+            (_, Some(digits)) => number(digits).map(Self::Fault),
+            _ => Err(PartError(text.to_owned())),
         }
     }
 }
 
+/// A swarm drawn from a seed.
 #[derive(Debug, Clone)]
-pub(crate) struct Scenario {
+pub struct RandomSwarm {
     seed: u64,
     content: ContentConfig,
     /// The first one is the honest seed that stays.
@@ -56,8 +75,10 @@ pub(crate) struct Scenario {
     left_out: Vec<Part>,
 }
 
-impl Scenario {
-    pub(crate) fn draw(seed: u64) -> Self {
+impl RandomSwarm {
+    /// What this seed gives.
+    #[must_use]
+    pub fn draw(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let content = draw_content(&mut rng);
         let honest = rng.usize(6..=16);
@@ -76,8 +97,10 @@ impl Scenario {
         Self { seed, content, peers, faults, left_out: Vec::new() }
     }
 
-    pub(crate) fn run(&self) -> Result<(), Violation> {
-        let mut simulation = Simulation::new(self.seed, &self.content).unwrap();
+    /// Runs it until everybody who is honest has everything.
+    #[expect(clippy::expect_used, reason = "what is drawn is small, and some file has a byte")]
+    pub fn run(&self) -> Result<(), Violation> {
+        let mut simulation = Simulation::new(self.seed, &self.content).expect("content can be made");
         simulation.add_tracker(TrackerConfig::default());
         for (number, peer) in self.peers.iter().enumerate() {
             let mut peer = peer.clone();
@@ -96,35 +119,47 @@ impl Scenario {
     }
 
     /// The same with other settings of all sessions.
-    pub(crate) fn with_sessions(mut self, change: impl Fn(&mut Config)) -> Self {
+    #[must_use]
+    pub fn with_sessions(mut self, change: impl Fn(&mut Config)) -> Self {
         self.peers.iter_mut().for_each(|peer| change(&mut peer.session));
         self
     }
 
     /// What can still be left out.
-    pub(crate) fn parts(&self) -> impl Iterator<Item = Part> + '_ {
+    pub fn parts(&self) -> impl Iterator<Item = Part> + '_ {
         let faults = (0..self.faults.len()).map(Part::Fault);
         let peers = (1..self.peers.len()).rev().map(Part::Peer);
         faults.chain(peers).filter(|part| !self.left_out.contains(part))
     }
 
-    pub(crate) fn without(&self, parts: &[Part]) -> Self {
+    /// The same without these parts.
+    #[must_use]
+    pub fn without(&self, parts: &[Part]) -> Self {
         let mut smaller = self.clone();
         smaller.left_out.extend(parts);
         smaller
     }
 
-    /// Repeats it.
-    pub(crate) fn command(&self) -> String {
-        let left_out: Vec<String> = self.left_out.iter().map(Part::to_string).collect();
-        let without = match left_out.is_empty() {
-            true => String::new(),
-            false => format!("SPRAT_WITHOUT='{}' ", left_out.join(" ")),
-        };
-        format!(
-            "SPRAT_SEED={} {without}cargo nextest run -p sprat-sim --test random_faults mixed_scenarios_a",
-            self.seed
-        )
+    /// What is left out.
+    #[must_use]
+    pub fn left_out(&self) -> &[Part] {
+        &self.left_out
+    }
+
+    /// The seed it was drawn from.
+    #[must_use]
+    pub const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Smaller ones, the smallest first: for [`shrunk`](crate::shrunk).
+    #[must_use]
+    pub fn smaller(&self) -> Vec<Self> {
+        let parts: Vec<Part> = self.parts().collect();
+        let (one, other) = parts.split_at(parts.len() / 2);
+        let single = parts.chunks(1);
+        let left_out = [one, other].into_iter().chain(single).filter(|parts| !parts.is_empty());
+        left_out.map(|parts| self.without(parts)).collect()
     }
 }
 
