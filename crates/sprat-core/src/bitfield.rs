@@ -123,6 +123,13 @@ impl Bitfield {
         self.words().zip(other.words()).any(|(ours, theirs)| ours & theirs != 0)
     }
 
+    /// Whether every piece of this set is in the other.
+    #[must_use]
+    pub fn is_subset_of(&self, other: &Self) -> bool {
+        self.length == other.length
+            && self.words().zip(other.words()).all(|(ours, theirs)| ours & !theirs == 0)
+    }
+
     /// 64 pieces each, the first one in the highest bit, as on the wire.
     fn words(&self) -> impl Iterator<Item = u64> + '_ {
         let (whole, rest) = self.bytes.as_chunks::<8>();

@@ -1,56 +1,70 @@
 //! What can happen in a swarm.
 
-use sprat_core::io::ConnectionId;
-use sprat_core::io::TrackerId;
+use sprat_core::io::{ConnectionId, TrackerId};
 use sprat_core::storage::{StorageReply, TorrentId};
+use sprat_core::time::Time;
 use sprat_wire::tracker::{AnnounceRequest, AnnounceResponse};
 
-use crate::network::{EndId, LinkId, Parcel};
-use crate::peer_number::PeerNumber;
+use crate::network::{Parcel, Route};
+use crate::peer_number::{Life, PeerNumber};
 
-/// How often a peer had crashed when something was set in motion: answers to a session that is gone are for nobody.
-pub(crate) type Life = u32;
-
-/// One thing that is going to happen.
+/// One thing that is going to happen to one peer.
 #[derive(Debug)]
-pub(crate) enum Event {
-    /// A peer starts.
-    Join(PeerNumber),
-    /// A peer leaves.
-    Leave(PeerNumber),
-    /// A session asked to be called at this time.
-    Wake(PeerNumber),
-    /// A call arrives at the peer that is called.
-    Ring(LinkId),
-    /// The caller learns that its call was taken.
-    Connected(LinkId),
-    /// The caller learns that nobody is there.
-    Refused(PeerNumber, Life, ConnectionId),
-    /// The uplink of a peer has sent what it was sending.
-    UplinkFree(PeerNumber),
-    /// Something arrives at the downlink in front of this end.
-    Arrive(EndId, Parcel),
-    /// Something has come through the downlink.
-    Deliver(EndId, Parcel),
-    /// A disk answers.
-    Disk(PeerNumber, Life, StorageReply),
-    /// An announce arrives at a tracker.
-    Announce(Box<Announce>),
-    /// The answer to an announce arrives.
-    Announced(PeerNumber, Life, TorrentId, TrackerId, Box<Result<AnnounceResponse, String>>),
-    /// Once a second: what must hold is looked after.
-    Tick,
-    /// The state of the swarm is noted.
-    Sample,
-    /// A fault begins.
-    FaultBegins(usize),
-    /// A fault is over.
-    FaultEnds(usize),
+pub(crate) enum PeerEvent {
+    /// It starts.
+    Join,
+    /// It leaves.
+    Leave,
+    /// Its session asked to be called at this time.
+    Wake,
+    /// Somebody calls.
+    Ring(Box<Call>),
+    /// Its call was taken: the way to the other end.
+    Connected(ConnectionId, Route),
+    /// Its call was not taken.
+    Refused(ConnectionId),
+    /// Its uplink has sent what it was sending.
+    UplinkFree,
+    /// Something arrives at its downlink.
+    Arrive(ConnectionId, Parcel),
+    /// Something has come through its downlink.
+    Deliver(ConnectionId, Parcel),
+    /// Its disk answers.
+    Disk(Box<StorageReply>),
+    /// A tracker answers.
+    Announced(Box<Announced>),
+}
+
+/// An event and whose it is.
+#[derive(Debug)]
+pub(crate) struct Addressed {
+    pub(crate) to: PeerNumber,
+    pub(crate) life: Life,
+    pub(crate) event: PeerEvent,
+}
+
+/// A call, as the one that is called sees it.
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// Back to the caller.
+    pub(crate) back: Route,
+    /// The caller's own name for the connection.
+    pub(crate) connection: ConnectionId,
+}
+
+/// What a tracker has said.
+#[derive(Debug)]
+pub(crate) struct Announced {
+    pub(crate) torrent: TorrentId,
+    pub(crate) tracker: TrackerId,
+    pub(crate) result: Result<AnnounceResponse, String>,
 }
 
 /// An announce on its way.
 #[derive(Debug)]
 pub(crate) struct Announce {
+    pub(crate) at: Time,
+    pub(crate) order: u64,
     pub(crate) peer: PeerNumber,
     pub(crate) life: Life,
     pub(crate) torrent: TorrentId,

@@ -32,8 +32,10 @@
 //! `tests/planted_bugs.rs` shows that bugs are found that way. [`scenario`] asks swarms questions that are answered with
 //! figures: what a TOML file describes, and `sprat sim` runs.
 
+mod account;
 mod behaviour;
 mod content;
+mod desk;
 pub mod dht;
 mod disk;
 mod event;
@@ -46,12 +48,15 @@ pub mod random;
 mod report;
 pub mod scenario;
 mod schedule;
+mod shard;
 mod shrink;
 mod simulation;
 mod trace;
 mod trackers;
 mod wire_watch;
+mod world;
 
+pub use account::MATRIX_PEERS;
 pub use behaviour::Behaviour;
 pub use content::{Content, ContentConfig, ContentError};
 pub use disk::{Disk, DiskFaults};
@@ -60,5 +65,5 @@ pub use peer::{Departure, PeerConfig};
 pub use peer_number::PeerNumber;
 pub use report::{Flows, GroupSnapshot, PeerReport, Snapshot, Traffic, Violation};
 pub use shrink::shrunk;
-pub use simulation::{MATRIX_PEERS, SNAPSHOTS, Simulation};
+pub use simulation::{SNAPSHOTS, Simulation};
 pub use trackers::TrackerConfig;

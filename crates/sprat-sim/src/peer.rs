@@ -1,4 +1,7 @@
 //! A peer: a session, its line, its disk, and what is known of it.
+//!
+//! What happens to it is told to the session, and what the session says is done, here and in the submodules. A peer
+//! touches nothing but itself and the [`Desk`](crate::desk::Desk) of its shard.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,17 +12,29 @@ use sprat_core::config::Config;
 use sprat_core::io::{ConnectionId, RateLimits};
 use sprat_core::storage::TorrentId;
 use sprat_core::time::Time;
-use sprat_core::{Input, Output, Session};
+use sprat_core::{Input, Session};
 
+use crate::account::Account;
 use crate::behaviour::Behaviour;
 use crate::content::Content;
+use crate::desk::Context;
 use crate::disk::{Disk, DiskFaults};
-use crate::event::Life;
+use crate::event::{Addressed, PeerEvent};
 use crate::hostile::Hostile;
-use crate::network::{Downlink, EndId, Uplink};
-use crate::peer_number::{LISTEN_PORT, PeerNumber};
-use crate::report::{Counted, Traffic};
+use crate::network::{BlockLine, Departed};
+use crate::peer_number::{LISTEN_PORT, Life, PeerNumber};
+use crate::report::{Counted, Traffic, Violation};
+use crate::trace::Trace;
 use crate::wire_watch::WireWatch;
+
+mod coming_and_going;
+mod connections;
+mod overhearing;
+mod session;
+mod watching;
+
+/// So many events within one instant are no coincidence.
+const EVENTS_AT_ONCE: u32 = 10_000;
 
 /// When a peer leaves. It says goodbye to the tracker, and its connections are closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -113,35 +128,45 @@ pub(crate) struct Peer {
     pub(crate) hostile: Option<Hostile>,
     pub(crate) torrent: Option<TorrentId>,
     pub(crate) disk: Disk,
-    pub(crate) uplink: Uplink,
-    pub(crate) downlink: Downlink,
-    pub(crate) ends: BTreeMap<ConnectionId, EndId>,
-    /// What was said and heard on each.
-    pub(crate) wires: BTreeMap<ConnectionId, WireWatch>,
+    pub(crate) line: BlockLine,
+    /// What has just left the line.
+    departed: Vec<Departed>,
+    sent: Vec<Input>,
+    rng: fastrand::Rng,
+    /// What was said and heard on each connection.
+    wires: BTreeMap<ConnectionId, WireWatch>,
     /// When it had a new piece last, or began.
     pub(crate) progress_at: Time,
     /// What the session counted as had a second ago.
-    pub(crate) had: Option<Bitfield>,
+    had: Option<Bitfield>,
     /// When the session is going to be woken.
-    pub(crate) wake_at: Option<Time>,
+    wake_at: Option<Time>,
     /// Times it was woken within the same instant.
-    pub(crate) wakes_at_once: u32,
-    pub(crate) last_wake: Option<Time>,
+    wakes_at_once: u32,
+    last_wake: Option<Time>,
+    last_event: Time,
+    events_at_once: u32,
     pub(crate) joined_at: Option<Time>,
     pub(crate) completed_at: Option<Time>,
     /// When it had its first piece of this run, and when it had 95 of 100 pieces.
     pub(crate) first_piece_at: Option<Time>,
     pub(crate) nearly_complete_at: Option<Time>,
     /// What sessions that are gone had counted.
-    pub(crate) counted: Counted,
+    counted: Counted,
+    /// What it has given.
+    pub(crate) account: Account,
     pub(crate) traffic: Traffic,
     pub(crate) wakes: u64,
     pub(crate) banned_by: u32,
     pub(crate) leaving: bool,
     /// It is down, and is going to start again.
-    pub(crate) crashed: bool,
+    crashed: bool,
     /// How often it has crashed.
-    pub(crate) life: Life,
+    life: Life,
+    /// What has happened to it, and what it has done.
+    trace: Trace,
+    /// How many events it has caused.
+    caused: u64,
 }
 
 impl Peer {
@@ -154,46 +179,80 @@ impl Peer {
         if let Behaviour::Poisoner { per_mille } = config.behaviour {
             disk.corrupt_reads(per_mille, fastrand::Rng::with_seed(rng.u64(..)));
         }
+        let mut own_rng = fastrand::Rng::with_seed(rng.u64(..));
         Self {
             number,
             presence: Presence::Expected,
-            session: session(&config, rng),
-            hostile: hostile(&config, disk.content(), rng),
+            session: session(&config, &mut own_rng),
+            hostile: hostile(&config, disk.content(), &mut own_rng),
             torrent: None,
             disk,
-            uplink: Uplink::new(config.upload),
-            downlink: Downlink::new(config.download),
-            ends: BTreeMap::new(),
+            line: BlockLine::new(config.upload, config.download),
+            departed: Vec::new(),
+            sent: Vec::new(),
+            rng: own_rng,
             wires: BTreeMap::new(),
             had: None,
             progress_at: Time::ZERO,
             wake_at: None,
             wakes_at_once: 0,
             last_wake: None,
+            last_event: Time::ZERO,
+            events_at_once: 0,
             joined_at: None,
             completed_at: None,
             first_piece_at: None,
             nearly_complete_at: None,
             counted: Counted::default(),
+            account: Account::default(),
             traffic: Traffic::default(),
             wakes: 0,
             banned_by: 0,
             leaving: false,
             crashed: false,
             life: 0,
+            trace: Trace::new(),
+            caused: 0,
             config,
         }
     }
 
-    /// After a crash: as it was at first, but for what is on its disk.
-    pub(crate) fn start_anew(&mut self, rng: &mut fastrand::Rng) {
-        self.session = session(&self.config, rng);
-        self.hostile = hostile(&self.config, self.disk.content(), rng);
-        self.torrent = None;
-        self.wires.clear();
-        self.had = None;
-        self.last_wake = None;
-        self.wakes_at_once = 0;
+    /// Something happens to it that was set in motion in one of its lives.
+    pub(crate) fn happen(&mut self, cx: &mut Context<'_>, life: Life, event: PeerEvent) {
+        self.trace.number(cx.now.as_nanos());
+        self.events_at_once = if self.last_event == cx.now { self.events_at_once + 1 } else { 0 };
+        self.last_event = cx.now;
+        if self.events_at_once > EVENTS_AT_ONCE {
+            let detail = format!("events go on within one instant: {event:?}");
+            return cx.violate(Violation::Spin { at: cx.now, peer: self.number, detail });
+        }
+        match event {
+            PeerEvent::Join => self.join(cx),
+            PeerEvent::Leave => self.leave(cx),
+            PeerEvent::Ring(call) => self.ring(cx, &call),
+            PeerEvent::Arrive(_, parcel) | PeerEvent::Deliver(_, parcel) if life != self.life => {
+                self.lose(cx, parcel.length());
+            }
+            PeerEvent::Connected(connection, route) => {
+                let is_open = life == self.life && self.line.connected(connection, route);
+                self.connected(cx, connection, route, is_open);
+            }
+            _ if life != self.life => {}
+            PeerEvent::Wake => self.wake(cx),
+            PeerEvent::Refused(connection) => self.refused(cx, connection),
+            PeerEvent::UplinkFree => self.uplink_free(cx),
+            PeerEvent::Arrive(connection, parcel) => self.arrive(cx, connection, parcel),
+            PeerEvent::Deliver(connection, parcel) => self.deliver(cx, connection, parcel),
+            PeerEvent::Disk(reply) => {
+                self.note(b'd', 0);
+                self.feed(cx, Input::Storage(*reply));
+            }
+            PeerEvent::Announced(announced) => {
+                let crate::event::Announced { torrent, tracker, result } = *announced;
+                self.note(b't', result.as_ref().map_or(0, |answer| answer.peers.len() as u64));
+                self.feed(cx, Input::Announced { torrent, tracker, result });
+            }
+        }
     }
 
     /// What the session has counted so far, and those before it.
@@ -202,43 +261,34 @@ impl Peer {
         torrent.map_or(self.counted, |torrent| self.counted.and(&torrent.status(now)))
     }
 
-    pub(crate) fn handle_input(&mut self, now: Time, input: Input) {
-        match &mut self.hostile {
-            Some(hostile) => hostile.handle_input(now, input),
-            None => self.session.handle_input(now, input),
-        }
-    }
-
-    pub(crate) fn poll_output(&mut self) -> Option<Output> {
-        match &mut self.hostile {
-            Some(hostile) => hostile.poll_output(),
-            None => self.session.poll_output(),
-        }
-    }
-
-    pub(crate) fn poll_timeout(&self) -> Option<Time> {
-        match &self.hostile {
-            Some(hostile) => hostile.poll_timeout(),
-            None => self.session.poll_timeout(),
-        }
-    }
-
-    pub(crate) fn allocate_connection(&mut self) -> ConnectionId {
-        match &mut self.hostile {
-            Some(hostile) => hostile.allocate_connection(),
-            None => self.session.allocate_connection(),
-        }
-    }
-
-    pub(crate) fn shut_down(&mut self, now: Time) {
-        match &mut self.hostile {
-            Some(hostile) => hostile.shut_down(),
-            None => self.session.shut_down(now),
-        }
-    }
-
     pub(crate) const fn is_honest(&self) -> bool {
         self.config.behaviour.is_honest()
+    }
+
+    /// A hash over all that has happened to it.
+    pub(crate) const fn trace_hash(&self) -> u64 {
+        self.trace.hash()
+    }
+
+    pub(crate) fn note(&mut self, what: u8, detail: u64) {
+        self.trace.number(u64::from(what) << 56 ^ detail);
+    }
+
+    /// Lets something happen to it later.
+    pub(crate) fn later(&mut self, cx: &mut Context<'_>, at: Time, event: PeerEvent) {
+        self.post(cx, at, self.number, self.life, event);
+    }
+
+    /// Lets something happen to somebody.
+    fn post(&mut self, cx: &mut Context<'_>, at: Time, to: PeerNumber, life: Life, event: PeerEvent) {
+        let order = self.next_order();
+        cx.desk.post(at, order, Addressed { to, life, event });
+    }
+
+    /// What this peer causes is ordered by when it did, and among peers by their numbers.
+    const fn next_order(&mut self) -> u64 {
+        self.caused += 1;
+        (self.number.0 as u64) << 40 | self.caused
     }
 }
 

@@ -55,7 +55,7 @@ pub enum Violation {
         /// Arrived where the connection was closed.
         lost: u64,
         /// Between uplink and session.
-        travelling: u64,
+        travelling: i64,
     },
     /// A session says that it has other pieces than its disk has verified.
     #[error("at {at:?} {peer:?} counts pieces as had that never passed their hash")]

@@ -368,7 +368,7 @@ impl Run {
     ) -> Result<RunOutcome, SimulateError> {
         let mut simulation = cast::cast(&self.setup, seed)?;
         let violation = self.watch(index, &mut simulation, progress)?;
-        Ok(outcome::measure(&self.name, self.control, &self.setup, &mut simulation, violation.as_ref()))
+        Ok(outcome::measure(&self.name, self.control, &self.setup, &simulation, violation.as_ref()))
     }
 
     /// Lets time pass until everybody has everything or is gone.

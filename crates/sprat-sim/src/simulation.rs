@@ -1,80 +1,68 @@
-//! The world: takes events from the queue one by one, and does what sessions ask for.
+//! The whole: shards of peers that go ahead together, the trackers, and what happens to all.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rayon::iter::{IntoParallelRefMutIterator, ParallelIterator};
 use sprat_core::bitfield::Bitfield;
-use sprat_core::peer_list::PeerSource;
 use sprat_core::time::Time;
-use sprat_core::{Input, Output};
 
-use crate::behaviour::Behaviour;
 use crate::content::{Content, ContentConfig, ContentError};
+use crate::desk::Context;
 use crate::disk::Disk;
-use crate::event::{Event, Life};
-use crate::faults::Fault;
-use crate::network::Links;
+use crate::event::{Addressed, Announce, PeerEvent};
 use crate::peer::{Departure, Peer, PeerConfig, Presence};
 use crate::peer_number::PeerNumber;
-use crate::report::{Flows, PeerReport, Snapshot, Violation};
+use crate::report::{PeerReport, Snapshot, Violation};
 use crate::schedule::Schedule;
+use crate::shard::Shard;
 use crate::trace::Trace;
 use crate::trackers::{TrackerConfig, VirtualTracker};
+use crate::world::World;
 
-use ledger::Ledger;
-pub use ledger::MATRIX_PEERS;
+mod checks;
+mod faults;
+mod sampling;
+mod trackers;
+
 pub use sampling::SNAPSHOTS;
 use sampling::Sampler;
 
-mod checks;
-mod connections;
-mod disks;
-mod faults;
-mod joining;
-mod ledger;
-mod overhearing;
-mod sampling;
-mod tracker_calls;
-
-/// A session that is woken so often within one instant will never stop.
-const WAKES_AT_ONCE: u32 = 100;
-
-/// So many events per peer within one instant are no coincidence.
-const EVENTS_AT_ONCE: u64 = 10_000;
+/// Shorter strides than this are not worth another thread.
+const SHORT_STRIDE: Duration = Duration::from_millis(1);
 
 /// A swarm in a virtual network. See the crate.
 #[derive(Debug)]
 pub struct Simulation {
     now: Time,
-    schedule: Schedule<Time, Event>,
-    content: Arc<Content>,
-    peers: Vec<Peer>,
-    by_address: BTreeMap<SocketAddr, PeerNumber>,
-    links: Links,
+    world: World,
+    /// Peer `n` is in shard `n` modulo their number.
+    shards: Vec<Shard>,
+    peer_count: u32,
     trackers: Vec<VirtualTracker>,
+    /// On their way to trackers.
+    announces: Schedule<Announce>,
+    /// What happens to all.
+    agenda: BTreeSet<(Time, Appointment)>,
     rng: fastrand::Rng,
     trace: Trace,
     sampler: Sampler,
-    ledger: Ledger,
-    /// Copies of each piece among those present.
-    copies: Vec<u32>,
+    /// Events that were no peer's.
     events: u64,
-    events_at_once: u64,
-    /// Bytes between uplinks and sessions.
-    travelling: u64,
-    /// Bytes that arrived where the connection was closed.
-    lost: u64,
-    faults: Vec<Fault>,
-    /// Faults of the network that last, in the order of their beginning.
-    active_faults: Vec<usize>,
-    slow_readers: BTreeSet<PeerNumber>,
-    /// When a fault began or ended last.
-    disturbed_at: Time,
-    /// Every message is held against the rules.
-    checks_wires: bool,
-    violation: Option<Violation>,
+    /// What is set in motion from outside, in its order.
+    caused: u64,
+}
+
+/// Something that happens to all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Appointment {
+    FaultEnds(usize),
+    FaultBegins(usize),
+    /// The state of the swarm is noted.
+    Sample,
+    /// Once a second: what must hold is looked after.
+    Tick,
 }
 
 impl Simulation {
@@ -82,55 +70,75 @@ impl Simulation {
     pub fn new(seed: u64, content: &ContentConfig) -> Result<Self, ContentError> {
         let mut rng = fastrand::Rng::with_seed(seed);
         let content = Arc::new(Content::generate(content, &mut rng)?);
-        let mut schedule = Schedule::new();
-        schedule.at(Time::ZERO, Event::Tick);
-        schedule.at(Time::ZERO, Event::Sample);
         Ok(Self {
             now: Time::ZERO,
-            schedule,
-            copies: vec![0; content.geometry().pieces() as usize],
-            content,
-            peers: Vec::new(),
-            by_address: BTreeMap::new(),
-            links: Links::default(),
+            shards: vec![Shard::new(0, 1, content.geometry().pieces())],
+            world: World::new(content),
+            peer_count: 0,
             trackers: Vec::new(),
+            announces: Schedule::new(),
+            agenda: BTreeSet::from([(Time::ZERO, Appointment::Tick), (Time::ZERO, Appointment::Sample)]),
             rng,
             trace: Trace::new(),
-            sampler: Sampler::new(seed),
-            ledger: Ledger::default(),
+            sampler: Sampler::default(),
             events: 0,
-            events_at_once: 0,
-            travelling: 0,
-            lost: 0,
-            faults: Vec::new(),
-            active_faults: Vec::new(),
-            slow_readers: BTreeSet::new(),
-            disturbed_at: Time::ZERO,
-            checks_wires: true,
-            violation: None,
+            caused: 0,
         })
+    }
+
+    /// Computes on so many threads. The run is the same. To be called before peers are added.
+    #[must_use]
+    pub fn with_threads(mut self, threads: usize) -> Self {
+        if self.peer_count == 0 {
+            let (threads, pieces) = (threads.max(1), self.content().geometry().pieces());
+            self.shards = (0..threads).map(|number| Shard::new(number, threads, pieces)).collect();
+        }
+        self
+    }
+
+    /// Does without checking every message: for measuring in swarms of thousands. What is left are the checks of bytes,
+    /// hashes and accusations.
+    pub const fn skip_wire_checks(&mut self) {
+        self.world.checks_wires = false;
     }
 
     /// Puts a tracker into the network.
     pub fn add_tracker(&mut self, config: TrackerConfig) {
+        self.world.add_tracker(&config.url, config.latency);
         self.trackers.push(VirtualTracker::new(config, &mut self.rng));
     }
 
     /// Puts a peer into the network; it comes when its configuration says.
     pub fn add_peer(&mut self, config: PeerConfig) -> PeerNumber {
-        let number = PeerNumber(u32::try_from(self.peers.len()).unwrap_or(u32::MAX));
-        self.schedule.at(self.now.max(Time::ZERO + config.joins), Event::Join(number));
+        let number = self.world.add_resident(config.latency, config.behaviour, config.group);
+        self.peer_count += 1;
+        self.appoint(number, config.joins, PeerEvent::Join);
         if let Departure::At(at) = config.leaves {
-            self.schedule.at(self.now.max(Time::ZERO + at), Event::Leave(number));
+            self.appoint(number, at, PeerEvent::Leave);
         }
         let disk = self.disk_for(&config).with_faults(&config.disk_faults);
-        self.ledger.open(&config);
-        self.by_address.insert(number.address(), number);
-        if config.behaviour == Behaviour::SlowReader {
-            self.slow_readers.insert(number);
+        let peer = Peer::new(number, config, disk, &mut self.rng);
+        let shards = self.shards.len();
+        if let Some(shard) = self.shards.get_mut(number.index() % shards) {
+            shard.peers.push(peer);
         }
-        self.peers.push(Peer::new(number, config, disk, &mut self.rng));
         number
+    }
+
+    fn disk_for(&mut self, config: &PeerConfig) -> Disk {
+        let disk = Disk::new(Arc::clone(self.content()), config.has_everything);
+        if config.has_everything || config.has_per_mille == 0 {
+            return disk;
+        }
+        let pieces = self.content().geometry().pieces();
+        let mut all: Vec<u32> = (0..pieces).collect();
+        self.rng.shuffle(&mut all);
+        let some = u64::from(pieces) * u64::from(config.has_per_mille.min(1000)) / 1000;
+        let mut had = Bitfield::new(pieces);
+        for piece in all.into_iter().take(some as usize) {
+            had.insert(piece);
+        }
+        disk.with_pieces(had)
     }
 
     /// Lets time pass until all honest peers have everything or are gone, but no longer than to `limit`.
@@ -144,26 +152,28 @@ impl Simulation {
         Err(Violation::Incomplete { at: self.now, missing })
     }
 
-    /// Lets time pass until `limit`, or until `enough`, which is asked after every event that could matter.
+    /// Lets time pass until `limit`, or until `enough`, which is asked whenever all peers have gone ahead by the least
+    /// latency of the network.
     pub fn run(&mut self, limit: Duration, enough: impl Fn(&Self) -> bool) -> Result<(), Violation> {
         let limit = Time::ZERO + limit;
-        while let Some(at) = self.schedule.next_time()
-            && at <= limit
-        {
-            let Some((at, event)) = self.schedule.pop() else { break };
-            self.advance(at);
-            let telling =
-                matches!(event, Event::Disk(..) | Event::Leave(_) | Event::Tick | Event::FaultEnds(_));
-            self.happen(event);
-            if let Some(violation) = &self.violation {
-                return Err(violation.clone());
+        let after_limit = limit + Duration::from_nanos(1);
+        let stride = self.world.least_latency().max(Duration::from_nanos(1));
+        while let Some(next) = self.next_time().filter(|next| *next <= limit) {
+            let appointment = self.agenda.first().map(|(at, _)| *at);
+            if appointment == Some(next) {
+                self.now = next;
+                self.keep_appointment()?;
+            } else {
+                let end = (next + stride).min(after_limit).min(appointment.unwrap_or(after_limit));
+                self.go_ahead(end, stride);
             }
-            if telling && enough(self) {
-                return self.check();
+            self.check_violations()?;
+            if enough(self) {
+                return self.check_bytes();
             }
         }
         self.now = self.now.max(limit);
-        self.check()
+        self.check_bytes()
     }
 
     /// The time.
@@ -174,20 +184,24 @@ impl Simulation {
 
     /// Events so far.
     #[must_use]
-    pub const fn events(&self) -> u64 {
-        self.events
+    pub fn events(&self) -> u64 {
+        self.events + self.shards.iter().map(|shard| shard.desk.events).sum::<u64>()
     }
 
     /// A hash over everything that has happened so far.
     #[must_use]
-    pub const fn trace_hash(&self) -> u64 {
-        self.trace.hash()
+    pub fn trace_hash(&self) -> u64 {
+        let mut trace = self.trace;
+        for peer in self.peers() {
+            trace.number(peer.trace_hash());
+        }
+        trace.hash()
     }
 
     /// What is shared.
     #[must_use]
     pub const fn content(&self) -> &Arc<Content> {
-        &self.content
+        &self.world.content
     }
 
     /// The swarm from the beginning until now, at equal intervals that are the longer the longer it runs; there are
@@ -195,17 +209,6 @@ impl Simulation {
     #[must_use]
     pub fn snapshots(&self) -> &[Snapshot] {
         self.sampler.snapshots()
-    }
-
-    /// The swarm now.
-    pub fn snapshot(&mut self) -> Snapshot {
-        self.look_around()
-    }
-
-    /// Who gave how much to whom.
-    #[must_use]
-    pub const fn flows(&self) -> &Flows {
-        self.ledger.flows()
     }
 
     /// Announces that the tracker with this URL has answered.
@@ -217,18 +220,18 @@ impl Simulation {
     /// The peer's session, as a user would see it.
     #[must_use]
     pub fn session(&self, peer: PeerNumber) -> Option<&sprat_core::Session> {
-        self.peers.get(peer.index()).map(|peer| &peer.session)
+        self.peer(peer).map(|peer| &peer.session)
     }
 
     /// How a peer fared.
     #[must_use]
     pub fn report(&self, peer: PeerNumber) -> Option<PeerReport> {
-        self.peers.get(peer.index()).map(|peer| self.report_on(peer))
+        self.peer(peer).map(|peer| self.report_on(peer))
     }
 
     /// How all peers fared.
     pub fn reports(&self) -> impl Iterator<Item = PeerReport> + '_ {
-        self.peers.iter().map(|peer| self.report_on(peer))
+        self.peers().map(|peer| self.report_on(peer))
     }
 
     fn report_on(&self, peer: &Peer) -> PeerReport {
@@ -253,152 +256,122 @@ impl Simulation {
     }
 
     fn incomplete(&self) -> impl Iterator<Item = &Peer> {
-        self.peers
-            .iter()
-            .filter(|peer| peer.is_honest() && peer.presence != Presence::Gone && !peer.disk.have().is_full())
+        let is_complete = |peer: &Peer| {
+            // A session learns of its last piece a moment after the disk has it.
+            peer.disk.have().is_full() && (peer.completed_at.is_some() || peer.presence != Presence::Present)
+        };
+        self.peers()
+            .filter(|peer| peer.is_honest() && peer.presence != Presence::Gone)
+            .filter(move |peer| !is_complete(peer))
     }
 
-    fn disk_for(&mut self, config: &PeerConfig) -> Disk {
-        let disk = Disk::new(Arc::clone(&self.content), config.has_everything);
-        if config.has_everything || config.has_per_mille == 0 {
-            return disk;
-        }
-        let pieces = self.content.geometry().pieces();
-        let mut all: Vec<u32> = (0..pieces).collect();
-        self.rng.shuffle(&mut all);
-        let some = u64::from(pieces) * u64::from(config.has_per_mille.min(1000)) / 1000;
-        let mut had = Bitfield::new(pieces);
-        for piece in all.into_iter().take(some as usize) {
-            had.insert(piece);
-        }
-        disk.with_pieces(had)
+    // Peers, wherever they are.
+
+    fn numbers(&self) -> impl Iterator<Item = PeerNumber> + use<> {
+        (0..self.peer_count).map(PeerNumber)
     }
 
-    // Events.
+    /// All of them, in the order of their numbers.
+    fn peers(&self) -> impl Iterator<Item = &Peer> {
+        self.numbers().filter_map(|number| self.peer(number))
+    }
 
-    fn advance(&mut self, to: Time) {
-        self.events_at_once = if to == self.now { self.events_at_once + 1 } else { 0 };
-        self.now = to;
+    fn peer(&self, number: PeerNumber) -> Option<&Peer> {
+        let shards = self.shards.len();
+        self.shards.get(number.index() % shards)?.peers.get(number.index() / shards)
+    }
+
+    fn peer_mut(&mut self, number: PeerNumber) -> Option<&mut Peer> {
+        let shards = self.shards.len();
+        self.shards.get_mut(number.index() % shards)?.peers.get_mut(number.index() / shards)
+    }
+
+    /// Lets a peer do something while all others wait.
+    fn with_peer(&mut self, number: PeerNumber, act: impl FnOnce(&mut Peer, &mut Context<'_>)) {
+        let shards = self.shards.len();
+        if let Some(shard) = self.shards.get_mut(number.index() % shards) {
+            shard.with_peer(self.now, number, &self.world, act);
+        }
+    }
+
+    /// Something is to happen to a peer, at a time counted from the beginning.
+    fn appoint(&mut self, peer: PeerNumber, time: Duration, event: PeerEvent) {
+        self.caused += 1;
+        let at = self.now.max(Time::ZERO + time);
+        // After all that peers cause.
+        self.post(at, 1 << 63 | self.caused, Addressed { to: peer, life: 0, event });
+    }
+
+    fn post(&mut self, at: Time, order: u64, addressed: Addressed) {
+        let shards = self.shards.len();
+        if let Some(shard) = self.shards.get_mut(addressed.to.index() % shards) {
+            shard.desk.schedule.at(at.as_nanos(), order, addressed);
+        }
+    }
+
+    // Time.
+
+    fn next_time(&self) -> Option<Time> {
+        let shards = self.shards.iter().filter_map(Shard::next_time).min();
+        let appointment = self.agenda.first().map(|(at, _)| *at);
+        [shards, appointment, self.next_announce()].into_iter().flatten().min()
+    }
+
+    fn keep_appointment(&mut self) -> Result<(), Violation> {
+        let Some((_, appointment)) = self.agenda.pop_first() else { return Ok(()) };
         self.events += 1;
-        self.trace.number(to.as_nanos());
-    }
-
-    fn note(&mut self, what: u8, who: PeerNumber, detail: u64) {
-        self.trace.bytes(&[what]);
-        self.trace.number(u64::from(who.0));
-        self.trace.number(detail);
-        if self.events_at_once > EVENTS_AT_ONCE * self.peers.len() as u64 {
-            let detail = format!("event kind {} goes on within one instant", char::from(what));
-            self.violate(Violation::Spin { at: self.now, peer: who, detail });
+        match appointment {
+            Appointment::Tick => self.tick()?,
+            Appointment::Sample => self.sample(),
+            Appointment::FaultBegins(index) => self.set_fault(index, true),
+            Appointment::FaultEnds(index) => self.set_fault(index, false),
         }
+        self.exchange();
+        Ok(())
     }
 
-    fn violate(&mut self, violation: Violation) {
-        self.violation.get_or_insert(violation);
+    /// Lets everything happen that is due before `end`: nothing that happens from now on matters to another peer before.
+    fn go_ahead(&mut self, end: Time, stride: Duration) {
+        let Self { shards, world, .. } = self;
+        if shards.len() > 1 && stride >= SHORT_STRIDE {
+            shards.par_iter_mut().for_each(|shard| shard.run_until(end, world));
+        } else {
+            for shard in shards {
+                shard.run_until(end, world);
+            }
+        }
+        self.answer_announces(end);
+        self.exchange();
+        self.now = end - Duration::from_nanos(1);
     }
 
-    fn happen(&mut self, event: Event) {
-        match event {
-            Event::Join(peer) => self.join(peer),
-            Event::Leave(peer) => self.leave(peer),
-            Event::Wake(peer) => self.wake(peer),
-            Event::Ring(link) => self.ring(link),
-            Event::Connected(link) => self.connected(link),
-            Event::Refused(peer, life, connection) => self.refused(peer, life, connection),
-            Event::UplinkFree(peer) => self.uplink_free(peer),
-            Event::Arrive(end, parcel) => self.arrive(end, parcel),
-            Event::Deliver(end, parcel) => self.deliver(end, parcel),
-            Event::Disk(peer, life, reply) => {
-                self.note(b'd', peer, 0);
-                if self.life_of(peer) == life {
-                    self.feed(peer, Input::Storage(reply));
+    /// What the shards have for one another and for all.
+    fn exchange(&mut self) {
+        for index in 0..self.shards.len() {
+            let Some(shard) = self.shards.get_mut(index) else { return };
+            let letters = std::mem::take(&mut shard.desk.abroad);
+            let announces = std::mem::take(&mut shard.desk.announces);
+            let banned = std::mem::take(&mut shard.desk.banned);
+            for letter in letters {
+                self.post(letter.at, letter.order, letter.addressed);
+            }
+            for announce in announces {
+                self.announces.at(announce.at.as_nanos(), announce.order, announce);
+            }
+            for victim in banned {
+                if let Some(peer) = self.peer_mut(victim) {
+                    peer.banned_by += 1;
                 }
             }
-            Event::Announce(announce) => self.announce_arrives(&announce),
-            Event::Announced(peer, life, torrent, tracker, result) => {
-                self.note(b't', peer, result.as_ref().as_ref().map_or(0, |answer| answer.peers.len() as u64));
-                if self.life_of(peer) == life {
-                    self.feed(peer, Input::Announced { torrent, tracker, result: *result });
-                }
-            }
-            Event::Tick => self.tick(),
-            Event::Sample => self.sample(),
-            Event::FaultBegins(index) => self.fault_begins(index),
-            Event::FaultEnds(index) => self.fault_ends(index),
         }
     }
 
-    fn life_of(&self, number: PeerNumber) -> Life {
-        self.peers.get(number.index()).map_or(0, |peer| peer.life)
-    }
-
-    fn wake(&mut self, number: PeerNumber) {
-        let now = self.now;
-        let Some(peer) = self.peers.get_mut(number.index()) else { return };
-        if peer.wake_at != Some(now) || peer.presence != Presence::Present {
-            return;
-        }
-        peer.wake_at = None;
-        peer.wakes += 1;
-        peer.wakes_at_once = if peer.last_wake == Some(now) { peer.wakes_at_once + 1 } else { 0 };
-        peer.last_wake = Some(now);
-        if peer.wakes_at_once > WAKES_AT_ONCE {
-            let detail = format!("wants to be woken at {:?} again and again", peer.poll_timeout());
-            return self.violate(Violation::Spin { at: now, peer: number, detail });
-        }
-        self.note(b'w', number, 0);
-        self.feed(number, Input::Timeout);
-    }
-
-    /// Hands something to a session and does what it says.
-    fn feed(&mut self, number: PeerNumber, input: Input) {
-        let now = self.now;
-        let Some(peer) = self.peers.get_mut(number.index()) else { return };
-        if peer.presence != Presence::Present {
-            return;
-        }
-        peer.handle_input(now, input);
-        self.drain(number);
-    }
-
-    fn drain(&mut self, number: PeerNumber) {
-        while let Some(output) = self.peers.get_mut(number.index()).and_then(Peer::poll_output) {
-            self.execute(number, output);
-        }
-        let Some(peer) = self.peers.get_mut(number.index()) else { return };
-        let wanted = peer.poll_timeout().map(|at| at.max(self.now));
-        if wanted != peer.wake_at {
-            peer.wake_at = wanted;
-            if let Some(at) = wanted {
-                self.schedule.at(at, Event::Wake(number));
-            }
-        }
-    }
-
-    fn execute(&mut self, number: PeerNumber, output: Output) {
-        match output {
-            Output::Connect { connection, address } => self.call(number, connection, address),
-            Output::Send { connection, bytes } => self.send(number, connection, bytes),
-            Output::Disconnect { connection } => {
-                self.note(b'x', number, connection.0);
-                let peer = self.peers.get_mut(number.index());
-                if let Some(end) = peer.and_then(|peer| peer.ends.remove(&connection)) {
-                    self.close(end);
-                }
-            }
-            Output::Storage(request) => self.ask_disk(number, request),
-            // Sessions of a simulation have no DHT.
-            Output::FindPeers { .. } | Output::DhtNode { .. } => {}
-            Output::HeardOf { torrent, peers, .. } => {
-                if let Some(peer) = self.peers.get_mut(number.index()) {
-                    let found = Input::FoundPeers { torrent, source: PeerSource::Pex, peers };
-                    peer.session.handle_input(self.now, found);
-                }
-            }
-            Output::Announce { torrent, tracker, url, request } => {
-                self.announce(number, torrent, tracker, &url, request);
-            }
-            Output::Event(event) => self.watch(number, &event),
+    /// The first that was found.
+    fn check_violations(&self) -> Result<(), Violation> {
+        let found = self.shards.iter().filter_map(|shard| shard.desk.violation.as_ref());
+        match found.min_by_key(|(at, _)| *at) {
+            Some((_, violation)) => Err(violation.clone()),
+            None => Ok(()),
         }
     }
 }

@@ -46,8 +46,8 @@ const RULES: [Rule; 9] = [
     Rule {
         name: "sprat-sim",
         inside: &["sprat-wire", "sprat-core", "sprat-tracker", "sprat-dht"],
-        // Scenario files, and their outcomes.
-        outside: Outside::MachineAnd(&["serde", "toml"]),
+        // Scenario files, their outcomes, and shards of peers on several threads.
+        outside: Outside::MachineAnd(&["rayon", "serde", "toml"]),
     },
     Rule {
         name: "sprat-engine",

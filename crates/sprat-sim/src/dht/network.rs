@@ -47,7 +47,9 @@ pub struct Network {
     /// The honest ones that are there, in no order.
     honest: Vec<HostNumber>,
     by_address: BTreeMap<SocketAddr, HostNumber>,
-    schedule: Schedule<Time, Happening>,
+    schedule: Schedule<Happening>,
+    /// Events so far that were scheduled.
+    scheduled: u64,
     loss: f64,
     median_session: Option<Duration>,
     events: u64,
@@ -76,6 +78,7 @@ impl Network {
             honest: Vec::new(),
             by_address: BTreeMap::new(),
             schedule: Schedule::new(),
+            scheduled: 0,
             loss: 0.0,
             median_session: None,
             events: 0,
@@ -327,11 +330,12 @@ impl Network {
 
     /// One thing that happens; `false`, and the time is `end`, if there is none before.
     fn step(&mut self, end: Time) -> bool {
-        if self.schedule.next_time().is_none_or(|time| time > end) {
+        if self.schedule.next_time().is_none_or(|time| time > end.as_nanos()) {
             self.now = end;
             return false;
         }
         let Some((time, happening)) = self.schedule.pop() else { return false };
+        let time = Time::from_nanos(time);
         self.now = self.now.max(time);
         self.events += 1;
         match happening {
@@ -340,6 +344,11 @@ impl Network {
             Happening::Turnover => self.turn_over(),
         }
         true
+    }
+
+    fn at(&mut self, time: Time, happening: Happening) {
+        self.scheduled += 1;
+        self.schedule.at(time.as_nanos(), self.scheduled, happening);
     }
 
     fn wake(&mut self, number: HostNumber, time: Time) {
@@ -386,7 +395,7 @@ impl Network {
                     // If it is put off, that is noticed when it wakes.
                     if wake < host.wake {
                         host.wake = wake;
-                        self.schedule.at(wake, Happening::Wake(number));
+                        self.at(wake, Happening::Wake(number));
                     }
                     return;
                 }
@@ -408,7 +417,7 @@ impl Network {
             return;
         }
         let arrival = self.now + access + target.access + Duration::from_micros(self.random.u64(..JITTER));
-        self.schedule.at(arrival, Happening::Arrive { to: number, from: source, datagram });
+        self.at(arrival, Happening::Arrive { to: number, from: source, datagram });
     }
 
     fn turn_over(&mut self) {
@@ -424,7 +433,7 @@ impl Network {
         let Some(median) = self.median_session else { return };
         let mean_gap = median.as_secs_f64() / std::f64::consts::LN_2 / self.honest.len().max(1) as f64;
         let gap = -(1.0 - self.random.f64()).ln() * mean_gap;
-        self.schedule.at(self.now + Duration::from_secs_f64(gap), Happening::Turnover);
+        self.at(self.now + Duration::from_secs_f64(gap), Happening::Turnover);
     }
 }
 

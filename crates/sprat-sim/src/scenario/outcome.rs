@@ -112,7 +112,7 @@ pub(super) fn measure(
     name: &str,
     control: bool,
     setup: &Setup,
-    simulation: &mut Simulation,
+    simulation: &Simulation,
     violation: Option<&Violation>,
 ) -> RunOutcome {
     let last = simulation.snapshot();
@@ -129,7 +129,7 @@ pub(super) fn measure(
         rest = others;
         casts.push(Cast { name, setup: group, peers });
     }
-    let mut flows = simulation.flows().clone();
+    let mut flows = simulation.flows();
     flows.groups.resize_with(groups, Vec::new);
     flows.groups.iter_mut().for_each(|row| row.resize(groups, 0));
     let groups = casts.iter().enumerate().map(|(at, cast)| cast.outcome(at, &flows.groups)).collect();

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::Simulation;
+use super::{Appointment, Simulation};
 use crate::behaviour::Behaviour;
-use crate::event::Event;
-use crate::peer::{Peer, Presence};
-use crate::report::{GroupSnapshot, Snapshot};
+use crate::event::PeerEvent;
+use crate::peer::{Departure, Peer, Presence};
+use crate::peer_number::PeerNumber;
+use crate::report::{Flows, GroupSnapshot, Snapshot, Violation};
 
 /// How often it is looked after what must hold.
 const TICK: Duration = Duration::from_secs(1);
@@ -26,15 +27,15 @@ const PAIRS: u32 = 2000;
 pub(super) struct Sampler {
     snapshots: Vec<Snapshot>,
     interval: Duration,
-    /// Its own: looking on changes nothing.
-    rng: fastrand::Rng,
+}
+
+impl Default for Sampler {
+    fn default() -> Self {
+        Self { snapshots: Vec::new(), interval: SHORTEST_INTERVAL }
+    }
 }
 
 impl Sampler {
-    pub(super) fn new(seed: u64) -> Self {
-        Self { snapshots: Vec::new(), interval: SHORTEST_INTERVAL, rng: fastrand::Rng::with_seed(!seed) }
-    }
-
     pub(super) fn snapshots(&self) -> &[Snapshot] {
         &self.snapshots
     }
@@ -53,45 +54,108 @@ impl Sampler {
 }
 
 impl Simulation {
-    pub(super) fn tick(&mut self) {
-        self.schedule.at(self.now + TICK, Event::Tick);
+    pub(super) fn tick(&mut self) -> Result<(), Violation> {
+        self.agenda.insert((self.now + TICK, Appointment::Tick));
         self.let_slow_readers_read();
-        if self.checks_wires {
-            self.check_wires();
-            self.check_peers();
+        self.let_leave_who_is_not_needed();
+        if self.world.checks_wires {
+            self.check_wires()?;
+            self.check_peers()?;
         }
-        if let Err(violation) = self.check() {
-            self.violate(violation);
-        }
+        self.check_bytes()
     }
 
     pub(super) fn sample(&mut self) {
-        let snapshot = self.look_around();
+        let snapshot = self.snapshot();
         self.sampler.keep(snapshot);
-        self.schedule.at(self.now + self.sampler.interval, Event::Sample);
+        self.agenda.insert((self.now + self.sampler.interval, Appointment::Sample));
+    }
+
+    /// Of each piece among those present.
+    fn copies(&self) -> Vec<u32> {
+        let mut copies = vec![0; self.content().geometry().pieces() as usize];
+        for shard in &self.shards {
+            for (sum, some) in copies.iter_mut().zip(&shard.desk.copies) {
+                *sum += some;
+            }
+        }
+        copies
+    }
+
+    fn let_leave_who_is_not_needed(&mut self) {
+        let copies = self.copies();
+        let is_elsewhere = |peer: &Peer| {
+            let mine = peer.disk.have();
+            (0..).zip(&copies).all(|(piece, copies)| *copies > u32::from(mine.contains(piece)))
+        };
+        let leaving: Vec<PeerNumber> = self
+            .peers()
+            .filter(|peer| peer.config.leaves == Departure::OnceReplicated && !peer.leaving)
+            .filter(|peer| peer.presence == Presence::Present && is_elsewhere(peer))
+            .map(|peer| peer.number)
+            .collect();
+        for number in leaving {
+            self.with_peer(number, |peer, cx| {
+                peer.leaving = true;
+                peer.later(cx, cx.now, PeerEvent::Leave);
+            });
+        }
     }
 
     /// Peers that want everything, have not got it, and are there or going to come.
     #[must_use]
     pub fn unfinished(&self) -> usize {
         let unfinished = |peer: &&Peer| peer.presence != Presence::Gone && !peer.disk.have().is_full();
-        self.peers.iter().filter(|peer| takes(peer)).filter(unfinished).count()
+        self.peers().filter(|peer| takes(peer)).filter(unfinished).count()
     }
 
     /// Pieces that those have who want everything, gone or not, and pieces that they want.
     #[must_use]
     pub fn way(&self) -> (u64, u64) {
-        self.peers.iter().filter(|peer| takes(peer)).fold((0, 0), |(had, wanted), peer| {
+        self.peers().filter(|peer| takes(peer)).fold((0, 0), |(had, wanted), peer| {
             let have = peer.disk.have();
             (had + u64::from(have.count()), wanted + u64::from(have.len()))
         })
     }
 
-    pub(super) fn look_around(&mut self) -> Snapshot {
+    /// Who gave how much to whom.
+    #[must_use]
+    pub fn flows(&self) -> Flows {
+        let rows = |size: usize, row: &dyn Fn(&Peer) -> &Vec<u64>, index: &dyn Fn(&Peer) -> usize| {
+            let mut matrix = vec![vec![0; size]; size];
+            for peer in self.peers() {
+                for (sum, given) in matrix[index(peer)].iter_mut().zip(row(peer)) {
+                    *sum += given;
+                }
+            }
+            matrix
+        };
+        let groups = self.world.groups();
+        let peers = if self.world.is_small() { self.peer_count as usize } else { 0 };
+        Flows {
+            groups: rows(groups, &|peer| &peer.account.to_groups, &|peer| usize::from(peer.config.group)),
+            peers: if peers == 0 {
+                Vec::new()
+            } else {
+                rows(peers, &|peer| &peer.account.to_peers, &|peer| peer.number.index())
+            },
+            by_contributors: self.given_by_contributors(),
+        }
+    }
+
+    fn given_by_contributors(&self) -> u64 {
+        let contributors = self.peers().filter(|peer| peer.config.behaviour == Behaviour::Honest);
+        contributors.map(|peer| peer.account.total()).sum()
+    }
+
+    /// The swarm now.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let copies = self.copies();
         let (mut present, mut capacity) = (0, 0);
-        let mut groups = vec![GroupSnapshot::default(); self.ledger.groups()];
+        let mut groups = vec![GroupSnapshot::default(); self.world.groups()];
         let mut leechers: Vec<&Peer> = Vec::new();
-        for peer in self.peers.iter().filter(|peer| peer.joined_at.is_some()) {
+        for peer in self.peers().filter(|peer| peer.joined_at.is_some()) {
             if let Some(group) = groups.get_mut(usize::from(peer.config.group)) {
                 group.joined += 1;
                 group.complete += u32::from(peer.completed_at.is_some());
@@ -109,16 +173,18 @@ impl Simulation {
                 leechers.push(peer);
             }
         }
-        let (pairs, useful_pairs) = count_pairs(&leechers, &mut self.sampler.rng);
+        // Looking on changes nothing: not even what will be drawn.
+        let mut rng = fastrand::Rng::with_seed(self.now.as_nanos());
+        let (pairs, useful_pairs) = count_pairs(&leechers, &mut rng);
         Snapshot {
             at: self.now,
             present,
             complete: present - leechers.len() as u32,
-            rarest: self.copies.iter().copied().min().unwrap_or(0),
-            commonest: self.copies.iter().copied().max().unwrap_or(0),
-            lacking: self.copies.iter().filter(|copies| **copies == 0).count() as u32,
-            copies: self.copies.iter().map(|copies| u64::from(*copies)).sum(),
-            payload: self.ledger.flows().by_contributors,
+            rarest: copies.iter().copied().min().unwrap_or(0),
+            commonest: copies.iter().copied().max().unwrap_or(0),
+            lacking: copies.iter().filter(|copies| **copies == 0).count() as u32,
+            copies: copies.iter().map(|copies| u64::from(*copies)).sum(),
+            payload: self.given_by_contributors(),
             capacity,
             groups,
             pairs,

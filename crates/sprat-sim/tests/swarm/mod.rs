@@ -17,6 +17,7 @@ pub(crate) struct Swarm {
     pub(crate) seeder: PeerConfig,
     pub(crate) leecher: PeerConfig,
     pub(crate) trackers: Vec<Vec<String>>,
+    pub(crate) threads: usize,
 }
 
 impl Swarm {
@@ -32,6 +33,7 @@ impl Swarm {
             seeder: PeerConfig { has_everything: true, upload: 512 << 10, ..leecher.clone() },
             leecher,
             trackers: vec![vec![TrackerConfig::default().url]],
+            threads: 1,
         }
     }
 
@@ -48,7 +50,7 @@ impl Swarm {
             files: self.files.clone(),
             trackers: self.trackers.clone(),
         };
-        let mut simulation = Simulation::new(self.seed, &content).unwrap();
+        let mut simulation = Simulation::new(self.seed, &content).unwrap().with_threads(self.threads);
         simulation.add_tracker(TrackerConfig::default());
         simulation.add_peer(self.seeder.clone());
         simulation

@@ -1,0 +1,109 @@
+//! A peer comes, goes, crashes and comes back.
+
+use std::sync::Arc;
+
+use sprat_core::io::{AddMagnet, ConnectionId};
+
+use super::{Peer, Presence, hostile, session};
+use crate::desk::Context;
+use crate::network::BlockLine;
+
+impl Peer {
+    pub(super) fn join(&mut self, cx: &mut Context<'_>) {
+        self.note(b'j', 0);
+        if self.presence != Presence::Expected {
+            return;
+        }
+        let now = cx.now;
+        self.presence = Presence::Present;
+        self.joined_at.get_or_insert(now);
+        self.progress_at = now;
+        if self.disk.have().is_full() {
+            self.completed_at.get_or_insert(now);
+        }
+        for piece in self.disk.have().iter() {
+            cx.desk.copies[piece as usize] += 1;
+        }
+        let metainfo = Arc::clone(self.disk.content().metainfo());
+        let known = self.config.knows.iter().map(|known| known.address());
+        if let Some(hostile) = &mut self.hostile {
+            hostile.start(now, known, self.disk.have().clone());
+            return self.drain(cx);
+        }
+        let wish = AddMagnet {
+            peers: known.collect(),
+            sequential: self.config.sequential,
+            ..AddMagnet::new(metainfo.info_hashes)
+        };
+        // The session is new, so that the torrent cannot be there already.
+        let added = if self.config.from_magnet {
+            let trackers = metainfo.trackers.clone();
+            self.session.add_magnet(now, AddMagnet { trackers, ..wish })
+        } else {
+            self.session.add(now, wish.of_torrent(metainfo))
+        };
+        self.torrent = added.ok();
+        self.drain(cx);
+    }
+
+    pub(super) fn leave(&mut self, cx: &mut Context<'_>) {
+        self.note(b'l', 0);
+        if self.presence == Presence::Present {
+            let counted = self.counted(cx.now);
+            self.shut_down(cx.now);
+            self.drain(cx);
+            if self.torrent.is_some_and(|id| self.session.torrent(id).is_none()) {
+                self.counted = counted;
+            }
+            self.take_copies_along(cx);
+            // Those who had not introduced themselves yet.
+            self.close_all(cx);
+        }
+        self.presence = Presence::Gone;
+    }
+
+    /// Its machine stops at once.
+    pub(crate) fn crash(&mut self, cx: &mut Context<'_>) {
+        self.note(b'K', 0);
+        if self.presence != Presence::Present {
+            return;
+        }
+        self.counted = self.counted(cx.now);
+        self.presence = Presence::Expected;
+        self.crashed = true;
+        self.take_copies_along(cx);
+        self.disk.crash(&mut self.rng);
+        self.close_all(cx);
+        self.life += 1;
+    }
+
+    /// After a crash: as it was at first, but for what is on its disk.
+    pub(crate) fn restart(&mut self, cx: &mut Context<'_>) {
+        if !std::mem::take(&mut self.crashed) || self.presence != Presence::Expected {
+            return;
+        }
+        self.session = session(&self.config, &mut self.rng);
+        self.hostile = hostile(&self.config, self.disk.content(), &mut self.rng);
+        self.line = BlockLine::new(self.config.upload, self.config.download);
+        self.torrent = None;
+        self.wires.clear();
+        self.had = None;
+        self.wake_at = None;
+        self.last_wake = None;
+        self.wakes_at_once = 0;
+        self.join(cx);
+    }
+
+    fn take_copies_along(&self, cx: &mut Context<'_>) {
+        for piece in self.disk.have().iter() {
+            cx.desk.copies[piece as usize] -= 1;
+        }
+    }
+
+    fn close_all(&mut self, cx: &mut Context<'_>) {
+        let all: Vec<ConnectionId> = self.line.routes().map(|(connection, _)| connection).collect();
+        for connection in all {
+            self.close(cx, connection);
+        }
+    }
+}
