@@ -49,10 +49,16 @@ enum Task {
 enum Bench {
     /// One seeder to one leecher of the same client on this machine: speed, CPU time and memory of both.
     Transfer,
-    /// Simulated swarms, beside what no swarm could do better.
+    /// Simulated swarms against their targets: `sprat sim`.
     Swarm {
-        /// For the benchmark; `--help` names them.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        /// The name of a scenario; all without it.
+        #[arg(default_value = "all")]
+        scenario: String,
+        /// Put the results into docs/SWARM.md.
+        #[arg(long)]
+        write: bool,
+        /// For `sprat sim`, such as `--seeds 3`.
+        #[arg(last = true)]
         arguments: Vec<String>,
     },
     /// Swarms of real processes behind lines with limits, beside other clients and the simulator. Needs root.
@@ -80,8 +86,8 @@ fn main() -> Result<ExitCode> {
         Task::Bench { part: Bench::Transfer } => {
             report.step("bench transfer", || bench(&workspace, "sprat", "transfer", &[]));
         }
-        Task::Bench { part: Bench::Swarm { arguments } } => {
-            report.step("bench swarm", || bench(&workspace, "sprat-sim", "swarm", &arguments));
+        Task::Bench { part: Bench::Swarm { scenario, write, arguments } } => {
+            report.step("bench swarm", || bench_swarm(&workspace, &scenario, write, &arguments));
         }
         Task::Bench { part: Bench::RealSwarm { arguments } } => {
             report.step("bench real-swarm", || bench(&workspace, "sprat", "real_swarm", &arguments));
@@ -92,6 +98,18 @@ fn main() -> Result<ExitCode> {
         Task::InstallClients => clients::install(&workspace, &mut report),
     }
     Ok(report.finish())
+}
+
+fn bench_swarm(
+    workspace: &Workspace,
+    scenario: &str,
+    write: bool,
+    arguments: &[String],
+) -> Result<report::Outcome> {
+    let cargo = ["run", "--release", "--package", "sprat", "--", "sim", scenario];
+    let write = if write { &["--write", "docs/SWARM.md"][..] } else { &[] };
+    let arguments = arguments.iter().map(String::as_str);
+    test::must_succeed(workspace.cargo(cargo.into_iter().chain(write.iter().copied()).chain(arguments)))
 }
 
 fn bench(workspace: &Workspace, package: &str, bench: &str, arguments: &[String]) -> Result<report::Outcome> {

@@ -52,6 +52,16 @@ pub(crate) fn write_head(out: &mut String, title: &str) -> fmt::Result {
     writeln!(out, "<style>{STYLE}</style>")
 }
 
+/// A picture that stands in a file of its own.
+pub(crate) fn standalone(chart: &LineChart) -> String {
+    let mut svg = String::new();
+    // Writing to a string does not fail.
+    let _ = write_lines(&mut svg, chart);
+    let begin = format!("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{:.0}\" ", chart.width * 1.5);
+    let svg = svg.replacen("<svg ", &begin, 1);
+    svg.replacen(">\n", &format!(">\n<style>{STYLE}</style>\n"), 1)
+}
+
 /// Of a page, and of a picture that stands in a file of its own.
 pub(crate) const STYLE: &str = "
 :root { color-scheme: light dark; --ink: #1b2733; --soft: #5f6e7b; --paper: #fbfaf7; --line: #d9d5cb; --seed: #d9822b;

@@ -410,7 +410,7 @@ pub(crate) struct DemoArgs {
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct SimArgs {
-    /// The name of a built-in scenario, or a TOML file. Without it, the built-in scenarios are listed.
+    /// The name of a built-in scenario, or a TOML file; `all` for all that are built in. Without it, they are listed.
     pub(crate) scenario: Option<String>,
 
     /// How it is run.
@@ -448,6 +448,10 @@ pub(crate) struct SimRunArgs {
     /// Write pictures and figures into this page.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) html: Option<PathBuf>,
+
+    /// Put targets, figures and a picture into a section of this Markdown file.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, hide = true)]
+    pub(crate) write: Option<PathBuf>,
 
     /// Print the scenario as TOML instead of running it: something to begin with.
     #[arg(long)]

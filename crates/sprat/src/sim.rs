@@ -16,6 +16,7 @@ mod csv;
 mod figures;
 mod page;
 mod running;
+mod section;
 mod soak;
 mod table;
 
@@ -28,22 +29,37 @@ pub(crate) fn run(args: SimArgs, output: Output) -> anyhow::Result<()> {
     if let Some(SimCommand::Soak(args)) = &args.command {
         return soak::run(args, output);
     }
-    let Some(name) = &args.scenario else { return list(output) };
-    let subjects = subjects(name, &args.run)?;
-    if args.run.print {
-        return print(name, &args.run, &subjects, output);
+    match args.scenario.as_deref() {
+        None => list(output),
+        Some("all") => {
+            let results = Scenario::builtin_names().map(|name| {
+                output.line(format_args!("\n{name}"));
+                run_one(name, &args.run, output)
+            });
+            // All of them are run before anything is said of those that failed.
+            let failed: Vec<String> =
+                results.filter_map(Result::err).map(|error| format!("{error:#}")).collect();
+            anyhow::ensure!(failed.is_empty(), "{}", failed.join("; "));
+            Ok(())
+        }
+        Some(name) => run_one(name, &args.run, output),
     }
-    let (answers, cost) = running::run(&subjects, &args.run, output)?;
-    tell(&answers, cost, &args.run, output)?;
-    let bad: Vec<&Outcome> =
-        answers.iter().flat_map(|answer| &answer.outcomes).filter(|one| !one.is_good()).collect();
-    let Some(first) = bad.first() else { return Ok(()) };
-    let command = repeat(name, &args.run, first.seed);
-    if let Some(run) = first.runs.iter().position(|run| run.violation.is_some()) {
-        if args.run.shrink
-            && let Some(subject) = subjects.iter().find(|subject| subject.scenario.name() == first.scenario)
-        {
-            shrink(subject, run, first.seed, output)?;
+}
+
+fn run_one(name: &str, args: &SimRunArgs, output: Output) -> anyhow::Result<()> {
+    let subjects = subjects(name, args)?;
+    if args.print {
+        return print(name, args, &subjects, output);
+    }
+    let (answers, cost) = running::run(&subjects, args, output)?;
+    tell(&answers, cost, args, output)?;
+    let bad = answers.iter().flat_map(|answer| &answer.outcomes).find(|one| !one.is_good());
+    let Some(bad) = bad else { return Ok(()) };
+    let command = repeat(name, args, bad.seed);
+    if let Some(run) = bad.runs.iter().position(|run| run.violation.is_some()) {
+        let subject = subjects.iter().find(|subject| subject.scenario.name() == bad.scenario);
+        if let Some(subject) = subject.filter(|_| args.shrink) {
+            shrink(subject, run, bad.seed, output)?;
         }
         anyhow::bail!("something happened that must not; repeat it with: {command}");
     }
@@ -136,6 +152,9 @@ fn tell(answers: &[Answer], cost: Cost, args: &SimRunArgs, output: Output) -> an
         std::fs::write(path, page::page(answers))
             .with_context(|| format!("cannot write {}", path.display()))?;
         output.line(format_args!("the pictures: {}", path.display()));
+    }
+    if let Some(path) = &args.write {
+        section::write(answers, path)?;
     }
     Ok(())
 }

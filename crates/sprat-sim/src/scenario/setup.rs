@@ -432,11 +432,11 @@ impl From<VersionSetup> for Version {
 }
 
 impl Setup {
-    /// The groups in the order in which they are counted: seeds first.
+    /// The groups in the order in which they are counted: seeds, those who want the content, others.
     pub fn ordered_groups(&self) -> impl Iterator<Item = (&str, &GroupSetup)> {
-        let seeds = self.groups.iter().filter(|(_, group)| group.is_seed());
-        let others = self.groups.iter().filter(|(_, group)| !group.is_seed());
-        seeds.chain(others).map(|(name, group)| (name.as_str(), group))
+        let place = |group: &GroupSetup| if group.is_seed() { 0 } else { 1 + u8::from(!group.takes()) };
+        let of_place = move |wanted| self.groups.iter().filter(move |(_, group)| place(group) == wanted);
+        (0..=2).flat_map(of_place).map(|(name, group)| (name.as_str(), group))
     }
 
     /// What is wrong with it that its fields alone do not show, beginning with the name of the field.

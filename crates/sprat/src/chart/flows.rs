@@ -41,8 +41,6 @@ pub(crate) fn write_ribbons(out: &mut String, flows: &Flows<'_>) -> fmt::Result 
     let weight = |peer: usize| (0..count).map(|other| flow(peer, other) + flow(other, peer)).sum::<f64>();
     let total: f64 = (0..count).map(weight).sum::<f64>().max(1.0);
     let per_byte = (TAU - GAP * count as f64).max(0.0) / total;
-    let point = |angle: f64, radius: f64| (radius * angle.sin(), -radius * angle.cos());
-
     writeln!(out, "<svg viewBox=\"-280 -225 560 450\" role=\"img\" aria-label=\"flows between peers\">")?;
     let mut begin = 0.0;
     let mut starts = Vec::with_capacity(count);
@@ -67,12 +65,11 @@ pub(crate) fn write_ribbons(out: &mut String, flows: &Flows<'_>) -> fmt::Result 
             }
             let (a, b) = take(from, bytes);
             let (c, d) = take(to, bytes);
-            let [(ax, ay), (bx, by), (cx, cy), (dx, dy)] =
-                [a, b, c, d].map(|angle| point(angle, RADIUS - 3.0));
+            let path =
+                if from == to { sector(a, d, RADIUS - 3.0) } else { ribbon([a, b, c, d], RADIUS - 3.0) };
             writeln!(
                 out,
-                "<path d=\"M{ax:.1} {ay:.1}Q0 0 {cx:.1} {cy:.1}L{dx:.1} {dy:.1}Q0 0 {bx:.1} {by:.1}Z\" fill=\"{}\" \
-                 fill-opacity=\".42\"><title>{} to {}: {}</title></path>",
+                "<path d=\"{path}\" fill=\"{}\" fill-opacity=\".42\"><title>{} to {}: {}</title></path>",
                 flows.colour(from),
                 flows.name(from),
                 flows.name(to),
@@ -82,14 +79,8 @@ pub(crate) fn write_ribbons(out: &mut String, flows: &Flows<'_>) -> fmt::Result 
     }
     for (peer, start) in starts.iter().enumerate() {
         let end = start + weight(peer) * per_byte;
-        let ((ax, ay), (bx, by)) = (point(*start, RADIUS), point(end, RADIUS));
-        let large = u8::from(end - start > TAU / 2.0);
-        writeln!(
-            out,
-            "<path d=\"M{ax:.1} {ay:.1}A{RADIUS} {RADIUS} 0 {large} 1 {bx:.1} {by:.1}\" fill=\"none\" \
-             stroke=\"{}\" stroke-width=\"9\"/>",
-            flows.colour(peer)
-        )?;
+        let (path, colour) = (arc(*start, end, RADIUS), flows.colour(peer));
+        writeln!(out, "<path d=\"M{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"9\"/>")?;
         let (x, y) = point(f64::midpoint(*start, end), RADIUS + 20.0);
         let anchor = if x.abs() < 20.0 {
             "middle"
@@ -106,6 +97,30 @@ pub(crate) fn write_ribbons(out: &mut String, flows: &Flows<'_>) -> fmt::Result 
         )?;
     }
     writeln!(out, "</svg>")
+}
+
+/// Where on a circle of this radius; angles from the top, clockwise.
+fn point(angle: f64, radius: f64) -> (f64, f64) {
+    (radius * angle.sin(), -radius * angle.cos())
+}
+
+/// Along the circle from here to there.
+fn arc(from: f64, to: f64, radius: f64) -> String {
+    let ((ax, ay), (bx, by)) = (point(from, radius), point(to, radius));
+    let large = u8::from(to - from > TAU / 2.0);
+    format!("{ax:.1} {ay:.1}A{radius} {radius} 0 {large} 1 {bx:.1} {by:.1}")
+}
+
+/// From one stretch of the circle to another.
+fn ribbon([a, b, c, d]: [f64; 4], radius: f64) -> String {
+    let (ax, ay) = point(a, radius);
+    format!("M{}Q0 0 {}Q0 0 {ax:.1} {ay:.1}Z", arc(a, b, radius), arc(c, d, radius))
+}
+
+/// What stays where it is.
+fn sector(from: f64, to: f64, radius: f64) -> String {
+    let (ax, ay) = point(from, radius);
+    format!("M{}Q0 0 {ax:.1} {ay:.1}Z", arc(from, to, radius))
 }
 
 /// Givers in rows, takers in columns, darker where more flowed.

@@ -37,25 +37,31 @@ struct Drawn<'a> {
     run: &'a RunOutcome,
 }
 
+/// When they were done, as one picture: the groups of the one run, or the runs for the first group that takes.
+pub(super) fn completions(answers: &[Answer]) -> Option<LineChart> {
+    let columns = table::columns(answers);
+    completion_sections(&drawn(answers, &columns)).into_iter().next().map(|section| section.chart)
+}
+
+/// The runs that are drawn.
+fn drawn<'a>(answers: &'a [Answer], columns: &[Column]) -> Vec<Drawn<'a>> {
+    let runs = answers.iter().filter_map(|answer| answer.outcomes.first()).flat_map(|outcome| &outcome.runs);
+    let drawn = columns.iter().zip(runs).take(RUNS).enumerate();
+    drawn.map(|(at, (column, run))| Drawn { title: column.title.clone(), colour: colour(at), run }).collect()
+}
+
 fn write_page(out: &mut String, answers: &[Answer]) -> fmt::Result {
     let columns = table::columns(answers);
-    let runs = answers.iter().filter_map(|answer| answer.outcomes.first()).flat_map(|outcome| &outcome.runs);
-    let drawn: Vec<Drawn<'_>> = columns
-        .iter()
-        .zip(runs)
-        .take(RUNS)
-        .enumerate()
-        .map(|(at, (column, run))| Drawn { title: column.title.clone(), colour: colour(at), run })
-        .collect();
+    let drawn = drawn(answers, &columns);
     let Some(outcome) = answers.first().and_then(|answer| answer.outcomes.first()) else { return Ok(()) };
     write_head(out, &format!("sprat sim {}", outcome.scenario))?;
     writeln!(out, "<h1>{}</h1>", Escaped(&outcome.scenario))?;
     writeln!(out, "<p>{}</p>", Escaped(&outcome.question))?;
     write_verdicts(out, answers)?;
     writeln!(out, "<div class=\"two\">")?;
-    write_completions(out, &drawn)?;
-    for chart in [progress(&drawn), utilisation(&drawn), diversity(&drawn), copies(&drawn)].iter().flatten() {
-        chart.write(out)?;
+    let others = [progress(&drawn), utilisation(&drawn), diversity(&drawn), copies(&drawn)];
+    for section in completion_sections(&drawn).iter().chain(others.iter().flatten()) {
+        section.write(out)?;
     }
     writeln!(out, "</div>\n<h2>Who gave how much to whom</h2>")?;
     writeln!(
@@ -139,10 +145,8 @@ fn longest(drawn: &[Drawn<'_>]) -> f64 {
 }
 
 /// When the peers of each group were done: groups in one picture, or a picture for each group with all runs in it.
-fn write_completions(out: &mut String, drawn: &[Drawn<'_>]) -> fmt::Result {
-    let text =
-        "Share of the peers that have everything. The dashed line is the earliest moment at which all could.";
-    let (Some(first), seconds) = (drawn.first(), longest(drawn)) else { return Ok(()) };
+fn completion_sections(drawn: &[Drawn<'_>]) -> Vec<Section> {
+    let (Some(first), seconds) = (drawn.first(), longest(drawn)) else { return Vec::new() };
     let curve = |one: &Drawn<'_>, group: &str| {
         let group = one.run.groups.iter().find(|other| other.name == group)?;
         let mut points = vec![(0.0, 0.0)];
@@ -179,17 +183,23 @@ fn write_completions(out: &mut String, drawn: &[Drawn<'_>]) -> fmt::Result {
             charts.push((format!("When they were done: {group}"), lines.collect()));
         }
     }
-    for (title, lines) in charts {
-        let mut chart = chart(&title, seconds, Scale::Share(1.0), lines);
-        let mut bounds: Vec<f64> =
-            drawn.iter().filter_map(|one| one.run.figures.get("bound").copied()).collect();
-        bounds.dedup();
-        if let [bound] = bounds.as_slice() {
-            chart.marks.push((*bound, "the earliest".to_owned()));
+    let mut bounds: Vec<f64> = drawn.iter().filter_map(|one| one.run.figures.get("bound").copied()).collect();
+    bounds.dedup();
+    let marks = match bounds.as_slice() {
+        [bound] => vec![(*bound, "the earliest".to_owned())],
+        _ => Vec::new(),
+    };
+    let text = match marks.len() {
+        0 => "Share of the peers that have everything.",
+        _ => {
+            "Share of the peers that have everything. The dashed line is the earliest moment at which all could."
         }
-        Section { title, text, chart }.write(out)?;
-    }
-    Ok(())
+    };
+    let section = |(title, lines): (String, Vec<Line>)| {
+        let chart = LineChart { marks: marks.clone(), ..chart(&title, seconds, Scale::Share(1.0), lines) };
+        Section { title, text, chart }
+    };
+    charts.into_iter().map(section).collect()
 }
 
 /// The mean progress of groups; of several runs, of all takers.
