@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use socket2::SockRef;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -95,13 +97,29 @@ impl Listeners {
     }
 }
 
-/// Connects to a peer, and sends without delay afterwards: messages are put together before they are written.
+/// Bytes that the kernel takes for one peer beyond what TCP may send at present. On a full line it would take megabytes
+/// otherwise, as it makes room for twice the window of TCP (seen: 2 MiB for each of four peers behind a line of 20 MiB/s,
+/// 0.4 s of it): every new piece is announced that much later, and what was cancelled is sent all the same. Enough for two
+/// of the largest packets, so that TCP need not wait for us.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const SEND_AHEAD: u32 = 128 * 1024;
+
+/// Sets a connection to a peer up: messages are sent without delay, since they are put together before they are written,
+/// and the kernel takes no more than it can make use of.
+pub(crate) fn set_up(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    SockRef::from(stream).set_tcp_notsent_lowat(SEND_AHEAD)?;
+    Ok(())
+}
+
+/// Connects to a peer.
 ///
 /// The caller has asked the [policy](crate::address_policy::AddressPolicy) about the address.
 pub async fn dial(address: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
     let connected = timeout(limit, TcpStream::connect(address)).await;
     let stream = connected.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-    stream.set_nodelay(true)?;
+    set_up(&stream)?;
     Ok(stream)
 }
 
@@ -158,6 +176,22 @@ mod tests {
             let stream = dial(address, DIAL_TIMEOUT).await.unwrap();
             assert!(stream.nodelay().unwrap());
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn the_kernel_takes_little_for_a_peer_that_does_not_read() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let stream = dial(listener.local_addr().unwrap(), DIAL_TIMEOUT).await.unwrap();
+        let (silent, _) = listener.accept().await.unwrap();
+        // A window that is small from the start, so that next to nothing of it is on its way.
+        SockRef::from(&silent).set_recv_buffer_size(4096).unwrap();
+        stream.writable().await.unwrap();
+        let mut taken = 0;
+        while let Ok(count) = stream.try_write(&[0; 16 * 1024]) {
+            taken += count;
+        }
+        assert!(taken < 512 * 1024, "{taken} bytes");
     }
 
     #[tokio::test]

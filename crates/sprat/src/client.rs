@@ -167,7 +167,12 @@ async fn show_progress(
                 }
             }
             event = events.recv() => match event {
-                Ok(event) => bar.suspend(|| tell(&event, shelf, output))?,
+                Ok(event) => {
+                    if matches!(event, Event::Finished { .. }) {
+                        refresh.reset_immediately();
+                    }
+                    bar.suspend(|| tell(&event, shelf, output))?;
+                }
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => anyhow::bail!("the client ended unexpectedly"),
             },

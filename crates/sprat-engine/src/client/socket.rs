@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 
-use crate::listen::{DIAL_TIMEOUT, dial};
+use crate::listen::{DIAL_TIMEOUT, dial, set_up};
 use crate::storage::Pressure;
 
 /// The first read buffer: one block and its header do not quite fit, and idle peers are many.
@@ -120,8 +120,8 @@ pub(super) async fn accept(listener: TcpListener, happened: mpsc::Sender<Happene
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        // Messages are put together before they are written.
-        let _ = stream.set_nodelay(true);
+        // Without this it is a connection as well.
+        let _ = set_up(&stream);
         if happened.send(Happened::Accepted(stream, address)).await.is_err() {
             return;
         }

@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 /// Clock ticks since the machine was started, of all processors.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ticks {
-    idle: u64,
+    spare: u64,
     all: u64,
 }
 
@@ -18,14 +18,14 @@ impl Ticks {
             stat.lines().next().and_then(|line| line.strip_prefix("cpu ")).context("no line of cpu")?;
         let fields: Vec<u64> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
         // user, nice, system, idle, iowait, irq, softirq, steal (proc(5)); what follows is contained in these.
-        let idle = fields.iter().skip(3).take(2).sum();
-        Ok(Self { idle, all: fields.iter().take(8).sum() })
+        let [_, nice, _, idle, waiting, ..] = fields[..] else { bail!("a line of cpu without its fields") };
+        Ok(Self { spare: nice + idle + waiting, all: fields.iter().take(8).sum() })
     }
 
-    /// The share of the time since then in which processors had nothing to do.
-    pub(crate) fn idle_since(self) -> Result<f64> {
+    /// The share of the time since then in which processors had nothing to do but what yields to us (`nice`).
+    pub(crate) fn spare_since(self) -> Result<f64> {
         let now = Self::now()?;
-        Ok((now.idle - self.idle) as f64 / (now.all - self.all).max(1) as f64)
+        Ok((now.spare - self.spare) as f64 / (now.all - self.all).max(1) as f64)
     }
 }
 

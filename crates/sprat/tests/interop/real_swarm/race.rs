@@ -71,13 +71,13 @@ fn tell(name: &str, outcome: &Outcome, scenario: &Scenario) {
         .unwrap_or_default();
     println!(
         "  {name:<13} last {:.1} s, {:.2} of the bound; mean {:.2}; seeder {:.2} copies{says}; {:.2} copies received by each; \
-         processors {:.0} % idle, load at the start {:.1}",
+         {:.0} % of the processors' time left, load at the start {:.1}",
         outcome.last(),
         outcome.last() / bound,
         outcome.mean() / bound,
         outcome.seeder_sent as f64 / content,
         outcome.received as f64 / content / scenario.leechers.len() as f64,
-        outcome.idle * 100.0,
+        outcome.spare * 100.0,
         outcome.load,
     );
 }
@@ -85,7 +85,7 @@ fn tell(name: &str, outcome: &Outcome, scenario: &Scenario) {
 fn sum_up(clients: &[&dyn Client], results: &[Vec<Option<Outcome>>], scenario: &Scenario) {
     println!(
         "\n| {}, bound {:.1} s | last leecher, of the bound: median (min – max) | mean | copies sent by the seeder | \
-         processors idle |\n|---|---|---|---|---|",
+         processors' time left |\n|---|---|---|---|---|",
         scenario.name,
         scenario.lower_bound()
     );
@@ -101,7 +101,7 @@ fn sum_up(clients: &[&dyn Client], results: &[Vec<Option<Outcome>>], scenario: &
             spread(&|outcome| outcome.last() / scenario.lower_bound()),
             spread(&|outcome| outcome.mean() / scenario.lower_bound()),
             spread(&|outcome| outcome.seeder_sent as f64 / scenario.bytes()),
-            spread(&|outcome| outcome.idle),
+            spread(&|outcome| outcome.spare),
         );
     }
 }

@@ -42,8 +42,8 @@ pub(crate) struct Outcome {
     pub(crate) seeder_says: Option<u64>,
     /// Bytes that reached the leechers.
     pub(crate) received: u64,
-    /// Of the processors' time.
-    pub(crate) idle: f64,
+    /// Share of the processors' time that was left.
+    pub(crate) spare: f64,
     /// Of the machine, at the beginning.
     pub(crate) load: f64,
 }
@@ -99,7 +99,7 @@ pub(crate) fn run(
             .map(|one| one.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             .collect()
     });
-    let idle = ticks.idle_since()?;
+    let spare = ticks.spare_since()?;
     let after = counters(&machines)?;
     let mut times = Vec::new();
     let mut running = Vec::new();
@@ -118,7 +118,7 @@ pub(crate) fn run(
         seeder_sent: grown(|counters| counters.sent).first().copied().unwrap_or_default(),
         seeder_says: seeder.sent()?,
         received: grown(|counters| counters.received).iter().skip(1).sum(),
-        idle,
+        spare,
         load,
     })
 }

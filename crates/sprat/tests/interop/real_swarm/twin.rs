@@ -62,7 +62,10 @@ pub(crate) fn compare(scenario: &Scenario, rounds: usize, file: &SharedFile, dir
         let outcome = run(&Sprat, scenario, file, directory)?;
         let says = outcome.seeder_says.context("sprat says what it has sent")?;
         let completion = Completion::of(outcome.times, says as f64 / scenario.bytes());
-        println!("  real       {completion:.2?}, processors {:.0} % idle", outcome.idle * 100.0);
+        println!(
+            "  real       {completion:.2?}, {:.0} % of the processors' time left",
+            outcome.spare * 100.0
+        );
         real.push(completion);
     }
     let mut simulated = Vec::new();
