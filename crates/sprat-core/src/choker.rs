@@ -69,6 +69,21 @@ pub struct Candidate {
     pub connected_at: Time,
     /// It owes us blocks and does not deliver.
     pub snubbed: bool,
+    /// What it does with pieces that nobody else had.
+    pub passes_on: PassesOn,
+}
+
+/// What becomes of pieces that a peer has from us alone. While a seeder is alone, what it gives to a peer that keeps it is
+/// lost to all others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PassesOn {
+    /// It was given too few, or others have everything as well.
+    #[default]
+    Unknown,
+    /// Others have them after a while.
+    Yes,
+    /// Nobody else gets them.
+    No,
 }
 
 /// Decides who is unchoked.

@@ -164,6 +164,8 @@ pub(crate) struct PeerConnection {
     request_limit: u32,
     last_block: Time,
     pub(crate) snubbed: bool,
+    /// Others may have been asked for what it owes.
+    was_doubted: bool,
     /// Pieces the peer lets us request while it chokes us (BEP 6).
     allowed_to_us: Vec<PieceIndex>,
     suggested: Vec<PieceIndex>,
@@ -269,6 +271,7 @@ impl PeerConnection {
             request_limit: DEFAULT_REQUEST_LIMIT,
             last_block: now,
             snubbed: false,
+            was_doubted: false,
             allowed_to_us: Vec::new(),
             suggested: Vec::new(),
             cancelled: VecDeque::new(),
@@ -426,7 +429,11 @@ impl PeerConnection {
         self.allowed_to_them = pieces;
     }
 
+    /// Asks for a block; one that it still owes from when it was doubted counts as asked for.
     pub(crate) fn request(&mut self, now: Time, block: BlockRef) {
+        if self.was_doubted && self.requests.blocks().any(|owed| owed == block) {
+            return;
+        }
         if self.requests.len() == 0 {
             // The peer has owed us nothing until now, so its silence did not count.
             self.last_block = now;
@@ -563,6 +570,12 @@ impl PeerConnection {
         self.requests.first_took()
     }
 
+    /// The blocks that it owes may be asked of others now, and it may still send them.
+    pub(crate) fn doubt(&mut self) -> Vec<BlockRef> {
+        self.was_doubted = true;
+        self.requests.blocks().collect()
+    }
+
     pub(crate) fn requests_in_flight(&self) -> usize {
         self.requests.len()
     }
@@ -600,6 +613,11 @@ impl PeerConnection {
     /// Whether there is room for more on the way to the network.
     pub(crate) fn can_take_upload(&self) -> bool {
         self.unsent_bytes + self.uploads.reading_bytes() < UPLOAD_WATERMARK
+    }
+
+    /// Whether the peer waits for something that it has asked for.
+    pub(crate) fn has_upload_backlog(&self) -> bool {
+        self.unsent_bytes + self.uploads.reading_bytes() > 0 || self.uploads.next_length().is_some()
     }
 
     /// The next stretch to read from disk for this peer, of `most` bytes at the most unless a single request is

@@ -10,6 +10,7 @@
 //! | `turnover` | letting go of peers that are of no use |
 //! | `download` | which blocks to ask for, what to do with those that arrive |
 //! | `first_blocks` | how long to believe a peer that has never delivered |
+//! | `bottleneck` | whether the swarm waits for our upload |
 //! | `spreading` | what a lone seeder gives to whom |
 //! | `pex` | telling peers of one another |
 //! | `upload` | answering requests |
@@ -40,6 +41,7 @@ use crate::search::Search;
 use crate::storage::{ExpectedHash, ReadToken, StorageRequest, TorrentId};
 use crate::time::Time;
 
+mod bottleneck;
 mod download;
 mod first_blocks;
 mod lifecycle;
@@ -51,6 +53,7 @@ mod turnover;
 mod upload;
 mod verdict;
 
+use bottleneck::Bottleneck;
 use first_blocks::FirstBlocks;
 use spreading::Spreading;
 pub use status::{ConnectionStatus, TorrentState, TorrentStatus};
@@ -103,6 +106,7 @@ pub struct Torrent {
 
     spreading: Spreading,
     turnover: Turnover,
+    bottleneck: Bottleneck,
     first_blocks: FirstBlocks,
     search: Search,
     next_tick: Option<Time>,
@@ -206,6 +210,7 @@ impl Torrent {
             files_by_root: BTreeMap::new(),
             spreading: Spreading::default(),
             turnover: Turnover::default(),
+            bottleneck: Bottleneck::default(),
             first_blocks: FirstBlocks::default(),
             search: Search::default(),
             next_tick: None,
@@ -360,6 +365,7 @@ impl Torrent {
         self.look_after_questions(cx);
         self.exchange_peers(cx);
         self.turn_over(cx);
+        self.look_for_bottleneck(cx.now);
         self.dial(cx);
         let busy = !self.connections.is_empty() || !self.dials.is_empty();
         self.next_tick = if busy {

@@ -70,12 +70,14 @@ struct Row {
 }
 
 const ROWS: &[Row] = &[
-    Row { name: "10 % free riders, who has everything leaves", run: |seed| free_riders(seed, 10, LEAVES) },
-    Row { name: "25 % free riders, who has everything leaves", run: |seed| free_riders(seed, 25, LEAVES) },
-    Row { name: "40 % free riders, who has everything leaves", run: |seed| free_riders(seed, 40, LEAVES) },
-    Row { name: "10 % free riders, seeds stay", run: |seed| free_riders(seed, 10, Departure::Never) },
-    Row { name: "25 % free riders, seeds stay", run: |seed| free_riders(seed, 25, Departure::Never) },
-    Row { name: "40 % free riders, seeds stay", run: |seed| free_riders(seed, 40, Departure::Never) },
+    Row { name: "10 % free riders, who has everything leaves", run: |seed| free_riders(seed, 10, 1, LEAVES) },
+    Row { name: "25 % free riders, who has everything leaves", run: |seed| free_riders(seed, 25, 1, LEAVES) },
+    Row { name: "40 % free riders, who has everything leaves", run: |seed| free_riders(seed, 40, 1, LEAVES) },
+    Row {
+        name: "25 % free riders, who has everything stays",
+        run: |seed| free_riders(seed, 25, 1, Departure::Never),
+    },
+    Row { name: "25 % free riders and ten seeds", run: |seed| free_riders(seed, 25, 10, LEAVES) },
     Row { name: "a strategic peer, lines alike", run: |seed| strategic(seed, 1) },
     Row { name: "a strategic peer with four times the line", run: |seed| strategic(seed, 4) },
     Row { name: "three seed-slot attackers among 32", run: seed_slot_attackers },
@@ -168,16 +170,21 @@ fn last(values: &[f64]) -> f64 {
     values.iter().copied().fold(0.0, f64::max)
 }
 
-/// So many of a hundred peers. Targets: issue of the simulator, row 6 (Sirivianos 2007, Locher 2006 show the contrary).
-fn free_riders(seed: u64, riders: u32, leaves: Departure) -> Vec<Figure> {
+/// So many of a hundred peers; seeds besides the first have a peer's line. Sirivianos et al. 2007 and Locher et al. 2006 saw
+/// free riders fare no worse than others. They are to take twice as long while leechers are all there is, and 1.3 times as
+/// long with seeds; where everybody stays as a seed, nothing is asked of them.
+fn free_riders(seed: u64, riders: u32, seeds: u32, leaves: Departure) -> Vec<Figure> {
     let contributor = PeerConfig { leaves, ..line() };
+    let more_seeds = PeerConfig { has_everything: true, ..line() };
     let mut without = Swarm::new(seed);
     let alone = without.add(100 - riders, &contributor);
+    without.add(seeds - 1, &more_seeds);
     let undisturbed = mean(&times(&without.run(&alone), &alone));
 
     let mut swarm = Swarm::new(seed);
     let contributors = swarm.add(100 - riders, &contributor);
     let riders = swarm.add(riders, &PeerConfig { behaviour: Behaviour::FreeRider, ..contributor });
+    swarm.add(seeds - 1, &more_seeds);
     let mut simulation = swarm.run(&contributors);
     let had = |rider: &PeerNumber| simulation.report(*rider).unwrap().pieces as f64 / swarm.pieces as f64;
     let progress = mean(&riders.iter().map(had).collect::<Vec<_>>());
@@ -186,9 +193,13 @@ fn free_riders(seed: u64, riders: u32, leaves: Departure) -> Vec<Figure> {
         .unwrap_or_else(|violation| println!("  seed {seed}: {violation}"));
     let (contributors, riders) =
         (mean(&times(&simulation, &contributors)), mean(&times(&simulation, &riders)));
-    let least = if leaves == LEAVES { 2.0 } else { 1.3 };
+    let least = match (leaves, seeds) {
+        (LEAVES, 1) => Target::AtLeast(2.0),
+        (LEAVES, _) => Target::AtLeast(1.3),
+        _ => Target::Told,
+    };
     vec![
-        figure("free riders' time / contributors' time", riders / contributors, Target::AtLeast(least)),
+        figure("free riders' time / contributors' time", riders / contributors, least),
         figure("contributors' time / without free riders", contributors / undisturbed, Target::AtMost(1.1)),
         figure("what free riders have when all contributors are done", progress, Target::Told),
         figure("contributors' mean time, s", contributors, Target::Told),
@@ -323,7 +334,9 @@ fn classes(seed: u64, seeder_upload: u64) -> Vec<Figure> {
             }
         }
         let seeder = simulation.session(PeerNumber(0)).unwrap();
-        if warned.is_none() && seeder.torrents().any(|torrent| is_warned(torrent, simulation.now())) {
+        if warned.is_none()
+            && seeder.torrents().any(|torrent| torrent.status(simulation.now()).upload_is_bottleneck)
+        {
             warned = Some(second as f64);
         }
         if everyone.iter().all(|peer| took(&simulation, *peer).is_some()) {
@@ -369,10 +382,6 @@ fn classes(seed: u64, seeder_upload: u64) -> Vec<Figure> {
     ]
 }
 
-fn is_warned(_: &sprat_core::torrent::Torrent, _: sprat_core::time::Time) -> bool {
-    false
-}
-
 /// Eight honest leechers of a small file among six who say that they have everything and are silent.
 fn silent_liars(seed: u64) -> Vec<Figure> {
     let runs = [0, 6].map(|liars| {
@@ -387,8 +396,8 @@ fn silent_liars(seed: u64) -> Vec<Figure> {
     });
     let [(mean_before, last_before), (mean_after, last_after)] = runs;
     vec![
-        figure("mean time lost, s", mean_after - mean_before, Target::AtMost(20.0)),
-        figure("last, time lost, s", last_after - last_before, Target::AtMost(20.0)),
+        figure("mean time lost, s", mean_after - mean_before, Target::AtMost(5.0)),
+        figure("last, time lost, s", last_after - last_before, Target::AtMost(5.0)),
         figure("mean time without, s", mean_before, Target::Told),
     ]
 }

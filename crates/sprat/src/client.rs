@@ -107,6 +107,10 @@ pub(crate) enum Until {
     Interrupted,
 }
 
+/// To whoever is the only seeder, and a slow one.
+const TOO_SLOW: &str = "those who download wait for this line: nobody else has everything, and what is sent from here is \
+    with most of them at once; more upload, or another seeder, would make all of them faster";
+
 /// Shows a torrent's progress until it is over. A client that is interrupted has been shut down when this returns.
 pub(crate) async fn watch(
     client: Client,
@@ -133,7 +137,7 @@ async fn show_progress(
     let bar = output.bar(1, "{bar:30} {percent:>3}%  {msg}");
     let interrupted = tokio::signal::ctrl_c();
     tokio::pin!(interrupted);
-    let mut finished = false;
+    let (mut finished, mut warned) = (false, false);
     loop {
         tokio::select! {
             _ = refresh.tick() => {
@@ -155,6 +159,9 @@ async fn show_progress(
                 bar.set_position(wanted - status.bytes_wanted_left);
                 bar.set_message(summary(&status));
                 output.object(&progress_object(&status));
+                if status.upload_is_bottleneck && !std::mem::replace(&mut warned, true) {
+                    bar.suspend(|| output.line(format_args!("{TOO_SLOW}")));
+                }
                 // Events may have been missed, and a torrent that was complete from the start sends none in time.
                 let done = status.state == TorrentState::Seeding;
                 if done && !std::mem::replace(&mut finished, true) {
@@ -202,7 +209,11 @@ fn summary(status: &TorrentStatus) -> String {
             Some(left) => format!("{rates}  {} left", text::duration(left)),
             None => rates,
         },
-        TorrentState::Seeding => format!("seeding  {rates}  {} sent", text::bytes(status.uploaded)),
+        TorrentState::Seeding => {
+            let sent = text::bytes(status.uploaded);
+            let waits = if status.upload_is_bottleneck { "  the others wait for this line" } else { "" };
+            format!("seeding  {rates}  {sent} sent{waits}")
+        }
         TorrentState::Trouble(trouble) => format!("stopped: {}", trouble_text(trouble)),
         TorrentState::Opening | TorrentState::Paused | TorrentState::Closing => rates,
     }
@@ -264,7 +275,7 @@ fn progress_object(status: &TorrentStatus) -> serde_json::Value {
         "download_rate": status.download_rate, "upload_rate": status.upload_rate,
         "downloaded": status.downloaded, "uploaded": status.uploaded, "wasted": status.wasted,
         "rejected_pieces": status.rejected_pieces, "peers": status.connections, "seeds": status.seeds,
-        "known_peers": status.known_peers,
+        "known_peers": status.known_peers, "upload_is_bottleneck": status.upload_is_bottleneck,
     })
 }
 

@@ -5,11 +5,14 @@
 //! not been served for longest does not (the newer seed choker of the original client, found fair and robust by Legout
 //! et al. 2006). Connecting anew puts a peer at the end of the queue, and a whole [`Subnet`] has one place in it, so
 //! neither reconnecting nor a crowd of identities brings an advantage.
+//!
+//! As long as we are the only one with some pieces, everybody waits for those who pass them on: they keep most slots, and
+//! who keeps such pieces to itself comes after all others.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Contender, Round, Subnet};
+use super::{Contender, PassesOn, Round, Subnet};
 use crate::io::ConnectionId;
 use crate::storage::TorrentId;
 use crate::time::Time;
@@ -32,6 +35,9 @@ const MEMORY: Duration = Duration::from_secs(60 * 60);
 /// How many subnets are remembered at most.
 const MEMORY_SUBNETS: usize = 4096;
 
+/// Of so many slots one at least has its turns, whoever passes pieces on: somebody may be out of reach of all others.
+const SLOTS_PER_TURN: usize = 4;
+
 #[derive(Debug, Default)]
 pub(super) struct Giveaway {
     /// When a subnet had a slot last.
@@ -49,6 +55,8 @@ impl Giveaway {
         let (mut serving, waiting): (Vec<&Contender>, Vec<&Contender>) =
             contenders.iter().partition(|c| in_turn(round, c));
         serving.sort_by_key(|c| (c.candidate.last_unchoked, c.candidate.connection));
+        let (serving_on, waiting) = keep_spreaders(round, slots, waiting);
+        serving.extend(serving_on);
         for contender in contenders.iter().filter(|c| c.candidate.unchoked) {
             self.served.insert(contender.subnet, round.now);
         }
@@ -100,6 +108,22 @@ impl Giveaway {
     }
 }
 
+/// Of those whose turn is over, the ones who pass on what only we have go on: so many that some slots are left for others.
+fn keep_spreaders(
+    round: Round,
+    slots: usize,
+    waiting: Vec<&Contender>,
+) -> (Vec<&Contender>, Vec<&Contender>) {
+    let (mut spreaders, mut waiting): (Vec<&Contender>, Vec<&Contender>) = waiting
+        .into_iter()
+        .partition(|c| round.regular && c.candidate.unchoked && c.candidate.passes_on == PassesOn::Yes);
+    // Who has had the shortest turn goes on.
+    spreaders.sort_by_key(|c| (std::cmp::Reverse(c.candidate.last_unchoked), c.candidate.connection));
+    let most = slots - slots.div_ceil(SLOTS_PER_TURN);
+    waiting.extend(spreaders.split_off(most.min(spreaders.len())));
+    (spreaders, waiting)
+}
+
 /// Whether the turn of an unchoked peer goes on.
 fn in_turn(round: Round, contender: &Contender) -> bool {
     let candidate = &contender.candidate;
@@ -107,7 +131,10 @@ fn in_turn(round: Round, contender: &Contender) -> bool {
         return candidate.unchoked;
     }
     let age = candidate.last_unchoked.map_or(LONGEST_TURN, |since| round.now.since(since));
-    age < SHORTEST_TURN || (age < LONGEST_TURN && candidate.sent_since_unchoke < FULL_TURN)
+    age < SHORTEST_TURN
+        || (candidate.passes_on != PassesOn::No
+            && age < LONGEST_TURN
+            && candidate.sent_since_unchoke < FULL_TURN)
 }
 
 struct Queue<'a> {
@@ -118,13 +145,14 @@ struct Queue<'a> {
 }
 
 impl<'a> Queue<'a> {
-    /// The next whose subnet has less than `cap` slots: of the torrent that has fewest, from the subnet that waits
-    /// longest, and of that the peer that waits longest.
+    /// The next whose subnet has less than `cap` slots: of the torrent that has fewest, who does not keep to itself what
+    /// only we have, from the subnet that waits longest, and of that the peer that waits longest.
     fn pop(&mut self, chosen: &Chosen, cap: usize) -> Option<&'a Contender> {
         let place = |c: &Contender| {
             let candidate = &c.candidate;
             (
                 chosen.of_torrent(candidate.torrent),
+                candidate.passes_on == PassesOn::No,
                 self.subnets.get(&c.subnet).copied(),
                 waits_since(self.now, c),
                 c.dice,

@@ -21,6 +21,7 @@ pub(super) fn candidate(id: u64) -> Candidate {
         last_unchoked: None,
         connected_at: Time::ZERO,
         snubbed: false,
+        passes_on: PassesOn::Unknown,
     }
 }
 
@@ -71,6 +72,32 @@ impl Scene {
 
 fn seeding(id: u64) -> Candidate {
     Candidate { seeding: true, ..candidate(id) }
+}
+
+#[test]
+fn a_seeders_slots_stay_with_those_who_pass_pieces_on_except_for_a_few() {
+    let peers = (0..40).map(|id| {
+        let passes_on = match id {
+            0..20 => PassesOn::Yes,
+            20..30 => PassesOn::No,
+            _ => PassesOn::Unknown,
+        };
+        Candidate { seeding: true, passes_on, ..candidate(id) }
+    });
+    let mut scene = Scene::new(8, peers.collect());
+    for peer in scene.peers.iter_mut().take(8) {
+        peer.unchoked = true;
+        peer.last_unchoked = Some(Time::from_secs(10));
+    }
+    for _ in 0..30 {
+        let chosen = scene.round();
+        assert_eq!(chosen.len(), 8);
+        let pass_on = chosen.iter().filter(|id| **id < 20).count();
+        assert!(pass_on >= 6, "{chosen:?}");
+    }
+    let turns_of = |ids: std::ops::Range<u64>| ids.map(|id| scene.rounds_of(id)).sum::<usize>();
+    assert!(turns_of(30..40) > 0, "there are turns for those who are not known yet");
+    assert_eq!(turns_of(20..30), 0, "and none for those who keep pieces while others wait");
 }
 
 #[test]

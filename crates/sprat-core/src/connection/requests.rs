@@ -144,6 +144,11 @@ impl Requests {
         self.outstanding.drain(..).map(|request| request.block).collect()
     }
 
+    /// Everything asked for, oldest first.
+    pub(super) fn blocks(&self) -> impl Iterator<Item = BlockRef> + '_ {
+        self.outstanding.iter().map(|request| request.block)
+    }
+
     /// When the oldest request in flight was sent.
     pub(super) fn oldest(&self) -> Option<Time> {
         self.outstanding.front().map(|request| request.sent_at)

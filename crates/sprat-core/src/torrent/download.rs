@@ -255,7 +255,9 @@ impl Torrent {
             let Some(connection) = self.connections.get_mut(&id) else { continue };
             let mut lost = connection.cancel_lost(cx.now);
             if connection.begins_to_snub(cx.now, patience) {
-                lost.extend(connection.cancel_all(cx.now));
+                // A newcomer may only be slow, and what it was asked for may still come: others are asked as well.
+                let is_new = connection.downloaded == 0;
+                lost.extend(if is_new { connection.doubt() } else { connection.cancel_all(cx.now) });
                 self.set_suspects_free(id);
             }
             if !lost.is_empty() {

@@ -69,6 +69,8 @@ pub struct TorrentStatus {
     pub seeds: usize,
     /// Addresses known.
     pub known_peers: usize,
+    /// The others wait for our upload: we are the only one with everything, and they have nearly all that we have sent.
+    pub upload_is_bottleneck: bool,
     /// Whole copies that connected peers hold together, and thousandths of one more.
     pub distributed_copies: (u32, u32),
 }
@@ -144,6 +146,7 @@ impl Torrent {
             connections: self.connections.len(),
             seeds: connections.filter(|connection| connection.is_seed()).count(),
             known_peers: self.peers.len(),
+            upload_is_bottleneck: self.bottleneck.is_ours,
             distributed_copies: self.picker.distributed_copies(),
         }
     }

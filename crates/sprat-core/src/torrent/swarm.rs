@@ -411,7 +411,7 @@ impl Torrent {
 
     fn on_has(&mut self, cx: &mut Context<'_>, id: ConnectionId, piece: PieceIndex) {
         self.picker.peer_has(piece);
-        self.spreading.held(piece.get());
+        self.note_spread(cx.now, id, piece);
         let Some(connection) = self.connections.get_mut(&id) else { return };
         if connection.is_seed() {
             self.peers.seen_complete(connection.address);
@@ -511,7 +511,7 @@ impl Torrent {
         self.starved_downloads.remove(&id);
         self.starved_uploads.retain(|starved| *starved != id);
         self.set_suspects_free(id);
-        self.spreading.release(id);
+        self.spreading.forget(id);
         let useful = connection.downloaded > 0 || connection.uploaded > 0;
         let known_as = match connection.direction {
             Direction::Outgoing => Some(connection.address),
@@ -601,6 +601,7 @@ impl Torrent {
     /// What the choker must know of every connection.
     pub(crate) fn choker_candidates(&self, now: Time) -> impl Iterator<Item = Candidate> + '_ {
         let seeding = self.picker.is_finished();
+        let kept = self.spreading.kept(now);
         self.connections.values().map(move |connection| Candidate {
             connection: connection.id,
             torrent: self.id,
@@ -614,6 +615,7 @@ impl Torrent {
             last_unchoked: connection.unchoked_at,
             connected_at: connection.connected_at,
             snubbed: connection.snubbed,
+            passes_on: self.spreading.passes_on(connection.id, &kept),
         })
     }
 
