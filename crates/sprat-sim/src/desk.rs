@@ -33,6 +33,9 @@ pub(crate) struct Desk {
     pub(crate) events: u64,
     /// Bytes that our peers have sent, less those that have come to our peers or were lost at them.
     pub(crate) travelling: i64,
+    /// Bytes that were under way when their connections ended, less what had come of connections that had ended at
+    /// both ends: those are settled when each end has heard of the other's.
+    pub(crate) cut_off: i64,
     pub(crate) violation: Option<(Time, Violation)>,
 }
 
@@ -56,6 +59,7 @@ impl Desk {
             copies: vec![0; pieces as usize],
             events: 0,
             travelling: 0,
+            cut_off: 0,
             violation: None,
         }
     }

@@ -25,6 +25,8 @@ pub(crate) enum PeerEvent {
     Refused(ConnectionId),
     /// Its uplink has sent what it was sending.
     UplinkFree,
+    /// Its line asked to be called at this time.
+    LineTimer,
     /// Something arrives at its downlink.
     Arrive(ConnectionId, Parcel),
     /// Something has come through its downlink.

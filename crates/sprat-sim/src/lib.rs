@@ -18,11 +18,12 @@
 //! assert!(simulation.report(leecher).unwrap().completed_at.is_some());
 //! ```
 //!
-//! What is modelled: the capacity of each peer's access line in both directions, shared by its connections in turn; the
-//! time on the way; connections that are refused, closed and cut; a disk that hashes what it is given, answers late, fails
+//! What is modelled: the capacity of each peer's access line in both directions, shared by its connections; the time on
+//! the way; connections that are refused, closed and cut; a disk that hashes what it is given, answers late, fails
 //! ([`DiskFaults`]) and loses what was not synced; trackers that are far away or dead; whatever else may go wrong at a
-//! certain time ([`Fault`]); peers that do not play fair ([`Behaviour`]). What is not: lost packets, congestion control, bottlenecks within the network,
-//! the bytes of TCP and IP headers.
+//! certain time ([`Fault`]); peers that do not play fair ([`Behaviour`]). There are two models of the [`Network`]: one in
+//! which connections take turns on their lines, block by block, and nothing gets lost; and one of packets, with queues,
+//! loss and the congestion control of TCP. What is not modelled: bottlenecks within the network.
 //!
 //! [`dht`] is a network of another kind: nodes of the DHT, of which there may be a hundred thousand.
 //!
@@ -61,6 +62,7 @@ pub use behaviour::Behaviour;
 pub use content::{Content, ContentConfig, ContentError};
 pub use disk::{Disk, DiskFaults};
 pub use faults::Fault;
+pub use network::{Network, PacketConfig};
 pub use peer::{Departure, PeerConfig};
 pub use peer_number::PeerNumber;
 pub use report::{Flows, GroupSnapshot, PeerReport, Snapshot, Traffic, Violation};

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use sprat_core::bitfield::Bitfield;
 use sprat_core::config::Config;
 use sprat_core::io::{ConnectionId, RateLimits};
@@ -21,7 +22,7 @@ use crate::desk::Context;
 use crate::disk::{Disk, DiskFaults};
 use crate::event::{Addressed, PeerEvent};
 use crate::hostile::Hostile;
-use crate::network::{BlockLine, Departed};
+use crate::network::{Departed, Line, Network};
 use crate::peer_number::{LISTEN_PORT, Life, PeerNumber};
 use crate::report::{Counted, Traffic, Violation};
 use crate::trace::Trace;
@@ -128,10 +129,14 @@ pub(crate) struct Peer {
     pub(crate) hostile: Option<Hostile>,
     pub(crate) torrent: Option<TorrentId>,
     pub(crate) disk: Disk,
-    pub(crate) line: BlockLine,
+    pub(crate) line: Line,
+    /// When the line is going to be called.
+    line_timer_at: Option<Time>,
     /// What has just left the line.
     departed: Vec<Departed>,
+    /// What the session is going to hear of that.
     sent: Vec<Input>,
+    heard: Vec<Bytes>,
     rng: fastrand::Rng,
     /// What was said and heard on each connection.
     wires: BTreeMap<ConnectionId, WireWatch>,
@@ -174,6 +179,7 @@ impl Peer {
         number: PeerNumber,
         config: PeerConfig,
         mut disk: Disk,
+        network: Network,
         rng: &mut fastrand::Rng,
     ) -> Self {
         if let Behaviour::Poisoner { per_mille } = config.behaviour {
@@ -187,9 +193,11 @@ impl Peer {
             hostile: hostile(&config, disk.content(), &mut own_rng),
             torrent: None,
             disk,
-            line: BlockLine::new(config.upload, config.download),
+            line: Line::new(network, config.upload, config.download, &mut own_rng),
+            line_timer_at: None,
             departed: Vec::new(),
             sent: Vec::new(),
+            heard: Vec::new(),
             rng: own_rng,
             wires: BTreeMap::new(),
             had: None,
@@ -231,7 +239,7 @@ impl Peer {
             PeerEvent::Leave => self.leave(cx),
             PeerEvent::Ring(call) => self.ring(cx, &call),
             PeerEvent::Arrive(_, parcel) | PeerEvent::Deliver(_, parcel) if life != self.life => {
-                self.lose(cx, parcel.length());
+                self.lose_parcel(cx, &parcel);
             }
             PeerEvent::Connected(connection, route) => {
                 let is_open = life == self.life && self.line.connected(connection, route);
@@ -241,6 +249,7 @@ impl Peer {
             PeerEvent::Wake => self.wake(cx),
             PeerEvent::Refused(connection) => self.refused(cx, connection),
             PeerEvent::UplinkFree => self.uplink_free(cx),
+            PeerEvent::LineTimer => self.line_timer(cx),
             PeerEvent::Arrive(connection, parcel) => self.arrive(cx, connection, parcel),
             PeerEvent::Deliver(connection, parcel) => self.deliver(cx, connection, parcel),
             PeerEvent::Disk(reply) => {

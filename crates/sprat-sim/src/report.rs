@@ -46,7 +46,9 @@ pub enum Violation {
         reason: DisconnectReason,
     },
     /// Bytes came into being or vanished.
-    #[error("{sent} bytes were sent, but {received} received, {lost} lost, {travelling} on their way")]
+    #[error(
+        "{sent} bytes were sent, but {received} received, {lost} lost, {cut_off} cut off, {travelling} on their way"
+    )]
     Conservation {
         /// Left an uplink.
         sent: u64,
@@ -54,6 +56,8 @@ pub enum Violation {
         received: u64,
         /// Arrived where the connection was closed.
         lost: u64,
+        /// Under way when the connection ended, where packets may be lost.
+        cut_off: i64,
         /// Between uplink and session.
         travelling: i64,
     },

@@ -12,6 +12,7 @@ use crate::content::{Content, ContentConfig, ContentError};
 use crate::desk::Context;
 use crate::disk::Disk;
 use crate::event::{Addressed, Announce, PeerEvent};
+use crate::network::Network;
 use crate::peer::{Departure, Peer, PeerConfig, Presence};
 use crate::peer_number::PeerNumber;
 use crate::report::{PeerReport, Snapshot, Violation};
@@ -96,6 +97,15 @@ impl Simulation {
         self
     }
 
+    /// Models the network so. To be called before peers are added.
+    #[must_use]
+    pub const fn with_network(mut self, network: Network) -> Self {
+        if self.peer_count == 0 {
+            self.world.network = network;
+        }
+        self
+    }
+
     /// Does without checking every message: for measuring in swarms of thousands. What is left are the checks of bytes,
     /// hashes and accusations.
     pub const fn skip_wire_checks(&mut self) {
@@ -117,7 +127,7 @@ impl Simulation {
             self.appoint(number, at, PeerEvent::Leave);
         }
         let disk = self.disk_for(&config).with_faults(&config.disk_faults);
-        let peer = Peer::new(number, config, disk, &mut self.rng);
+        let peer = Peer::new(number, config, disk, self.world.network, &mut self.rng);
         let shards = self.shards.len();
         if let Some(shard) = self.shards.get_mut(number.index() % shards) {
             shard.peers.push(peer);

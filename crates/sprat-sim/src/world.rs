@@ -11,11 +11,13 @@ use crate::account::MATRIX_PEERS;
 use crate::behaviour::Behaviour;
 use crate::content::Content;
 use crate::faults::Fault;
+use crate::network::Network;
 use crate::peer_number::PeerNumber;
 
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) content: Arc<Content>,
+    pub(crate) network: Network,
     residents: Vec<Resident>,
     slow_readers: BTreeSet<PeerNumber>,
     trackers: Vec<Site>,
@@ -47,6 +49,7 @@ impl World {
     pub(crate) const fn new(content: Arc<Content>) -> Self {
         Self {
             content,
+            network: Network::Block,
             residents: Vec::new(),
             slow_readers: BTreeSet::new(),
             trackers: Vec::new(),

@@ -131,7 +131,8 @@ impl BlockLine {
     pub(crate) fn departed(&mut self, out: &mut Vec<Departed>) {
         for (connection, parcel) in self.train.drain(..) {
             if let Some(end) = self.ends.get(&connection) {
-                out.push(Departed { connection, route: end.route, parcel });
+                let (said, takes) = (parcel.length(), Some(end.route.latency));
+                out.push(Departed { connection, route: end.route, parcel, said, takes });
             }
         }
     }

@@ -6,7 +6,7 @@ use sprat_core::io::{AddMagnet, ConnectionId};
 
 use super::{Peer, Presence, hostile, session};
 use crate::desk::Context;
-use crate::network::BlockLine;
+use crate::network::Line;
 
 impl Peer {
     pub(super) fn join(&mut self, cx: &mut Context<'_>) {
@@ -84,7 +84,9 @@ impl Peer {
         }
         self.session = session(&self.config, &mut self.rng);
         self.hostile = hostile(&self.config, self.disk.content(), &mut self.rng);
-        self.line = BlockLine::new(self.config.upload, self.config.download);
+        self.line = Line::new(cx.world.network, self.config.upload, self.config.download, &mut self.rng);
+        self.line_timer_at = None;
+        self.sent.clear();
         self.torrent = None;
         self.wires.clear();
         self.had = None;
@@ -101,7 +103,8 @@ impl Peer {
     }
 
     fn close_all(&mut self, cx: &mut Context<'_>) {
-        let all: Vec<ConnectionId> = self.line.routes().map(|(connection, _)| connection).collect();
+        let all: Vec<ConnectionId> =
+            self.line.routes().into_iter().map(|(connection, _)| connection).collect();
         for connection in all {
             self.close(cx, connection);
         }

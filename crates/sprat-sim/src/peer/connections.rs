@@ -9,7 +9,7 @@ use sprat_core::io::ConnectionId;
 use super::{Peer, Presence};
 use crate::desk::Context;
 use crate::event::{Call, PeerEvent};
-use crate::network::{Departed, Parcel, Route};
+use crate::network::{Departed, Farewell, Parcel, Passage, Route};
 
 impl Peer {
     pub(super) fn call(&mut self, cx: &mut Context<'_>, connection: ConnectionId, address: SocketAddr) {
@@ -63,7 +63,7 @@ impl Peer {
             self.note(b'o', connection.0);
             self.feed(cx, Input::Connected { connection });
         } else {
-            self.tell_closed(cx, route);
+            self.tell_closed(cx, route, Farewell::default());
         }
     }
 
@@ -83,42 +83,71 @@ impl Peer {
         }
     }
 
+    /// Lets the line go on after anything that was done to it.
     pub(super) fn start_uplink(&mut self, cx: &mut Context<'_>) {
-        if let Some(done) = self.line.start(cx.now) {
+        let mut departed = std::mem::take(&mut self.departed);
+        if let Some(done) = self.line.start(cx.now, &mut departed) {
             self.later(cx, done, PeerEvent::UplinkFree);
+        }
+        self.note_departed(cx, &mut departed);
+        self.departed = departed;
+        // As with the session: sooner than planned is planned anew, later is noticed when it is called.
+        if let Some(wanted) = self.line.next_timer()
+            && self.line_timer_at.is_none_or(|planned| wanted < planned)
+        {
+            self.line_timer_at = Some(wanted);
+            self.later(cx, wanted, PeerEvent::LineTimer);
+        }
+    }
+
+    pub(super) fn line_timer(&mut self, cx: &mut Context<'_>) {
+        if self.line_timer_at == Some(cx.now) {
+            self.line_timer_at = None;
+            self.line.expire(cx.now);
+            self.start_uplink(cx);
         }
     }
 
     pub(super) fn uplink_free(&mut self, cx: &mut Context<'_>) {
         let mut departed = std::mem::take(&mut self.departed);
-        let mut sent = std::mem::take(&mut self.sent);
         self.line.departed(&mut departed);
-        for Departed { connection, route, parcel } in departed.drain(..) {
-            let bytes = parcel.length();
-            self.traffic.sent += bytes as u64;
-            cx.desk.travelling += i64::try_from(bytes).unwrap_or(i64::MAX);
-            self.note(b'u', bytes as u64);
-            self.overhear_sent(connection, bytes);
-            sent.push(Input::Sent { connection, bytes });
-            let number = cx.world.is_small().then_some(route.peer);
-            self.account.enter(cx.world.group_of(route.peer), number, &parcel);
-            if let Some(theirs) = route.connection {
+        self.note_departed(cx, &mut departed);
+        self.departed = departed;
+        self.start_uplink(cx);
+        let mut sent = std::mem::take(&mut self.sent);
+        self.feed_all(cx, sent.drain(..));
+        // In the meantime there may be more.
+        sent.append(&mut self.sent);
+        self.sent = sent;
+    }
+
+    /// What the line has given to the network. The session hears of it when the uplink is free the next time.
+    fn note_departed(&mut self, cx: &mut Context<'_>, departed: &mut Vec<Departed>) {
+        for Departed { connection, route, parcel, said, takes } in departed.drain(..) {
+            if said > 0 {
+                self.traffic.sent += said as u64;
+                cx.desk.travelling += i64::try_from(said).unwrap_or(i64::MAX);
+                self.note(b'u', said as u64);
+                self.overhear_sent(connection, said);
+                self.sent.push(Input::Sent { connection, bytes: said });
+                let number = cx.world.is_small().then_some(route.peer);
+                self.account.enter(cx.world.group_of(route.peer), number, &parcel);
+            }
+            if let (Some(theirs), Some(takes)) = (route.connection, takes) {
                 let arrival = PeerEvent::Arrive(theirs, parcel);
-                self.post(cx, cx.now + route.latency, route.peer, route.life, arrival);
+                self.post(cx, cx.now + takes, route.peer, route.life, arrival);
             }
         }
-        self.start_uplink(cx);
-        self.feed_all(cx, sent.drain(..));
-        (self.departed, self.sent) = (departed, sent);
     }
 
     pub(super) fn arrive(&mut self, cx: &mut Context<'_>, connection: ConnectionId, parcel: Parcel) {
         if !self.line.is_open(connection) {
-            return self.lose(cx, parcel.length());
+            return self.lose_parcel(cx, &parcel);
         }
-        match self.line.arrive(cx.now, parcel.length()) {
-            None => self.deliver(cx, connection, parcel),
-            Some(through) => self.later(cx, through, PeerEvent::Deliver(connection, parcel)),
+        match self.line.arrive(cx.now, &parcel) {
+            Passage::AtOnce => self.deliver(cx, connection, parcel),
+            Passage::At(through) => self.later(cx, through, PeerEvent::Deliver(connection, parcel)),
+            Passage::Dropped => self.lose_parcel(cx, &parcel),
         }
     }
 
@@ -130,8 +159,19 @@ impl Peer {
                     self.hear(cx, connection, bytes);
                 }
             }
-            Parcel::Close => {
-                if self.line.close(connection).is_some() {
+            Parcel::Datagram(datagram) => {
+                let mut heard = std::mem::take(&mut self.heard);
+                self.line.take(cx.now, connection, *datagram, &mut heard);
+                for bytes in heard.drain(..) {
+                    self.hear(cx, connection, bytes);
+                }
+                self.heard = heard;
+                self.start_uplink(cx);
+            }
+            Parcel::Close(theirs) => {
+                let ours = self.line.close(connection);
+                cut_off(cx, theirs, ours.map(|(_, ours)| ours).unwrap_or_default());
+                if ours.is_some() {
                     self.note(b'z', connection.0);
                     self.feed(cx, Input::Closed { connection });
                 }
@@ -157,28 +197,44 @@ impl Peer {
         self.traffic.lost += bytes as u64;
     }
 
-    /// This end goes away, and the other learns of it.
-    pub(super) fn close(&mut self, cx: &mut Context<'_>, connection: ConnectionId) {
-        if let Some(route) = self.line.close(connection) {
-            self.tell_closed(cx, route);
+    /// What was for a session or a connection that is no more.
+    pub(super) fn lose_parcel(&mut self, cx: &mut Context<'_>, parcel: &Parcel) {
+        self.lose(cx, parcel.length());
+        if let Parcel::Close(theirs) = parcel {
+            cut_off(cx, *theirs, Farewell::default());
         }
     }
 
-    fn tell_closed(&mut self, cx: &mut Context<'_>, route: Route) {
+    /// This end goes away, and the other learns of it.
+    pub(super) fn close(&mut self, cx: &mut Context<'_>, connection: ConnectionId) {
+        if let Some((route, farewell)) = self.line.close(connection) {
+            self.tell_closed(cx, route, farewell);
+        }
+    }
+
+    fn tell_closed(&mut self, cx: &mut Context<'_>, route: Route, farewell: Farewell) {
         let held_until = cx.world.held_until(cx.now, self.number, route.peer).unwrap_or(cx.now);
         if let Some(theirs) = route.connection {
             let at = cx.now.max(held_until) + route.latency;
-            self.post(cx, at, route.peer, route.life, PeerEvent::Arrive(theirs, Parcel::Close));
+            self.post(cx, at, route.peer, route.life, PeerEvent::Arrive(theirs, Parcel::Close(farewell)));
         }
     }
 
     /// Stops and starts what it sends, as faults and slow readers have it.
     pub(crate) fn hold_or_release(&mut self, cx: &mut Context<'_>) {
-        let routes: Vec<_> = self.line.routes().collect();
-        for (connection, route) in routes {
+        for (connection, route) in self.line.routes() {
             let hold = cx.world.held_until(cx.now, self.number, route.peer).is_some();
-            self.line.hold(connection, hold);
+            self.line.hold(cx.now, connection, hold);
         }
         self.start_uplink(cx);
     }
+}
+
+/// What two ends have said and not heard of each other is lost. An end that is over says so itself, once, and says
+/// nothing here.
+fn cut_off(cx: &mut Context<'_>, theirs: Farewell, ours: Farewell) {
+    let count = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    let lost = count(theirs.said) + count(ours.said) - count(theirs.heard) - count(ours.heard);
+    cx.desk.travelling -= lost;
+    cx.desk.cut_off += lost;
 }

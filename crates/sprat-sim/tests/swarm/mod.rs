@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use sprat_sim::{ContentConfig, PeerConfig, PeerNumber, Simulation, TrackerConfig, Violation};
+use sprat_sim::{ContentConfig, Network, PeerConfig, PeerNumber, Simulation, TrackerConfig, Violation};
 use sprat_wire::metainfo::Version;
 
 /// A swarm of one seeder, number 0, and equal leechers.
@@ -18,6 +18,7 @@ pub(crate) struct Swarm {
     pub(crate) leecher: PeerConfig,
     pub(crate) trackers: Vec<Vec<String>>,
     pub(crate) threads: usize,
+    pub(crate) network: Network,
 }
 
 impl Swarm {
@@ -34,6 +35,7 @@ impl Swarm {
             leecher,
             trackers: vec![vec![TrackerConfig::default().url]],
             threads: 1,
+            network: Network::Block,
         }
     }
 
@@ -50,7 +52,8 @@ impl Swarm {
             files: self.files.clone(),
             trackers: self.trackers.clone(),
         };
-        let mut simulation = Simulation::new(self.seed, &content).unwrap().with_threads(self.threads);
+        let simulation = Simulation::new(self.seed, &content).unwrap();
+        let mut simulation = simulation.with_threads(self.threads).with_network(self.network);
         simulation.add_tracker(TrackerConfig::default());
         simulation.add_peer(self.seeder.clone());
         simulation
