@@ -27,11 +27,13 @@ use crate::storage::ReadToken;
 use crate::time::Time;
 
 mod exchange;
+mod haves;
 mod incoming;
 mod requests;
 mod uploads;
 
 use exchange::Exchange;
+use haves::Untold;
 use requests::Requests;
 use uploads::{READ_LENGTH, Uploads};
 
@@ -144,6 +146,7 @@ pub(crate) struct PeerConnection {
     unsent_bytes: usize,
     last_heard: Time,
     last_said: Time,
+    untold: Untold,
 
     /// What the peer has.
     pub(crate) pieces: Bitfield,
@@ -256,6 +259,7 @@ impl PeerConnection {
             unsent_bytes: 0,
             last_heard: now,
             last_said: now,
+            untold: Untold::default(),
             pieces: Bitfield::new(geometry.pieces()),
             idle_bitfields: 0,
             told_dht_port: false,
@@ -323,17 +327,6 @@ impl PeerConnection {
         message.encode(&mut self.outbox);
     }
 
-    /// The first message after the handshake: what we have.
-    pub(crate) fn say_pieces(&mut self, have: &Bitfield) {
-        let message = match (self.is_fast(), have.is_full(), have.is_empty()) {
-            (true, true, _) => Message::HaveAll,
-            (true, _, true) => Message::HaveNone,
-            (false, _, true) => return,
-            _ => Message::Bitfield(have.to_wire()),
-        };
-        self.say(&message);
-    }
-
     pub(crate) fn say_extension_handshake(&mut self, handshake: &ExtensionHandshake) {
         if self.is_extended() {
             self.say(&Message::Extended { id: 0, payload: handshake.encode().into() });
@@ -370,11 +363,6 @@ impl PeerConnection {
     /// We do not give the info dictionary away.
     pub(crate) fn refuse_metadata(&mut self, piece: u32) {
         self.give_metadata(piece, &Bytes::new());
-    }
-
-    pub(crate) fn say_have(&mut self, piece: PieceIndex) {
-        // Seeds need to know as well: as long as a piece is nowhere else, they rather send that one.
-        self.say(&Message::Have(piece.get()));
     }
 
     /// Tells the peer of our DHT node, if it has one too (BEP 5).
@@ -505,9 +493,10 @@ impl PeerConnection {
 
     /// What is to be handed to the network now.
     pub(crate) fn take_outbox(&mut self, now: Time) -> Option<Bytes> {
-        if self.outbox.is_empty() {
+        if self.outbox.is_empty() && !self.untold.is_due(now) {
             return None;
         }
+        self.say_the_untold();
         self.last_said = now;
         let bytes = self.outbox.split().freeze();
         self.unsent_bytes += bytes.len();

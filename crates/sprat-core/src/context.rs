@@ -23,6 +23,8 @@ pub(crate) struct Context<'a> {
     pub(crate) connections_left: usize,
     /// How many more bytes of metadata may be fetched at a time.
     pub(crate) metadata_left: u64,
+    /// Somebody could be unchoked before the next regular decision.
+    pub(crate) slot_is_free: bool,
     /// Set when a slot may have become free or a new candidate has come up.
     pub(crate) rechoke: &'a mut bool,
 }

@@ -53,6 +53,8 @@ pub struct Session {
     choker: Choker,
     /// A decision before its time, because something has changed.
     rechoke: bool,
+    /// The last decision has left a slot free.
+    slot_is_free: bool,
     limits: Limits,
     names: Names,
     outputs: VecDeque<Output>,
@@ -135,6 +137,7 @@ impl Session {
             appointments: BTreeSet::new(),
             appointment_of: BTreeMap::new(),
             rechoke: false,
+            slot_is_free: true,
             names: Names::default(),
             outputs: VecDeque::new(),
         }
@@ -436,6 +439,7 @@ impl Session {
         let candidates: Vec<Candidate> =
             self.torrents().flat_map(|torrent| torrent.choker_candidates(now)).collect();
         let unchoked = self.choker.rechoke(now, &candidates);
+        self.slot_is_free = unchoked.len() < self.choker.slots();
         self.for_each_torrent(now, |torrent, cx| torrent.apply_choker(cx, &unchoked));
         // What the decision itself set in motion waits for the next occasion, or two ends could excite each other.
         self.rechoke = false;
@@ -500,6 +504,7 @@ impl Session {
             names: &mut self.names,
             connections_left: self.config.connections.saturating_sub(self.owners.len()),
             metadata_left: METADATA_AT_ONCE.saturating_sub(self.metadata_in_flight - held_before),
+            slot_is_free: self.slot_is_free,
             rechoke: &mut self.rechoke,
         };
         act(member, &mut cx);

@@ -155,7 +155,9 @@ impl WireWatch {
             return Ok(());
         }
         if !self.theirs.is_full() {
-            let untold = had.iter().find(|piece| !self.told.contains(*piece) && counted.contains(*piece));
+            // What the other has itself is not urgent.
+            let is_news = |piece: u32| !self.told.contains(piece) && !self.theirs.contains(piece);
+            let untold = had.iter().find(|piece| is_news(*piece) && counted.contains(*piece));
             rule(untold.is_none(), || format!("it has not told of piece {untold:?}"))?;
         }
         let wanted = self.theirs.iter().find(|piece| !counted.contains(*piece));

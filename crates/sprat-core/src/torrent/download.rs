@@ -12,6 +12,7 @@ use crate::picker::{PickRequest, Received};
 use crate::planted::PlantedBug;
 use crate::rate::TokenBucket;
 use crate::storage::{StorageError, StorageRequest};
+use crate::time::Time;
 
 use super::{HAVE_DELAY, Torrent};
 
@@ -169,7 +170,7 @@ impl Torrent {
 
     fn finish_piece(&mut self, cx: &mut Context<'_>, piece: PieceIndex) {
         if cx.config.planted().is(PlantedBug::EarlyClaim) {
-            self.tell_everybody(piece);
+            self.tell_everybody(cx.now, piece);
         }
         cx.storage(StorageRequest::Finish {
             torrent: self.id,
@@ -179,9 +180,12 @@ impl Torrent {
         });
     }
 
-    fn tell_everybody(&mut self, piece: PieceIndex) {
+    fn tell_everybody(&mut self, now: Time, piece: PieceIndex) {
+        // As long as a piece is nowhere else, a lone seeder rather gives that one.
+        let is_lone = self.connections.values().filter(|connection| connection.is_seed()).nth(1).is_none();
         for connection in self.connections.values_mut() {
-            connection.say_have(piece);
+            let spreads = is_lone && connection.is_seed();
+            connection.say_have(now, piece, spreads);
         }
     }
 
@@ -203,7 +207,7 @@ impl Torrent {
         let planted = cx.config.planted();
         let is_lost = planted.is(PlantedBug::LostHave) && piece.get().is_multiple_of(4);
         if !is_lost && !planted.is(PlantedBug::EarlyClaim) {
-            self.tell_everybody(piece);
+            self.tell_everybody(cx.now, piece);
         }
         self.next_flush.get_or_insert(cx.now + HAVE_DELAY);
         if self.picker.is_finished() && !was_finished {

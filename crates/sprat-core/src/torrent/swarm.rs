@@ -211,7 +211,7 @@ impl Torrent {
             Greeting::Due => connection.say_pieces(self.picker.have()),
             // It was told that we have nothing, and one bitfield a connection is all that BEP 3 knows.
             Greeting::Done { hash_requests, .. } => {
-                self.say_haves(&mut connection);
+                self.say_haves(cx.now, &mut connection);
                 connection.expect_hashes(std::mem::take(hash_requests));
             }
         }
@@ -239,9 +239,9 @@ impl Torrent {
         self.take_messages(cx, id);
     }
 
-    fn say_haves(&self, connection: &mut PeerConnection) {
+    fn say_haves(&self, now: Time, connection: &mut PeerConnection) {
         for piece in self.picker.have().iter().filter_map(|index| self.geometry.piece(index)) {
-            connection.say_have(piece);
+            connection.say_have(now, piece, true);
         }
     }
 
@@ -368,7 +368,7 @@ impl Torrent {
             Happening::HasSet { before } => self.on_has_set(cx, id, &before),
             Happening::Has(piece) => self.on_has(cx, id, piece),
             Happening::Choked(lost) => self.take_back(cx, id, lost),
-            Happening::InterestChanged => *cx.rechoke = true,
+            Happening::InterestChanged => self.on_interest_changed(cx, id),
             Happening::Block(block, data) => self.on_block(cx, id, block, data),
             Happening::Unasked(bytes) => self.totals.wasted += u64::from(bytes),
             Happening::Rejected(block) => self.on_refused(cx, id, block),
@@ -381,6 +381,13 @@ impl Torrent {
             Happening::Hashes(request, hashes) => self.on_hashes(cx, id, request, &hashes),
             Happening::HashesRefused(request) => self.on_hashes_refused(request),
         }
+    }
+
+    /// Who wants something takes a slot that is free; who wants nothing any more leaves one. Otherwise it can wait for the
+    /// next regular decision.
+    fn on_interest_changed(&self, cx: &mut Context<'_>, id: ConnectionId) {
+        let Some(connection) = self.connections.get(&id) else { return };
+        *cx.rechoke |= if connection.wanted { cx.slot_is_free } else { !connection.choking };
     }
 
     fn on_dht_node(&self, cx: &mut Context<'_>, id: ConnectionId, port: u16) {
@@ -578,16 +585,21 @@ impl Torrent {
 
     /// Chokes and unchokes as decided.
     pub(crate) fn apply_choker(&mut self, cx: &mut Context<'_>, unchoked: &[ConnectionId]) {
-        let everyone: Vec<ConnectionId> = self.connections.keys().copied().collect();
-        let (chosen, others): (Vec<_>, Vec<_>) =
-            everyone.into_iter().partition(|id| unchoked.binary_search(id).is_ok());
-        for id in others {
+        let is_chosen = |id: &ConnectionId| unchoked.binary_search(id).is_ok();
+        let choked: Vec<ConnectionId> = self
+            .connections
+            .values()
+            .filter(|connection| !connection.choking && !is_chosen(&connection.id))
+            .map(|connection| connection.id)
+            .collect();
+        for id in choked {
             let Some(connection) = self.connections.get_mut(&id) else { continue };
             connection.choke();
             self.spreading.release(id);
             self.touch(id);
         }
         self.restock_spreading(cx.now);
+        let chosen: Vec<ConnectionId> = self.connections.keys().copied().filter(is_chosen).collect();
         for id in chosen {
             // First, so that it asks for these at once.
             self.suggest(cx.now, id);
