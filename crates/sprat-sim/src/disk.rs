@@ -26,6 +26,15 @@ struct Rot {
     rng: fastrand::Rng,
 }
 
+/// What was written of a piece.
+#[derive(Debug)]
+enum Block {
+    /// The right bytes, so many: they are kept elsewhere.
+    Right(usize),
+    /// Any others.
+    Other(Bytes),
+}
+
 /// What goes wrong with the disk of a peer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DiskFaults {
@@ -43,7 +52,7 @@ pub struct Disk {
     content: Arc<Content>,
     /// What is there and right.
     have: Bitfield,
-    unfinished: BTreeMap<PieceIndex, BTreeMap<u32, Bytes>>,
+    unfinished: BTreeMap<PieceIndex, BTreeMap<u32, Block>>,
     rot: Option<Rot>,
     /// The resume record.
     record: Option<Bitfield>,
@@ -272,7 +281,14 @@ impl Disk {
     }
 
     fn write(&mut self, block: BlockRef, data: Bytes) {
-        self.unfinished.entry(block.piece()).or_default().insert(block.begin(), data);
+        // To compare them is a tenth of the work of hashing them, and what ten thousand peers have begun fits nowhere.
+        let is_right = self
+            .content
+            .piece(block.piece())
+            .get(block.begin() as usize..)
+            .is_some_and(|rest| rest.starts_with(&data));
+        let written = if is_right { Block::Right(data.len()) } else { Block::Other(data) };
+        self.unfinished.entry(block.piece()).or_default().insert(block.begin(), written);
     }
 
     /// Hashes what was written of a piece. The leaves; and if the piece is bad, whether only one of two hashes is.
@@ -283,11 +299,11 @@ impl Disk {
     ) -> Result<Vec<Sha256Hash>, (Vec<Sha256Hash>, bool)> {
         let geometry = self.content.geometry();
         let blocks = self.unfinished.remove(&piece).unwrap_or_default();
-        let (digest, leaves) = if self.is_content(piece, &blocks) {
-            // What equal bytes hash to is known, and to compare them is a tenth of the work.
+        let original = self.content.piece(piece);
+        let (digest, leaves) = if is_whole(&original, &blocks) {
             (self.content.digest(piece), self.content.leaves(piece).to_vec())
         } else {
-            let bytes = joined(geometry, piece, &blocks);
+            let bytes = joined(geometry, piece, &original, &blocks);
             (Sha1Hash::digest(&bytes), leaves_of(geometry, piece, &bytes))
         };
         let v1 = expected.v1.map(|hash| digest == hash);
@@ -300,16 +316,6 @@ impl Disk {
         self.torn.remove(piece.get());
         self.unsynced.insert(piece.get());
         Ok(leaves)
-    }
-
-    /// Whether these are the right bytes, all of them.
-    fn is_content(&self, piece: PieceIndex, blocks: &BTreeMap<u32, Bytes>) -> bool {
-        let content = self.content.piece(piece);
-        let is_right = |(begin, block): (&u32, &Bytes)| {
-            let from = *begin as usize;
-            content.get(from..from + block.len()) == Some(block)
-        };
-        blocks.values().map(Bytes::len).sum::<usize>() == content.len() && blocks.iter().all(is_right)
     }
 
     fn read(&mut self, piece: PieceIndex, begin: u32, length: u32) -> Result<Bytes, StorageError> {
@@ -326,12 +332,32 @@ impl Disk {
     }
 }
 
+/// Whether these are the right bytes, all of them.
+fn is_whole(original: &Bytes, blocks: &BTreeMap<u32, Block>) -> bool {
+    let length = |block: &Block| match block {
+        Block::Right(length) => Some(*length),
+        Block::Other(_) => None,
+    };
+    blocks.values().map(length).sum::<Option<usize>>() == Some(original.len())
+}
+
 /// The bytes of a piece, with zeros where nothing was written.
-fn joined(geometry: &Geometry, piece: PieceIndex, blocks: &BTreeMap<u32, Bytes>) -> Vec<u8> {
+fn joined(
+    geometry: &Geometry,
+    piece: PieceIndex,
+    original: &Bytes,
+    blocks: &BTreeMap<u32, Block>,
+) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(geometry.length_of(piece) as usize);
     for (begin, block) in blocks {
-        bytes.resize(*begin as usize, 0);
-        bytes.extend_from_slice(block);
+        let begin = *begin as usize;
+        bytes.resize(begin, 0);
+        match block {
+            Block::Right(length) => {
+                bytes.extend_from_slice(original.get(begin..begin + length).unwrap_or_default());
+            }
+            Block::Other(data) => bytes.extend_from_slice(data),
+        }
     }
     bytes.resize(geometry.length_of(piece) as usize, 0);
     if geometry.version() != Version::V1 {
