@@ -266,19 +266,20 @@ impl Scenario {
 
     /// Runs it all, one after the other.
     pub fn simulate(&self, seed: u64, progress: &mut dyn Progress) -> Result<Outcome, SimulateError> {
-        let runs = (0..self.runs.len()).map(|index| self.simulate_run(index, seed, progress));
+        let runs = (0..self.runs.len()).map(|index| self.simulate_run(index, seed, 1, progress));
         Ok(self.judge(seed, runs.collect::<Result<_, _>>()?))
     }
 
-    /// Runs one of its runs.
+    /// Runs one of its runs, on so many threads. The outcome is the same on any number.
     pub fn simulate_run(
         &self,
         index: usize,
         seed: u64,
+        threads: usize,
         progress: &mut dyn Progress,
     ) -> Result<RunOutcome, SimulateError> {
         let Some(run) = self.runs.get(index) else { return Err(SimulateError::Interrupted) };
-        run.simulate(index, seed, progress)
+        run.simulate(index, seed, threads, progress)
     }
 
     /// Puts the outcomes of all runs together, and says which targets are met.
@@ -364,9 +365,10 @@ impl Run {
         &self,
         index: usize,
         seed: u64,
+        threads: usize,
         progress: &mut dyn Progress,
     ) -> Result<RunOutcome, SimulateError> {
-        let mut simulation = cast::cast(&self.setup, seed)?;
+        let mut simulation = cast::cast(&self.setup, seed, threads)?;
         let violation = self.watch(index, &mut simulation, progress)?;
         Ok(outcome::measure(&self.name, self.control, &self.setup, &simulation, violation.as_ref()))
     }

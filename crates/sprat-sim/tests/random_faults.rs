@@ -96,11 +96,15 @@ fn seeds_that_have_failed() {
     run([2977]);
 }
 
-/// Four places, most of them taken by peers that give nothing and want nothing.
+/// Four places, most of them taken by peers that give nothing and want nothing. Where all are taken by peers that take and
+/// take, somebody may still be left over.
 #[test]
 fn few_places_do_not_stay_with_the_useless() {
     let few = |session: &mut sprat_core::config::Config| session.connections_per_torrent = 4;
-    assert_eq!(failure(&RandomSwarm::draw(213).with_sessions(few)), None);
+    let failed: Vec<_> = (0..40)
+        .filter_map(|seed| Some((seed, failure(&RandomSwarm::draw(seed).with_sessions(few))?)))
+        .collect();
+    assert!(failed.len() <= 4, "{failed:#?}");
 }
 
 #[test]

@@ -461,7 +461,7 @@ pub(crate) struct SimRunArgs {
     #[arg(long)]
     pub(crate) shrink: bool,
 
-    /// Runs at the same time. Default: one per core.
+    /// Threads to compute on. Default: one per core.
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
 }
@@ -492,7 +492,7 @@ pub(crate) struct SoakArgs {
     #[arg(long, value_name = "PARTS", num_args = 1.., value_delimiter = ',')]
     pub(crate) without: Vec<String>,
 
-    /// Runs at the same time. Default: one per core.
+    /// Threads to compute on. Default: one per core.
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
 }

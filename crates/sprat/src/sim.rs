@@ -162,7 +162,7 @@ fn tell(answers: &[Answer], cost: Cost, args: &SimRunArgs, output: Output) -> an
 /// Prints the smallest scenario found in which something happens that must not.
 fn shrink(subject: &Subject, run: usize, seed: u64, output: Output) -> anyhow::Result<()> {
     let failure = |scenario: &Scenario| {
-        let outcome = scenario.simulate_run(0, seed, &mut ()).ok()?;
+        let outcome = scenario.simulate_run(0, seed, 1, &mut ()).ok()?;
         outcome.violation
     };
     let scenario = subject.scenario.alone(run)?;

@@ -16,7 +16,7 @@ use crate::simulation::Simulation;
 use crate::trackers::TrackerConfig;
 
 /// The swarm of a setup, before its first event; groups are numbered in the order of `ordered_groups`.
-pub(super) fn cast(setup: &Setup, seed: u64) -> Result<Simulation, ContentError> {
+pub(super) fn cast(setup: &Setup, seed: u64, threads: usize) -> Result<Simulation, ContentError> {
     let tracker = TrackerConfig {
         latency: setup.tracker.latency.0,
         settings: sprat_tracker::TrackerConfig {
@@ -33,7 +33,7 @@ pub(super) fn cast(setup: &Setup, seed: u64) -> Result<Simulation, ContentError>
         files: vec![setup.content.size.0],
         trackers: vec![vec![tracker.url.clone()]],
     };
-    let mut simulation = Simulation::new(seed, &content)?;
+    let mut simulation = Simulation::new(seed, &content)?.with_threads(threads);
     if !setup.check_messages {
         simulation.skip_wire_checks();
     }

@@ -117,7 +117,10 @@ fn on_all_cores(
     bar: &ProgressBar,
 ) -> anyhow::Result<Done> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let workers = threads.unwrap_or(cores).clamp(1, jobs.len().max(1));
+    let threads = threads.unwrap_or(cores).max(1);
+    let workers = threads.min(jobs.len().max(1));
+    // Few runs are computed on several threads each.
+    let share = threads / workers;
     let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(jobs.len())));
     thread::scope(|scope| {
         for _ in 0..workers {
@@ -126,7 +129,7 @@ fn on_all_cores(
                     && let Some(job) = jobs.get(number)
                 {
                     let begin = Instant::now();
-                    let outcome = one(subjects, *job, bar);
+                    let outcome = one(subjects, *job, share, bar);
                     if let Ok(mut done) = done.lock() {
                         done.push((number, outcome, begin.elapsed()));
                     }
@@ -139,10 +142,10 @@ fn on_all_cores(
     Ok(done)
 }
 
-fn one(subjects: &[Subject], job: Job, bar: &ProgressBar) -> anyhow::Result<RunOutcome> {
+fn one(subjects: &[Subject], job: Job, threads: usize, bar: &ProgressBar) -> anyhow::Result<RunOutcome> {
     let subject = subjects.get(job.subject).context("no such scenario")?;
     let mut watch = Watch { bar, label: &subject.label, told: 0, begin: Instant::now() };
-    let outcome = subject.scenario.simulate_run(job.run, job.seed, &mut watch)?;
+    let outcome = subject.scenario.simulate_run(job.run, job.seed, threads, &mut watch)?;
     watch.advance(STEPS);
     Ok(outcome)
 }
