@@ -63,6 +63,7 @@ pub struct Disk {
     failing_calls: VecDeque<u64>,
     calls: u64,
     is_full: bool,
+    delay: Duration,
     /// When the last answer about each piece is due, and the last of all: answers about one piece keep their order.
     answers: BTreeMap<PieceIndex, Time>,
     last_answer: Time,
@@ -85,6 +86,7 @@ impl Disk {
             failing_calls: VecDeque::new(),
             calls: 0,
             is_full: false,
+            delay: Duration::ZERO,
             answers: BTreeMap::new(),
             last_answer: Time::ZERO,
         }
@@ -109,6 +111,21 @@ impl Disk {
 
     pub(crate) const fn set_full(&mut self, is_full: bool) {
         self.is_full = is_full;
+    }
+
+    /// Every answer takes so much longer from now on.
+    pub(crate) fn slow_down(&mut self, by: Duration) {
+        self.delay = self.delay.saturating_add(by);
+    }
+
+    /// And no more.
+    pub(crate) const fn speed_up(&mut self, by: Duration) {
+        self.delay = self.delay.saturating_sub(by);
+    }
+
+    /// How much longer than usual an answer takes.
+    pub(crate) const fn delay(&self) -> Duration {
+        self.delay
     }
 
     /// The machine has stopped in the middle of it all.

@@ -38,6 +38,28 @@ pub enum Fault {
         /// Whose.
         peer: PeerNumber,
     },
+    /// The machine of a peer is suspended, and goes on where it was: all clocks have gone on, what came in the meantime
+    /// comes at once, and its connections are open still. (A session uses no clock that can be set, so that this is how a
+    /// clock jumps for it.)
+    Suspend {
+        /// When.
+        at: Duration,
+        /// For how long.
+        by: Duration,
+        /// Whose.
+        peer: PeerNumber,
+    },
+    /// Every answer of a disk takes longer.
+    SlowDisk {
+        /// Its beginning.
+        from: Duration,
+        /// Its end.
+        until: Duration,
+        /// Whose.
+        peer: PeerNumber,
+        /// How much longer.
+        by: Duration,
+    },
     /// There is no room for another byte on the disk of a peer.
     FullDisk {
         /// Its beginning.
@@ -66,8 +88,9 @@ impl Fault {
             Self::Partition { from, .. }
             | Self::Clog { from, .. }
             | Self::FullDisk { from, .. }
+            | Self::SlowDisk { from, .. }
             | Self::TrackerOutage { from, .. } => *from,
-            Self::Crash { at, .. } => *at,
+            Self::Crash { at, .. } | Self::Suspend { at, .. } => *at,
         }
     }
 
@@ -78,22 +101,31 @@ impl Fault {
             Self::Partition { until, .. }
             | Self::Clog { until, .. }
             | Self::FullDisk { until, .. }
+            | Self::SlowDisk { until, .. }
             | Self::TrackerOutage { until, .. } => *until,
             Self::Crash { at, down_for, .. } => at.saturating_add(*down_for),
+            Self::Suspend { at, by, .. } => at.saturating_add(*by),
         }
     }
 
     /// Whether it keeps what `from` sends from `to`.
     pub(crate) fn holds(&self, from: PeerNumber, to: PeerNumber) -> bool {
         match self {
-            Self::Partition { .. } => self.separates(from, to),
+            Self::Partition { .. } | Self::Suspend { .. } => self.separates(from, to),
             Self::Clog { peer, towards, .. } => *peer == from && towards.is_none_or(|towards| towards == to),
-            Self::Crash { .. } | Self::FullDisk { .. } | Self::TrackerOutage { .. } => false,
+            Self::Crash { .. }
+            | Self::FullDisk { .. }
+            | Self::SlowDisk { .. }
+            | Self::TrackerOutage { .. } => false,
         }
     }
 
     /// Whether these two cannot even call each other.
     pub(crate) fn separates(&self, one: PeerNumber, other: PeerNumber) -> bool {
-        matches!(self, Self::Partition { peers, .. } if peers.contains(&one) != peers.contains(&other))
+        match self {
+            Self::Partition { peers, .. } => peers.contains(&one) != peers.contains(&other),
+            Self::Suspend { peer, .. } => *peer == one || *peer == other,
+            _ => false,
+        }
     }
 }

@@ -19,7 +19,8 @@
 //! ```
 //!
 //! What is modelled: the capacity of each peer's access line in both directions, shared by its connections; the time on
-//! the way; connections that are refused, closed and cut; a disk that hashes what it is given, answers late, fails
+//! the way, by region; connections that are refused, closed and cut, and peers behind a NAT that
+//! nobody can call; a disk that hashes what it is given, answers late, fails
 //! ([`DiskFaults`]) and loses what was not synced; trackers that are far away or dead; whatever else may go wrong at a
 //! certain time ([`Fault`]); peers that do not play fair ([`Behaviour`]). There are two models of the [`Network`]: one in
 //! which connections take turns on their lines, block by block, and nothing gets lost; and one of packets, with queues,
@@ -45,6 +46,7 @@ mod hostile;
 mod network;
 mod peer;
 mod peer_number;
+mod place;
 pub mod random;
 mod report;
 pub mod scenario;
@@ -65,6 +67,7 @@ pub use faults::Fault;
 pub use network::{Network, PacketConfig};
 pub use peer::{Departure, PeerConfig};
 pub use peer_number::PeerNumber;
+pub use place::{Nat, Region};
 pub use report::{Flows, GroupSnapshot, PeerReport, Snapshot, Traffic, Violation};
 pub use shrink::shrunk;
 pub use simulation::{SNAPSHOTS, Simulation};

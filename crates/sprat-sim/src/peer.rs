@@ -24,6 +24,7 @@ use crate::event::{Addressed, PeerEvent};
 use crate::hostile::Hostile;
 use crate::network::{Departed, Line, Network};
 use crate::peer_number::{LISTEN_PORT, Life, PeerNumber};
+use crate::place::{Nat, Region};
 use crate::report::{Counted, Traffic, Violation};
 use crate::trace::Trace;
 use crate::wire_watch::WireWatch;
@@ -62,6 +63,10 @@ pub struct PeerConfig {
     pub download: u64,
     /// From the peer to the edge of the network; the way to another peer takes both their latencies.
     pub latency: Duration,
+    /// In which part of the world that is; `None` is near everything.
+    pub region: Option<Region>,
+    /// Whether others can call it.
+    pub nat: Nat,
     /// How long its disk takes for an answer.
     pub disk_latency: Duration,
     /// What goes wrong with its disk.
@@ -95,6 +100,8 @@ impl Default for PeerConfig {
             upload: 1 << 20,
             download: 4 << 20,
             latency: Duration::from_millis(20),
+            region: None,
+            nat: Nat::None,
             disk_latency: Duration::from_millis(2),
             disk_faults: DiskFaults::default(),
             behaviour: Behaviour::Honest,
@@ -166,6 +173,8 @@ pub(crate) struct Peer {
     pub(crate) leaving: bool,
     /// It is down, and is going to start again.
     crashed: bool,
+    /// Its machine is suspended until then.
+    asleep_until: Time,
     /// How often it has crashed.
     life: Life,
     /// What has happened to it, and what it has done.
@@ -218,6 +227,7 @@ impl Peer {
             banned_by: 0,
             leaving: false,
             crashed: false,
+            asleep_until: Time::ZERO,
             life: 0,
             trace: Trace::new(),
             caused: 0,
@@ -233,6 +243,9 @@ impl Peer {
         if self.events_at_once > EVENTS_AT_ONCE {
             let detail = format!("events go on within one instant: {event:?}");
             return cx.violate(Violation::Spin { at: cx.now, peer: self.number, detail });
+        }
+        if self.is_asleep(cx.now) {
+            return self.put_off(cx, life, event);
         }
         match event {
             PeerEvent::Join => self.join(cx),

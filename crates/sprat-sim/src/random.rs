@@ -16,8 +16,10 @@ use crate::behaviour::Behaviour;
 use crate::content::ContentConfig;
 use crate::disk::DiskFaults;
 use crate::faults::Fault;
+use crate::network::{Network, PacketConfig};
 use crate::peer::{Departure, PeerConfig};
 use crate::peer_number::PeerNumber;
+use crate::place::{Nat, Region};
 use crate::report::Violation;
 use crate::simulation::Simulation;
 use crate::trackers::TrackerConfig;
@@ -27,6 +29,9 @@ const TROUBLED: u64 = 60;
 
 /// Long enough for everybody once all is well: peers that were away are called again after minutes.
 const PATIENCE: Duration = Duration::from_secs(2 * 3600);
+
+/// Packets are simulated among so many peers at most: they take ten times the events.
+const MOST_OF_PACKETS: usize = 12;
 
 /// Something that can be left out, as `peer3` or `fault0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +76,7 @@ pub struct RandomSwarm {
     content: ContentConfig,
     /// The first one is the honest seed that stays.
     peers: Vec<PeerConfig>,
+    network: Network,
     faults: Vec<Fault>,
     left_out: Vec<Part>,
 }
@@ -93,14 +99,22 @@ impl RandomSwarm {
         let mut floods = false;
         peers.extend((0..hostile).map(|_| draw_hostile(&mut rng, &mut floods)));
         let count = rng.usize(0..=5);
-        let faults = (0..count).map(|_| draw_fault(&mut rng, honest, peers.len())).collect();
-        Self { seed, content, peers, faults, left_out: Vec::new() }
+        let mut faults: Vec<Fault> = (0..count).map(|_| draw_fault(&mut rng, honest, peers.len())).collect();
+        // What came to be drawn later is drawn apart, so that old seeds are what they were beside it.
+        let mut rng = Rng::with_seed(!seed);
+        draw_places(&mut rng, &mut peers);
+        faults.extend((0..rng.usize(0..=2)).map(|_| draw_delay(&mut rng, honest)));
+        let is_small = peers.len() <= MOST_OF_PACKETS;
+        let network = if is_small && rng.bool() { draw_packets(&mut rng) } else { Network::Block };
+        Self { seed, content, peers, network, faults, left_out: Vec::new() }
     }
 
     /// Runs it until everybody who is honest has everything.
     #[expect(clippy::expect_used, reason = "what is drawn is small, and some file has a byte")]
     pub fn run(&self) -> Result<(), Violation> {
-        let mut simulation = Simulation::new(self.seed, &self.content).expect("content can be made");
+        let mut simulation = Simulation::new(self.seed, &self.content)
+            .expect("content can be made")
+            .with_network(self.network);
         simulation.add_tracker(TrackerConfig::default());
         for (number, peer) in self.peers.iter().enumerate() {
             let mut peer = peer.clone();
@@ -229,6 +243,41 @@ fn draw_hostile(rng: &mut Rng, floods: &mut bool) -> PeerConfig {
     };
     let has_everything = matches!(behaviour, Behaviour::Poisoner { .. });
     PeerConfig { behaviour, has_everything, ..draw_line(rng) }
+}
+
+/// In which part of the world peers are, and who is behind a NAT: never the honest seed that stays.
+fn draw_places(rng: &mut Rng, peers: &mut [PeerConfig]) {
+    let (is_wide, has_nats) = (rng.bool(), one_in(rng, 3));
+    for (number, peer) in peers.iter_mut().enumerate() {
+        peer.region = is_wide.then(|| Region::ALL[rng.usize(..Region::ALL.len())]);
+        if has_nats && number > 0 && rng.bool() {
+            peer.nat = Nat::Closed;
+            // As from the DHT: who asks the tracker before anybody else hears only of those who cannot be called.
+            peer.knows.push(PeerNumber(0));
+        }
+    }
+}
+
+/// Somebody up to `honest` takes longer.
+fn draw_delay(rng: &mut Rng, honest: usize) -> Fault {
+    let peer = PeerNumber(rng.usize(..=honest) as u32);
+    let from = Duration::from_secs(rng.u64(0..TROUBLED / 2));
+    let lasts = Duration::from_millis(rng.u64(1..TROUBLED / 2 * 1000));
+    if rng.bool() {
+        return Fault::Suspend { at: from, by: lasts, peer };
+    }
+    Fault::SlowDisk { from, until: from + lasts, peer, by: Duration::from_millis(rng.u64(1..5000)) }
+}
+
+fn draw_packets(rng: &mut Rng) -> Network {
+    Network::Packet(PacketConfig {
+        loss_per_mille: rng.u16(..30),
+        reorder_per_mille: rng.u16(..50),
+        jitter: Duration::from_millis(rng.u64(..100)),
+        duplication_per_mille: rng.u16(..20),
+        mtu: [576, 1280, 1500][rng.usize(..3)],
+        queue: (8 << 10) << rng.u32(..5),
+    })
 }
 
 /// Among so many peers, of whom those from 1 to `honest` may crash.

@@ -120,7 +120,7 @@ impl Simulation {
 
     /// Puts a peer into the network; it comes when its configuration says.
     pub fn add_peer(&mut self, config: PeerConfig) -> PeerNumber {
-        let number = self.world.add_resident(config.latency, config.behaviour, config.group);
+        let number = self.world.add_resident(&config);
         self.peer_count += 1;
         self.appoint(number, config.joins, PeerEvent::Join);
         if let Departure::At(at) = config.leaves {

@@ -12,7 +12,9 @@ use crate::behaviour::Behaviour;
 use crate::content::Content;
 use crate::faults::Fault;
 use crate::network::Network;
+use crate::peer::PeerConfig;
 use crate::peer_number::PeerNumber;
+use crate::place::{Nat, Region};
 
 #[derive(Debug)]
 pub(crate) struct World {
@@ -34,6 +36,8 @@ pub(crate) struct World {
 #[derive(Debug)]
 struct Resident {
     latency: Duration,
+    region: Option<Region>,
+    nat: Nat,
     behaviour: Behaviour,
     group: u16,
 }
@@ -60,12 +64,13 @@ impl World {
         }
     }
 
-    pub(crate) fn add_resident(&mut self, latency: Duration, behaviour: Behaviour, group: u16) -> PeerNumber {
+    pub(crate) fn add_resident(&mut self, config: &PeerConfig) -> PeerNumber {
+        let PeerConfig { latency, region, nat, behaviour, group, .. } = *config;
         let number = PeerNumber(u32::try_from(self.residents.len()).unwrap_or(u32::MAX));
         if behaviour == Behaviour::SlowReader {
             self.slow_readers.insert(number);
         }
-        self.residents.push(Resident { latency, behaviour, group });
+        self.residents.push(Resident { latency, region, nat, behaviour, group });
         number
     }
 
@@ -92,6 +97,14 @@ impl World {
 
     pub(crate) fn latency_of(&self, number: PeerNumber) -> Duration {
         self.residents.get(number.index()).map_or(Duration::ZERO, |resident| resident.latency)
+    }
+
+    /// From one peer to another.
+    pub(crate) fn latency_between(&self, one: PeerNumber, other: PeerNumber) -> Duration {
+        let region =
+            |number: PeerNumber| self.residents.get(number.index()).and_then(|resident| resident.region);
+        let way = region(one).zip(region(other)).map_or(Duration::ZERO, |(one, other)| one.latency_to(other));
+        self.latency_of(one) + self.latency_of(other) + way
     }
 
     pub(crate) fn group_of(&self, number: PeerNumber) -> u16 {
@@ -122,7 +135,7 @@ impl World {
         sites.find(|(_, site)| site.url == url).map(|(index, site)| (index, site.latency))
     }
 
-    /// Nothing gets from one peer to another, or to a tracker, in less than this.
+    /// Nothing gets from one peer to another, or to a tracker, in less than this, wherever they are.
     pub(crate) fn least_latency(&self) -> Duration {
         let least = |latencies: &mut dyn Iterator<Item = Duration>| latencies.min().unwrap_or(Duration::MAX);
         let peers = least(&mut self.residents.iter().map(|resident| resident.latency));
@@ -138,8 +151,19 @@ impl World {
         faults.max(if self.slow_readers.contains(&to) { reads_again_at(now) } else { None })
     }
 
-    /// Whether one can call the other.
-    pub(crate) fn is_within_reach(&self, one: PeerNumber, other: PeerNumber) -> bool {
+    /// Whether a call comes to where somebody could take it.
+    pub(crate) fn answers(&self, caller: PeerNumber, called: PeerNumber) -> bool {
+        let nat = self.residents.get(called.index()).map(|resident| resident.nat);
+        nat != Some(Nat::Closed) && self.is_within_reach(caller, called)
+    }
+
+    /// Whether one of them can call the other.
+    pub(crate) fn can_meet(&self, one: PeerNumber, other: PeerNumber) -> bool {
+        self.answers(one, other) || self.answers(other, one)
+    }
+
+    /// Whether no fault is between them.
+    fn is_within_reach(&self, one: PeerNumber, other: PeerNumber) -> bool {
         let mut active = self.active_faults.iter().filter_map(|index| self.faults.get(*index));
         !active.any(|fault| fault.separates(one, other))
     }

@@ -59,6 +59,29 @@ fn lines_are_clogged() {
 }
 
 #[test]
+fn machines_are_suspended_and_go_on() {
+    run_seeds(3, |seed| {
+        let suspend = |peer, at, by| Fault::Suspend { at: secs(at), by: secs(by), peer: PeerNumber(peer) };
+        // The seeder for a moment, a leecher for a while, and one until others have given it up.
+        let faults = [suspend(0, 6, 4), suspend(1, 3, 20), suspend(1, 15, 30), suspend(2, 5, 300)];
+        with_faults(seed, Version::V1, &faults)
+    });
+}
+
+#[test]
+fn a_disk_is_slow_for_a_while() {
+    run_seeds(3, |seed| {
+        let slow = |peer, by| Fault::SlowDisk {
+            from: secs(2),
+            until: secs(30),
+            peer: PeerNumber(peer),
+            by: secs(by),
+        };
+        with_faults(seed, Version::V1, &[slow(0, 2), slow(1, 8), slow(1, 8)])
+    });
+}
+
+#[test]
 fn a_disk_is_full_and_then_is_not() {
     run_seeds(3, |seed| {
         let full = Fault::FullDisk { from: secs(3), until: secs(60), peer: PeerNumber(1) };

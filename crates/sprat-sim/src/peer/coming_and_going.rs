@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use sprat_core::io::{AddMagnet, ConnectionId};
+use sprat_core::time::Time;
 
 use super::{Peer, Presence, hostile, session};
 use crate::desk::Context;
+use crate::event::PeerEvent;
 use crate::network::Line;
+use crate::peer_number::Life;
 
 impl Peer {
     pub(super) fn join(&mut self, cx: &mut Context<'_>) {
@@ -75,6 +78,34 @@ impl Peer {
         self.disk.crash(&mut self.rng);
         self.close_all(cx);
         self.life += 1;
+    }
+
+    /// Its machine is suspended: nothing happens to it until then.
+    pub(crate) fn suspend(&mut self, until: Time) {
+        self.note(b'S', 0);
+        self.asleep_until = self.asleep_until.max(until);
+    }
+
+    pub(super) fn is_asleep(&self, now: Time) -> bool {
+        now < self.asleep_until
+    }
+
+    /// What happens while it is suspended happens when it is not any more. Nobody takes a call.
+    pub(super) fn put_off(&mut self, cx: &mut Context<'_>, life: Life, event: PeerEvent) {
+        let until = self.asleep_until;
+        let planned = match event {
+            PeerEvent::Ring(_) => return,
+            PeerEvent::Wake => Some(&mut self.wake_at),
+            PeerEvent::LineTimer => Some(&mut self.line_timer_at),
+            _ => None,
+        };
+        if let Some(planned) = planned {
+            if *planned != Some(cx.now) {
+                return;
+            }
+            *planned = Some(until);
+        }
+        self.post(cx, until, self.number, life, event);
     }
 
     /// After a crash: as it was at first, but for what is on its disk.

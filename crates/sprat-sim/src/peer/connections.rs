@@ -18,7 +18,7 @@ impl Peer {
             let at = cx.now + self.config.latency * 2;
             return self.later(cx, at, PeerEvent::Refused(connection));
         };
-        let latency = self.config.latency + cx.world.latency_of(called);
+        let latency = cx.world.latency_between(self.number, called);
         let route = Route { peer: called, life: 0, connection: None, latency };
         self.open(cx, connection, route);
         let back = Route { peer: self.number, life: self.life, connection: Some(connection), latency };
@@ -34,7 +34,7 @@ impl Peer {
     pub(super) fn ring(&mut self, cx: &mut Context<'_>, call: &Call) {
         let back = call.back;
         self.note(b'r', u64::from(back.peer.0));
-        if !cx.world.is_within_reach(back.peer, self.number) {
+        if !cx.world.answers(back.peer, self.number) {
             // Nobody answers; the caller gives up by itself.
             return;
         }

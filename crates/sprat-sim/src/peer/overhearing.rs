@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use sprat_core::bitfield::Bitfield;
 use sprat_core::io::ConnectionId;
+use sprat_core::time::Time;
 use sprat_core::torrent::{Torrent, TorrentState};
 
 use super::{Peer, Presence};
@@ -44,7 +45,11 @@ impl Peer {
     }
 
     /// Once a second: what is had is told, and what is wanted is asked for; the rule that is broken.
-    pub(crate) fn check_wires(&mut self) -> Result<(), String> {
+    pub(crate) fn check_wires(&mut self, now: Time) -> Result<(), String> {
+        if self.is_asleep(now) {
+            self.had = None;
+            return Ok(());
+        }
         let Self { wires, line, session, torrent, had, .. } = self;
         wires.retain(|connection, _| line.is_open(*connection));
         if self.presence != Presence::Present {

@@ -94,7 +94,8 @@ impl Peer {
             return cx.violate(Violation::UnverifiedPiece { at: cx.now, peer: self.number });
         }
         if let Some(reply) = self.disk.serve(request) {
-            let latency = self.config.disk_latency + some_of(self.config.disk_faults.jitter, &mut self.rng);
+            let usual = self.config.disk_latency + self.disk.delay();
+            let latency = usual + some_of(self.config.disk_faults.jitter, &mut self.rng);
             let at = self.disk.answer_time(cx.now + latency, &reply);
             self.later(cx, at, PeerEvent::Disk(Box::new(reply)));
         }

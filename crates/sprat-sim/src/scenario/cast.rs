@@ -33,7 +33,8 @@ pub(super) fn cast(setup: &Setup, seed: u64, threads: usize) -> Result<Simulatio
         files: vec![setup.content.size.0],
         trackers: vec![vec![tracker.url.clone()]],
     };
-    let mut simulation = Simulation::new(seed, &content)?.with_threads(threads);
+    let simulation = Simulation::new(seed, &content)?;
+    let mut simulation = simulation.with_threads(threads).with_network(setup.network.into());
     if !setup.check_messages {
         simulation.skip_wire_checks();
     }
@@ -65,6 +66,8 @@ fn peer(setup: &Setup, group: &GroupSetup, number: u16, joins: Duration, leaves:
         upload: group.upload.0,
         download: group.download.0,
         latency: group.latency.0,
+        region: group.region,
+        nat: group.nat,
         disk_latency: group.disk_latency.0,
         disk_faults: DiskFaults {
             jitter: group.disk_jitter.0,
@@ -135,6 +138,14 @@ fn faults(setup: &FaultSetup, groups: &[(&str, u32, u32)], url: &str) -> Vec<Fau
             .into_iter()
             .map(|peer| Fault::Crash { at: at.0, down_for: down_for.0, peer })
             .collect(),
+        FaultSetup::Suspend { at, by, group, count } => {
+            let suspend = |peer| Fault::Suspend { at: at.0, by: by.0, peer };
+            peers(group, *count).into_iter().map(suspend).collect()
+        }
+        FaultSetup::SlowDisk { from, until, by, group, count } => {
+            let slow = |peer| Fault::SlowDisk { from: from.0, until: until.0, peer, by: by.0 };
+            peers(group, *count).into_iter().map(slow).collect()
+        }
         FaultSetup::FullDisk { from, until, group, count } => peers(group, *count)
             .into_iter()
             .map(|peer| Fault::FullDisk { from: from.0, until: until.0, peer })

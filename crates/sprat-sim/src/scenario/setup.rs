@@ -11,9 +11,13 @@ use sprat_wire::metainfo::Version;
 
 use super::amount::{Rate, Share, Size, Span};
 use crate::behaviour::Behaviour;
+use crate::network::{Network, PacketConfig};
+use crate::place::{Nat, Region};
 
 /// Peers of all groups together.
 const MOST_PEERS: u64 = 100_000;
+/// Of the model of packets.
+const MOST_PEERS_OF_PACKETS: u64 = 200;
 /// Pieces of the content.
 const MOST_PIECES: u64 = 1 << 16;
 /// The content is held in memory once.
@@ -95,6 +99,66 @@ pub struct NetworkSetup {
     /// How exactly it is modelled.
     #[serde(default)]
     pub model: Model,
+    /// Share of the packets that get lost.
+    #[serde(default)]
+    pub loss: Share,
+    /// Share of them that others overtake.
+    #[serde(default)]
+    pub reorder: Share,
+    /// Share of them that arrive twice.
+    #[serde(default)]
+    pub duplication: Share,
+    /// Bytes of a packet at most.
+    pub mtu: Option<Size>,
+    /// Bytes that wait before a line at most.
+    pub queue: Option<Size>,
+}
+
+impl NetworkSetup {
+    fn packets(self) -> PacketConfig {
+        let usual = PacketConfig::default();
+        let bytes = |size: Option<Size>, usual: usize| {
+            size.map_or(usual, |size| usize::try_from(size.0).unwrap_or(usize::MAX))
+        };
+        PacketConfig {
+            loss_per_mille: self.loss.0,
+            reorder_per_mille: self.reorder.0,
+            duplication_per_mille: self.duplication.0,
+            mtu: bytes(self.mtu, usual.mtu),
+            queue: bytes(self.queue, usual.queue),
+            ..usual
+        }
+    }
+
+    /// What is wrong with it, with so many peers.
+    fn check(self, peers: u64) -> Result<(), String> {
+        let packets = self.packets();
+        match self.model {
+            Model::Block if packets != PacketConfig::default() => {
+                Err("network: only the model \"packet\" has packets".to_owned())
+            }
+            Model::Packet if peers > MOST_PEERS_OF_PACKETS => {
+                Err("network.model: packets are for at most 200 peers".to_owned())
+            }
+            Model::Packet if self.loss.0 > 500 => Err("network.loss: at most 50 %".to_owned()),
+            Model::Packet if !(256..=65_535).contains(&packets.mtu) => {
+                Err("network.mtu: 256 B to 65,535 B".to_owned())
+            }
+            Model::Packet if packets.queue < 2 * packets.mtu => {
+                Err("network.queue: room for two packets at least".to_owned())
+            }
+            Model::Block | Model::Packet => Ok(()),
+        }
+    }
+}
+
+impl From<NetworkSetup> for Network {
+    fn from(setup: NetworkSetup) -> Self {
+        match setup.model {
+            Model::Block => Self::Block,
+            Model::Packet => Self::Packet(setup.packets()),
+        }
+    }
 }
 
 /// How exactly the network is modelled.
@@ -105,6 +169,8 @@ pub enum Model {
     /// Every message; access lines are shared block by block; nothing is lost.
     #[default]
     Block,
+    /// Every packet, with queues and TCP.
+    Packet,
 }
 
 /// The tracker.
@@ -193,6 +259,11 @@ pub struct GroupSetup {
     /// From the peer to the edge of the network.
     #[serde(default = "some_latency")]
     pub latency: Span,
+    /// In which part of the world that is; near everything when left out.
+    pub region: Option<Region>,
+    /// Whether others can call them.
+    #[serde(default)]
+    pub nat: Nat,
     /// How they behave.
     #[serde(default)]
     pub behaviour: BehaviourSetup,
@@ -389,6 +460,30 @@ pub enum FaultSetup {
         /// How many; all when left out.
         count: Option<u32>,
     },
+    /// Suspended, with all connections, and then awake again.
+    Suspend {
+        /// When.
+        at: Span,
+        /// For how long.
+        by: Span,
+        /// Whose group.
+        group: String,
+        /// How many; all when left out.
+        count: Option<u32>,
+    },
+    /// Every answer of the disk takes longer.
+    SlowDisk {
+        /// Its beginning.
+        from: Span,
+        /// Its end.
+        until: Span,
+        /// How much longer.
+        by: Span,
+        /// Whose group.
+        group: String,
+        /// How many; all when left out.
+        count: Option<u32>,
+    },
     /// No room on the disk.
     FullDisk {
         /// Its beginning.
@@ -415,6 +510,8 @@ impl FaultSetup {
             Self::Partition { group, .. }
             | Self::Clog { group, .. }
             | Self::Crash { group, .. }
+            | Self::Suspend { group, .. }
+            | Self::SlowDisk { group, .. }
             | Self::FullDisk { group, .. } => Some(group),
             Self::TrackerOutage { .. } => None,
         }
@@ -462,6 +559,7 @@ impl Setup {
         within("tracker.interval", self.tracker.interval.0 >= Duration::from_secs(1), "at least 1 s")?;
         let peers: u64 = self.groups.values().map(|group| u64::from(group.count)).sum();
         within("groups", peers <= MOST_PEERS, "at most 100,000 peers in all of them together")?;
+        self.network.check(peers)?;
         let blocks = (self.content.size.0 / u64::from(sprat_wire::BLOCK_LENGTH)).saturating_mul(peers);
         within(
             "groups",

@@ -169,3 +169,19 @@ fn a_run_of_its_own_gets_smaller() {
     assert_eq!((setup.faults.len(), setup.groups["leechers"].count, setup.groups["seed"].count), (1, 3, 0));
     assert!(Scenario::parse("again", &smallest.to_toml()).is_ok());
 }
+
+#[test]
+fn packets_regions_and_nats_can_be_asked_for() {
+    let network = "[network]\nmodel = \"packet\"\nloss = \"1 %\"\nqueue = \"32 KiB\"\n\n[content]";
+    let scenario = with("[content]", network).unwrap();
+    let scenario = scenario
+        .with("groups.leechers.count", "4")
+        .and_then(|scenario| scenario.with("groups.leechers.region", "\"asia\""))
+        .and_then(|scenario| scenario.with("groups.leechers.nat", "\"closed\""))
+        .and_then(|scenario| scenario.with("content.size", "1 MiB"))
+        .unwrap();
+    let outcome = scenario.simulate(1, &mut ()).unwrap();
+    assert_eq!(outcome.runs[0].violation, None);
+    let wrong = with("[content]", "[network]\nloss = \"1 %\"\n\n[content]").unwrap_err().to_string();
+    assert!(wrong.contains("network"), "{wrong}");
+}

@@ -28,7 +28,7 @@ impl Simulation {
             }
             let since = peer.progress_at.max(self.world.disturbed_at);
             let waits = peer.is_honest() && !peer.disk.have().is_full() && now.since(since) >= STARVED_AFTER;
-            if waits && seeds.iter().any(|seed| self.world.is_within_reach(*seed, peer.number)) {
+            if waits && seeds.iter().any(|seed| self.world.can_meet(*seed, peer.number)) {
                 return Err(Violation::Starved { at: now, peer: peer.number, since });
             }
         }
@@ -40,7 +40,7 @@ impl Simulation {
         let at = self.now;
         for number in self.numbers() {
             let Some(peer) = self.peer_mut(number) else { continue };
-            peer.check_wires().map_err(|rule| Violation::BrokenRule { at, by: number, rule })?;
+            peer.check_wires(at).map_err(|rule| Violation::BrokenRule { at, by: number, rule })?;
         }
         Ok(())
     }

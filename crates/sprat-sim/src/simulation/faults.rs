@@ -27,6 +27,19 @@ impl Simulation {
                 self.world.set_active(index, active);
                 self.hold_or_release();
             }
+            Fault::Suspend { peer, .. } => {
+                if active {
+                    let until = Time::ZERO + fault.ends();
+                    self.with_peer(peer, |peer, _| peer.suspend(until));
+                }
+                // What others send it waits at them, as with TCP when nothing is acknowledged.
+                self.world.set_active(index, active);
+                self.hold_or_release();
+            }
+            Fault::SlowDisk { peer, by, .. } if active => {
+                self.with_peer(peer, |peer, _| peer.disk.slow_down(by));
+            }
+            Fault::SlowDisk { peer, by, .. } => self.with_peer(peer, |peer, _| peer.disk.speed_up(by)),
             Fault::Crash { peer, .. } if active => self.with_peer(peer, Peer::crash),
             Fault::Crash { peer, .. } => self.with_peer(peer, Peer::restart),
             Fault::FullDisk { peer, .. } => self.with_peer(peer, |peer, _| peer.disk.set_full(active)),
