@@ -259,9 +259,9 @@ impl Downlink {
         Self { capacity, free_at: Time::ZERO }
     }
 
-    /// Whether nothing is coming through at present.
+    /// Whether nothing is coming through at present: what is through just now has perhaps not been delivered yet.
     fn is_free(&self, now: Time) -> bool {
-        self.free_at <= now
+        self.free_at < now
     }
 
     /// Bytes that are waiting or coming through.

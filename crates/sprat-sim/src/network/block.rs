@@ -169,3 +169,18 @@ impl End {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_through_at_this_moment_is_not_overtaken() {
+        let mut line = BlockLine::new(1 << 20, 1 << 20);
+        let start = Time::from_secs(1);
+        assert_eq!(line.arrive(start, 9), None);
+        let long = line.arrive(start + std::time::Duration::from_millis(1), 1 << 10);
+        let through = long.unwrap_or_default();
+        assert!(line.arrive(through, 9).is_some_and(|short| short > through));
+    }
+}
