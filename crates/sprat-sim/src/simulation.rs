@@ -20,7 +20,7 @@ use crate::schedule::Schedule;
 use crate::shard::Shard;
 use crate::trace::Trace;
 use crate::trackers::{TrackerConfig, VirtualTracker};
-use crate::world::World;
+use crate::world::{Resident, World};
 
 mod checks;
 mod faults;
@@ -120,7 +120,8 @@ impl Simulation {
 
     /// Puts a peer into the network; it comes when its configuration says.
     pub fn add_peer(&mut self, config: PeerConfig) -> PeerNumber {
-        let number = self.world.add_resident(&config);
+        let PeerConfig { latency, region, nat, behaviour, group, .. } = config;
+        let number = self.world.add_resident(Resident { latency, region, nat, behaviour, group });
         self.peer_count += 1;
         self.appoint(number, config.joins, PeerEvent::Join);
         if let Departure::At(at) = config.leaves {

@@ -12,7 +12,6 @@ use crate::behaviour::Behaviour;
 use crate::content::Content;
 use crate::faults::Fault;
 use crate::network::Network;
-use crate::peer::PeerConfig;
 use crate::peer_number::PeerNumber;
 use crate::place::{Nat, Region};
 
@@ -34,12 +33,12 @@ pub(crate) struct World {
 
 /// A peer as others know it.
 #[derive(Debug)]
-struct Resident {
-    latency: Duration,
-    region: Option<Region>,
-    nat: Nat,
-    behaviour: Behaviour,
-    group: u16,
+pub(crate) struct Resident {
+    pub(crate) latency: Duration,
+    pub(crate) region: Option<Region>,
+    pub(crate) nat: Nat,
+    pub(crate) behaviour: Behaviour,
+    pub(crate) group: u16,
 }
 
 /// A tracker as peers know it.
@@ -64,13 +63,12 @@ impl World {
         }
     }
 
-    pub(crate) fn add_resident(&mut self, config: &PeerConfig) -> PeerNumber {
-        let PeerConfig { latency, region, nat, behaviour, group, .. } = *config;
+    pub(crate) fn add_resident(&mut self, resident: Resident) -> PeerNumber {
         let number = PeerNumber(u32::try_from(self.residents.len()).unwrap_or(u32::MAX));
-        if behaviour == Behaviour::SlowReader {
+        if resident.behaviour == Behaviour::SlowReader {
             self.slow_readers.insert(number);
         }
-        self.residents.push(Resident { latency, region, nat, behaviour, group });
+        self.residents.push(resident);
         number
     }
 

@@ -22,6 +22,7 @@ use super::{Departed, Farewell, Parcel, Passage, Route};
 mod access;
 mod receiving;
 mod round_trip;
+mod segment;
 mod sending;
 mod stream;
 #[cfg(test)]
@@ -29,7 +30,8 @@ mod tests;
 mod window;
 
 use access::Access;
-use stream::{Segment, Stream};
+use segment::Segment;
+use stream::Stream;
 
 /// Headers of IP and TCP, with the timestamps that everybody uses (RFC 791, 9293, 7323).
 const HEADERS: usize = 20 + 20 + 12;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use sprat_core::time::Time;
 
-use super::stream::{Acknowledgement, RANGES, Segment};
+use super::segment::{Acknowledgement, RANGES, Segment};
 
 /// A lone segment is acknowledged after this (Linux, `TCP_DELACK_MIN`; at most 500 ms by RFC 9293).
 const PATIENCE: Duration = Duration::from_millis(40);

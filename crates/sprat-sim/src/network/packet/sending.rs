@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use sprat_core::time::Time;
 
 use super::round_trip::RoundTrip;
-use super::stream::Acknowledgement;
+use super::segment::Acknowledgement;
 use super::window::Window;
 
 /// Others that overtake a segment before it counts as lost (RFC 5681, RFC 9002).
