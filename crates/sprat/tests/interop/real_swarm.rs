@@ -6,4 +6,5 @@ pub(crate) mod processor;
 pub(crate) mod race;
 pub(crate) mod run;
 pub(crate) mod scenario;
+pub(crate) mod simulated;
 pub(crate) mod twin;

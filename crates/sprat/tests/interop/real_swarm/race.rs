@@ -9,6 +9,7 @@ use crate::figures::Spread;
 use crate::real_swarm::interrupt;
 use crate::real_swarm::run::{Outcome, run};
 use crate::real_swarm::scenario::Scenario;
+use crate::real_swarm::simulated::{Completion, simulate};
 use crate::shared_file::SharedFile;
 
 /// How often each swarm runs.
@@ -47,7 +48,7 @@ pub(crate) fn race(
         }
     }
     sum_up(clients, &results, scenario);
-    Ok(())
+    simulated(scenario, rounds.first)
 }
 
 /// Which client runs when.
@@ -70,13 +71,14 @@ fn tell(name: &str, outcome: &Outcome, scenario: &Scenario) {
         .map(|bytes| format!(" ({:.2} by its own account)", bytes as f64 / content))
         .unwrap_or_default();
     println!(
-        "  {name:<13} last {:.1} s, {:.2} of the bound; mean {:.2}; seeder {:.2} copies{says}; {:.2} copies received by each; \
+        "  {name:<13} last {:.1} s, {:.2} of the bound; mean {:.2}; seeder {:.2} copies{says}; {:.2} copies received by each; {} packets dropped; \
          {:.0} % of the processors' time left, load at the start {:.1}",
         outcome.last(),
         outcome.last() / bound,
         outcome.mean() / bound,
         outcome.seeder_sent as f64 / content,
         outcome.received as f64 / content / scenario.leechers.len() as f64,
+        outcome.dropped,
         outcome.spare * 100.0,
         outcome.load,
     );
@@ -104,4 +106,23 @@ fn sum_up(clients: &[&dyn Client], results: &[Vec<Option<Outcome>>], scenario: &
             spread(&|outcome| outcome.spare),
         );
     }
+}
+
+/// What the simulator says of sprat, in the same table.
+fn simulated(scenario: &Scenario, rounds: usize) -> Result<()> {
+    let mut runs = Vec::new();
+    for seed in 1..=rounds as u64 {
+        runs.push(simulate(scenario, seed)?);
+        interrupt::check()?;
+    }
+    let spread = |figure: fn(&Completion) -> f64, unit: f64| {
+        Spread::of(runs.iter().map(|completion| figure(completion) / unit))
+    };
+    println!(
+        "| sprat, simulated | {} | {} | {} | |",
+        spread(|completion| completion.last, scenario.lower_bound()),
+        spread(|completion| completion.mean, scenario.lower_bound()),
+        spread(|completion| completion.copies, 1.0),
+    );
+    Ok(())
 }

@@ -15,7 +15,7 @@ use crate::http::Server;
 use crate::network::{Machine, Network};
 use crate::process::{Process, wait_until};
 use crate::real_swarm::interrupt;
-use crate::real_swarm::line::{Counters, use_reno};
+use crate::real_swarm::line::Counters;
 use crate::real_swarm::processor::{Ticks, load};
 use crate::real_swarm::scenario::Scenario;
 use crate::shared_file::SharedFile;
@@ -42,6 +42,8 @@ pub(crate) struct Outcome {
     pub(crate) seeder_says: Option<u64>,
     /// Bytes that reached the leechers.
     pub(crate) received: u64,
+    /// Packets for which there was no room at the lines of those who sent them.
+    pub(crate) dropped: u64,
     /// Share of the processors' time that was left.
     pub(crate) spare: f64,
     /// Of the machine, at the beginning.
@@ -71,7 +73,6 @@ pub(crate) fn run(
     let mut machines = Vec::new();
     for line in scenario.lines() {
         let machine = network.add().map_err(Error::msg)?;
-        use_reno(&machine)?;
         line.lay(&network, &machine)?;
         machines.push(machine);
     }
@@ -118,6 +119,7 @@ pub(crate) fn run(
         seeder_sent: grown(|counters| counters.sent).first().copied().unwrap_or_default(),
         seeder_says: seeder.sent()?,
         received: grown(|counters| counters.received).iter().skip(1).sum(),
+        dropped: grown(|counters| counters.dropped).iter().sum(),
         spare,
         load,
     })
