@@ -61,6 +61,8 @@ pub struct PickRequest<'a> {
     pub allowed: Option<&'a [PieceIndex]>,
     /// How many blocks at most.
     pub count: usize,
+    /// Of these at most so many that others have been asked for already: the endgame.
+    pub duplicates: usize,
     /// A fast peer: a piece of its own rather than a share of somebody else's.
     pub whole_pieces: bool,
     /// Pieces that the peer would rather send (BEP 6); advice among equals.

@@ -50,8 +50,9 @@ pub(super) fn pick(picker: &mut Picker, request: &PickRequest<'_>, out: &mut Vec
             break;
         }
     }
-    if left > 0 && everything_is_requested(picker) {
-        duplicate(picker, request, left, out);
+    let again = left.min(request.duplicates);
+    if again > 0 && everything_is_requested(picker) {
+        duplicate(picker, request, again, out);
     }
 }
 

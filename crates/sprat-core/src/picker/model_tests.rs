@@ -317,6 +317,7 @@ impl Naive {
                 refused: &[],
                 allowed,
                 count,
+                duplicates: count,
                 whole_pieces,
                 suggested,
             },

@@ -222,7 +222,7 @@ impl Partial {
     }
 
     /// Takes up to `count` blocks that are requested from exactly `requesters` others as requested from `connection`
-    /// too.
+    /// too: those first that will come last.
     pub(super) fn request_again(
         &mut self,
         connection: ConnectionId,
@@ -230,7 +230,7 @@ impl Partial {
         count: usize,
     ) -> Vec<u32> {
         let mut blocks = Vec::new();
-        for (block, who) in &mut self.requested {
+        for (block, who) in self.requested.iter_mut().rev() {
             if blocks.len() == count {
                 break;
             }

@@ -66,6 +66,7 @@ pub(super) fn request(connection: u64, pieces: &Bitfield, count: usize) -> PickR
         refused: &[],
         allowed: None,
         count,
+        duplicates: count,
         whole_pieces: false,
         suggested: &[],
     }
@@ -271,6 +272,18 @@ fn in_the_endgame_the_last_blocks_are_asked_of_a_few_others_and_cancelled() {
     let only = piece(&picker, 0);
     assert_eq!(picker.state(only), PieceState::Checking);
     assert_eq!(picker.senders(only), [Some(ConnectionId(3)), Some(ConnectionId(4))]);
+}
+
+#[test]
+fn no_more_comes_twice_than_the_request_allows() {
+    let mut picker = settled(1, 4);
+    let full = everything(&picker);
+    picker.peer_joined(&full);
+    picker.peer_joined(&full);
+    let requested = picked(&mut picker, &request(1, &full, 4));
+    assert!(picked(&mut picker, &PickRequest { duplicates: 0, ..request(2, &full, 4) }).is_empty());
+    let again = picked(&mut picker, &PickRequest { duplicates: 1, ..request(2, &full, 4) });
+    assert_eq!(again, requested[3..], "the one that will come last");
 }
 
 #[test]

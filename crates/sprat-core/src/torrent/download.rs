@@ -20,6 +20,11 @@ use super::{HAVE_DELAY, Torrent};
 /// who sent a bad one is plain.
 const WHOLE_PIECE_SECONDS: u64 = 20;
 
+/// In the endgame a peer is asked for blocks that others owe us when it owes us nothing itself, and for this part of its
+/// window: at least for one. With a window of them the last blocks came no sooner, and 2.4 % of the file came twice
+/// instead of 0.8 % (`cargo xtask bench swarm diversity`).
+const DUPLICATES_SHARE: usize = 16;
+
 impl Torrent {
     /// Asks this peer for as many blocks as its window and the rate limits allow.
     pub(super) fn ask(&mut self, cx: &mut Context<'_>, id: ConnectionId) {
@@ -52,6 +57,7 @@ impl Torrent {
             refused: &refused,
             allowed: connection.allowed_pieces(),
             count,
+            duplicates: (room / DUPLICATES_SHARE).max(1).saturating_sub(connection.requests_in_flight()),
             whole_pieces: rate.saturating_mul(WHOLE_PIECE_SECONDS) >= u64::from(self.geometry.piece_length()),
             suggested: connection.suggested_pieces(),
         };
