@@ -22,8 +22,10 @@ const QUEUE_TIME: Duration = Duration::from_millis(500);
 /// Requests in flight before anything is known of the peer.
 const FIRST_WINDOW: u32 = 8;
 
-/// Never fewer: one being sent, one on its way, one being read, one asked.
-const SMALLEST_WINDOW: u32 = 4;
+/// Never fewer: one being sent, and the next. What is asked for long before its turn was chosen by what was rare then,
+/// and with many slow peers it is a good part of the file: with four, a thousand peers with pieces of one block were done
+/// after 1.27 of the bound on average instead of 1.19, and used 88 % of their lines instead of 93 %.
+const SMALLEST_WINDOW: u32 = 2;
 
 /// Never more, whatever the peer says it can queue: 32 MiB in flight.
 const LARGEST_WINDOW: u32 = 2048;
