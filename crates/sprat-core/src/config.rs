@@ -6,6 +6,10 @@ use crate::io::RateLimits;
 use crate::peer_list::PeerListConfig;
 use crate::planted::Planted;
 
+/// So many addresses are known for each connection that there may be: most of what trackers and peers name cannot be
+/// reached or has left.
+const ADDRESSES_PER_CONNECTION: usize = 20;
+
 /// The choices of a session.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -19,7 +23,7 @@ pub struct Config {
     pub pex: bool,
     /// Connections of all torrents together.
     pub connections: usize,
-    /// Connections of one torrent.
+    /// Connections of one torrent. At most twenty addresses are known for each.
     pub connections_per_torrent: usize,
     /// For all torrents together.
     pub limits: RateLimits,
@@ -54,6 +58,12 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Dealing with addresses, of which no more are held than are of use with so few connections.
+    pub(crate) fn known_peers(&self) -> PeerListConfig {
+        let useful = self.connections_per_torrent.saturating_mul(ADDRESSES_PER_CONNECTION);
+        PeerListConfig { capacity: self.peer_list.capacity.min(useful), ..self.peer_list }
+    }
+
     #[cfg_attr(not(feature = "planted-bugs"), expect(clippy::unused_self, reason = "as with the feature"))]
     pub(crate) const fn planted(&self) -> Planted {
         Planted {

@@ -37,6 +37,7 @@ use haves::Untold;
 use requests::Requests;
 use uploads::{READ_LENGTH, Uploads};
 
+pub(crate) use exchange::Roll;
 pub(crate) use uploads::{QUEUE_LIMIT, Stretch};
 
 /// `reqq` of a peer that does not say: what most clients take (libtorrent's default for `reqq`, BEP 10).

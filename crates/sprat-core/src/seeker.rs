@@ -114,7 +114,7 @@ impl Seeker {
     ) -> Self {
         let hashes: Vec<_> = wanted.info_hashes.on_the_wire().collect();
         let mut another_rng = || fastrand::Rng::with_seed(rng.u64(..));
-        let mut peers = PeerList::new(config.peer_list, another_rng());
+        let mut peers = PeerList::new(config.known_peers(), another_rng());
         for peer in &wanted.peers {
             peers.add(now, *peer, PeerSource::User);
         }

@@ -31,7 +31,7 @@ use sprat_wire::peer::message::HashRequest;
 use crate::announcer::Announcer;
 use crate::blame::{Blame, PeerKey};
 use crate::config::Config;
-use crate::connection::{Introduction, PeerConnection};
+use crate::connection::{Introduction, PeerConnection, Roll};
 use crate::context::{Context, Limits};
 use crate::geometry::{Geometry, PieceIndex};
 use crate::io::{AddTorrent, ConnectionId, Event, FilePriority, Output, RateLimits, Trouble};
@@ -83,7 +83,10 @@ pub struct Torrent {
     rng: fastrand::Rng,
 
     dials: BTreeMap<ConnectionId, Dial>,
-    connections: BTreeMap<ConnectionId, PeerConnection>,
+    /// Boxed: a node of the map has room for eleven, and is half empty.
+    connections: BTreeMap<ConnectionId, Box<PeerConnection>>,
+    /// As it was last told to somebody.
+    roll: Roll,
     /// Connections from the time when only the torrent's name was known, until the storage has been opened.
     guests: BTreeMap<ConnectionId, Introduction>,
     /// Who a connection was, while a piece may still hold blocks that came over it.
@@ -180,7 +183,7 @@ impl Torrent {
         let mut another_rng = || fastrand::Rng::with_seed(rng.u64(..));
         let mut picker = Picker::new(Arc::clone(&geometry), another_rng());
         picker.set_sequential(sequential);
-        let peers = PeerList::new(config.peer_list, another_rng());
+        let peers = PeerList::new(config.known_peers(), another_rng());
         let announcer_rng = another_rng();
         let mut torrent = Self {
             id,
@@ -197,6 +200,7 @@ impl Torrent {
             rng: fastrand::Rng::with_seed(rng.u64(..)),
             dials: BTreeMap::new(),
             connections: BTreeMap::new(),
+            roll: Roll::default(),
             guests: BTreeMap::new(),
             identities: BTreeMap::new(),
             touched: Vec::new(),

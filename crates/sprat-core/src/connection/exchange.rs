@@ -1,7 +1,7 @@
 //! Peer exchange (BEP 11) on one connection: what was told in either direction, and how often.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sprat_wire::peer::pex::{MOST_SENT, PexFlags, PexMessage};
@@ -24,12 +24,16 @@ const MOST_BELIEVED: usize = 200;
 /// What one connection has told, and was told.
 #[derive(Debug, Default)]
 pub(crate) struct Exchange {
-    told: BTreeSet<SocketAddr>,
+    told: Roll,
     last_told: Option<Time>,
     last_heard: Option<Time>,
     hasty: u32,
     believed: usize,
 }
+
+/// Whom a torrent is connected to, ascending by address, each once. The connections that have been told the same share
+/// one.
+pub(crate) type Roll = Arc<[(SocketAddr, PexFlags)]>;
 
 impl Exchange {
     pub(crate) fn is_due(&self, now: Time) -> bool {
@@ -37,25 +41,23 @@ impl Exchange {
     }
 
     /// The difference to what was told before, which is told now.
-    pub(crate) fn tell(
-        &mut self,
-        now: Time,
-        connected: &[(SocketAddr, PexFlags)],
-        except: SocketAddr,
-    ) -> PexMessage {
-        let is_connected = |address: &SocketAddr| connected.iter().any(|(known, _)| known == address);
-        let dropped: Vec<SocketAddr> =
-            self.told.iter().filter(|address| !is_connected(address)).take(MOST_SENT).copied().collect();
-        let added: Vec<(SocketAddr, PexFlags)> = connected
-            .iter()
-            .filter(|(address, _)| *address != except && !self.told.contains(address))
-            .take(MOST_SENT)
-            .copied()
+    pub(crate) fn tell(&mut self, now: Time, connected: &Roll, except: SocketAddr) -> PexMessage {
+        let mut dropped: Vec<SocketAddr> = missing(&self.told, connected)
+            .map(|(address, _)| address)
+            .filter(|gone| *gone != except)
             .collect();
-        for address in &dropped {
-            self.told.remove(address);
-        }
-        self.told.extend(added.iter().map(|(address, _)| *address));
+        let mut added: Vec<(SocketAddr, PexFlags)> =
+            missing(connected, &self.told).filter(|(address, _)| *address != except).collect();
+        self.told = if dropped.len() <= MOST_SENT && added.len() <= MOST_SENT {
+            Roll::clone(connected)
+        } else {
+            dropped.truncate(MOST_SENT);
+            added.truncate(MOST_SENT);
+            let kept = self.told.iter().filter(|(address, _)| !dropped.contains(address));
+            let mut told: Vec<_> = kept.chain(&added).copied().collect();
+            told.sort_unstable_by_key(|(address, _)| *address);
+            told.into()
+        };
         let message = PexMessage { added, dropped };
         if !message.is_empty() {
             self.last_told = Some(now);
@@ -86,6 +88,12 @@ impl Exchange {
     }
 }
 
+/// Those of `from` whose address is not among the `others`.
+fn missing<'a>(from: &'a Roll, others: &'a Roll) -> impl Iterator<Item = (SocketAddr, PexFlags)> + 'a {
+    let is_other = |address: &SocketAddr| others.binary_search_by_key(address, |(other, _)| *other).is_ok();
+    from.iter().filter(move |(address, _)| !is_other(address)).copied()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,7 +102,7 @@ mod tests {
         SocketAddr::from(([20, 0, 0, number], 6881))
     }
 
-    fn connected(numbers: impl IntoIterator<Item = u8>) -> Vec<(SocketAddr, PexFlags)> {
+    fn connected(numbers: impl IntoIterator<Item = u8>) -> Roll {
         numbers.into_iter().map(|number| (address(number), PexFlags::default())).collect()
     }
 
@@ -102,10 +110,10 @@ mod tests {
     fn only_differences_are_told_and_nobody_is_told_of_itself() {
         let mut exchange = Exchange::default();
         let first = exchange.tell(Time::ZERO, &connected([1, 2, 3]), address(3));
-        assert_eq!((first.added, first.dropped), (connected([1, 2]), vec![]));
+        assert_eq!((first.added, first.dropped), (connected([1, 2]).to_vec(), vec![]));
         assert!(!exchange.is_due(Time::from_secs(59)) && exchange.is_due(Time::from_secs(60)));
         let second = exchange.tell(Time::from_secs(60), &connected([2, 3, 4]), address(3));
-        assert_eq!((second.added, second.dropped), (connected([4]), vec![address(1)]));
+        assert_eq!((second.added, second.dropped), (connected([4]).to_vec(), vec![address(1)]));
         assert!(exchange.tell(Time::from_secs(120), &connected([2, 3, 4]), address(3)).is_empty());
     }
 
@@ -122,7 +130,7 @@ mod tests {
     #[test]
     fn one_peer_is_believed_a_little_a_minute_and_not_much_in_all() {
         let mut exchange = Exchange::default();
-        let message = PexMessage { added: connected(1..=200), dropped: vec![] };
+        let message = PexMessage { added: connected(1..=200).to_vec(), dropped: vec![] };
         let heard: Vec<usize> = (0..6)
             .map(|minute| exchange.hear(Time::from_secs(60 * minute), &message).unwrap().len())
             .collect();
@@ -132,7 +140,7 @@ mod tests {
     #[test]
     fn haste_is_passed_over_and_a_flood_ends_the_connection() {
         let mut exchange = Exchange::default();
-        let message = PexMessage { added: connected([1]), dropped: vec![] };
+        let message = PexMessage { added: connected([1]).to_vec(), dropped: vec![] };
         assert_eq!(exchange.hear(Time::ZERO, &message), Ok(vec![address(1)]));
         for _ in 0..MOST_HASTY {
             assert_eq!(exchange.hear(Time::from_secs(1), &message), Ok(vec![]));

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use sprat_wire::BLOCK_LENGTH;
 use sprat_wire::hash::Sha256Hash;
 
-use crate::connection::{PeerConnection, SNUBBED_AFTER};
+use crate::connection::SNUBBED_AFTER;
 use crate::context::Context;
 use crate::geometry::{BlockRef, PieceIndex};
 use crate::io::{ConnectionId, Event, Trouble};
@@ -169,7 +169,7 @@ impl Torrent {
 
     fn learn_from_first_block(&mut self, id: ConnectionId, length: u64) {
         let first = self.connections.get(&id).filter(|connection| connection.downloaded == length);
-        if let Some(took) = first.and_then(PeerConnection::first_block_took) {
+        if let Some(took) = first.and_then(|connection| connection.first_block_took()) {
             self.first_blocks.came_after(took);
         }
     }

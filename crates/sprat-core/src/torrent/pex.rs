@@ -23,12 +23,17 @@ impl Torrent {
         if !self.exchanges_peers(cx) || !self.connections.values().any(|peer| peer.exchange.is_due(cx.now)) {
             return;
         }
-        let connected: Vec<(SocketAddr, PexFlags)> =
-            self.connections.values().filter_map(introduction).collect();
+        let mut connected: Vec<(SocketAddr, PexFlags)> =
+            self.connections.values().filter_map(|peer| introduction(peer)).collect();
+        connected.sort_unstable_by_key(|(address, _)| *address);
+        connected.dedup_by_key(|(address, _)| *address);
+        if connected != *self.roll {
+            self.roll = connected.into();
+        }
         for connection in self.connections.values_mut().filter(|peer| peer.takes_pex()) {
             if connection.exchange.is_due(cx.now) {
                 let except = introduction(connection).map_or(connection.address, |(address, _)| address);
-                let message = connection.exchange.tell(cx.now, &connected, except);
+                let message = connection.exchange.tell(cx.now, &self.roll, except);
                 connection.say_pex(&message);
             }
         }

@@ -223,7 +223,7 @@ impl Torrent {
             connection.allow_fast(pieces);
         }
         self.identities.insert(id, PeerKey { ip: address.ip(), id: peer_id });
-        self.connections.insert(id, connection);
+        self.connections.insert(id, Box::new(connection));
         self.touch(id);
         self.wake(cx.now);
         match greeting {
@@ -349,7 +349,7 @@ impl Torrent {
             Ok(happening) => self.on_happening(cx, id, happening),
             Err(reason) => self.disconnect(cx, id, reason),
         }
-        if self.connections.get(&id).is_some_and(PeerConnection::is_deaf) {
+        if self.connections.get(&id).is_some_and(|connection| connection.is_deaf()) {
             self.disconnect(cx, id, DisconnectReason::Misbehaved("asks and does not read the answers"));
         }
         self.connections.contains_key(&id)
