@@ -1,7 +1,7 @@
 //! Cuts the handshake and the messages out of the byte stream of a connection.
 //!
 //! A message that lies in one chunk is a slice of that chunk: the data of a block is not copied on its way from the
-//! socket to the storage. Only a message that straddles chunks is put together in a buffer of its own, which is
+//! socket to the storage. Only a message that straddles chunks elsewhere than between header and block is put together in a buffer of its own, which is
 //! never larger than twice what has arrived of that message.
 
 use std::collections::VecDeque;
@@ -12,6 +12,9 @@ use thiserror::Error;
 use super::handshake::{Handshake, HandshakeError};
 use super::message::{MalformedPayload, Message, id};
 use crate::BLOCK_LENGTH;
+
+/// Length prefix, id, piece and offset: what comes before a block.
+const PIECE_HEADER: usize = 13;
 
 /// How long the messages of a connection may be, by what they are about. A longer one ends the connection as soon
 /// as its length and id are read, before any of its payload is kept.
@@ -183,12 +186,37 @@ impl Deframer {
             return Ok(Some(Message::Unknown(id)));
         }
         let total = payload_length.saturating_add(5);
+        if id == id::PIECE
+            && let Some(message) = self.block_behind_header(total.saturating_sub(PIECE_HEADER))
+        {
+            return Ok(Some(message));
+        }
         if self.front(total).is_none() {
             return Ok(None);
         }
         let mut payload = self.take(total);
         payload.advance(5);
         Ok(Some(Message::decode(id, payload)?))
+    }
+
+    /// A piece message whose block begins with a chunk and lies in it, which need not be put together then: some give
+    /// header and block to the network one after the other, as we do.
+    fn block_behind_header(&mut self, length: usize) -> Option<Message> {
+        let (header, behind) = if self.partial.is_empty() {
+            (self.chunk.len(), self.waiting.front())
+        } else {
+            let behind = if self.chunk.is_empty() { self.waiting.front() } else { Some(&self.chunk) };
+            (self.partial.len(), behind)
+        };
+        if header != PIECE_HEADER || behind.is_none_or(|chunk| chunk.len() < length) {
+            return None;
+        }
+        let mut header = self.take(PIECE_HEADER);
+        header.advance(5);
+        let (piece, begin) = (header.try_get_u32().ok()?, header.try_get_u32().ok()?);
+        self.refill();
+        let block = self.chunk.split_to(length.min(self.chunk.len()));
+        Some(Message::Piece { piece, begin, block })
     }
 
     /// Whether nothing is left to throw away.

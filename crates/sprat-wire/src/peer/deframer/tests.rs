@@ -50,6 +50,29 @@ fn a_block_within_a_chunk_is_not_copied() {
 }
 
 #[test]
+fn a_block_that_comes_behind_its_header_is_not_copied() {
+    let block = Bytes::from(vec![5; 16 * 1024]);
+    let mut message = BytesMut::new();
+    Message::Piece { piece: 1, begin: 0, block: block.clone() }.encode(&mut message);
+    let header = message.freeze().slice(..PIECE_HEADER);
+    let mut behind = BytesMut::from(&block[..]);
+    Message::Unchoke.encode(&mut behind);
+    let behind = behind.freeze();
+    for looks_between in [false, true] {
+        let mut deframer = Deframer::new();
+        deframer.push(header.clone());
+        if looks_between {
+            assert_eq!(all(&mut deframer, &LIMITS), Ok(vec![]));
+        }
+        deframer.push(behind.clone());
+        let messages = all(&mut deframer, &LIMITS).unwrap();
+        assert_eq!(messages, [Message::Piece { piece: 1, begin: 0, block: block.clone() }, Message::Unchoke]);
+        let Message::Piece { block, .. } = &messages[0] else { panic!("{messages:?}") };
+        assert_eq!(block.as_ptr(), behind.as_ptr());
+    }
+}
+
+#[test]
 fn only_the_message_that_straddles_chunks_is_copied() {
     let mut stream = BytesMut::new();
     for piece in 0..3 {
