@@ -131,7 +131,8 @@ const LAST_RETRY: Duration = Duration::from_secs(30 * 60);
 /// No tracker can keep us away for longer.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// A tracker that knew nobody else is asked again after this, if it does not forbid it: swarms often begin together.
+/// Who knows nobody of use asks a tracker again after this, if it does not forbid it, and after twice as long each time
+/// that did not help: swarms often begin together, and somebody that can be called comes soon or not for long.
 const LONELY_RETRY: Duration = Duration::from_secs(60);
 
 /// Peers asked for. More than a torrent dials at once, few enough for one UDP packet.
@@ -152,6 +153,7 @@ pub struct Announcer {
     chains: Vec<Vec<usize>>,
     active: bool,
     want_peers: bool,
+    lonely: bool,
 }
 
 /// One tracker and one info-hash.
@@ -174,7 +176,18 @@ struct Entry {
     last_error: Option<String>,
     seeders: Option<u32>,
     leechers: Option<u32>,
-    answered_once: bool,
+    answered: Option<Answered>,
+}
+
+/// The last answer of a tracker.
+#[derive(Debug, Clone, Copy)]
+struct Answered {
+    /// When it is asked again if nobody of use is known.
+    retry: Time,
+    /// It named nobody.
+    is_empty: bool,
+    /// How many answers before this one, in a row, have not helped.
+    in_vain: u32,
 }
 
 /// What a tracker knows of the end of the download.
@@ -219,7 +232,7 @@ impl Announcer {
                 entries.push(Entry::new(Arc::clone(url), *tier, *info_hash));
             }
         }
-        Self { config, rng, key, entries, chains, active: false, want_peers: true }
+        Self { config, rng, key, entries, chains, active: false, want_peers: true, lonely: false }
     }
 
     /// The next announce to be made now, if any. Call until `None`.
@@ -273,7 +286,6 @@ impl Announcer {
         }
         entry.failures = 0;
         entry.last_error = None;
-        entry.answered_once = true;
         entry.seeders = response.complete.or(entry.seeders);
         entry.leechers = response.incomplete.or(entry.leechers);
         if response.tracker_id.is_some() {
@@ -285,12 +297,19 @@ impl Announcer {
         let shortest =
             response.min_interval.map_or(Duration::ZERO, |secs| Duration::from_secs(u64::from(secs)));
         let shortest = shortest.clamp(self.config.min_interval, interval);
-        let lonely = self.want_peers && response.peers.is_empty();
-        let pause = if lonely { LONELY_RETRY.clamp(shortest, interval) } else { interval };
         entry.not_before = now + shortest;
+        let helped = |last: &Answered| !self.lonely && !last.is_empty;
+        let in_vain = entry.answered.filter(|last| !helped(last)).map_or(0, |last| last.in_vain + 1);
+        let retry = LONELY_RETRY.saturating_mul(1 << in_vain.min(16)).clamp(shortest, interval);
         // Clients that were started together must not come back together for ever.
-        let spread = self.rng.u64(0..=pause.as_millis().try_into().unwrap_or(u64::MAX) / 20);
-        entry.next = now + pause + Duration::from_millis(spread);
+        let mut spread = |pause: Duration| {
+            let most = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX) / 20;
+            now + pause + Duration::from_millis(self.rng.u64(0..=most))
+        };
+        let (retry, regular) = (spread(retry), spread(interval));
+        let is_empty = response.peers.is_empty();
+        entry.answered = Some(Answered { retry, is_empty, in_vain });
+        entry.next = if self.want_peers && is_empty { retry } else { regular };
         if entry.completion == Completion::Due {
             // It happened while this announce was under way.
             entry.next = now;
@@ -365,6 +384,20 @@ impl Announcer {
     pub fn force(&mut self, now: Time) {
         for entry in &mut self.entries {
             entry.next = entry.next.min(now.max(entry.not_before));
+        }
+    }
+
+    /// Whether nobody of use is known: then trackers are asked before their time.
+    pub fn set_lonely(&mut self, lonely: bool) {
+        self.lonely = lonely;
+        if !lonely {
+            return;
+        }
+        for entry in self.entries.iter_mut().filter(|entry| entry.in_flight.is_none() && entry.failures == 0)
+        {
+            if let Some(answered) = entry.answered {
+                entry.next = entry.next.min(answered.retry);
+            }
         }
     }
 
@@ -467,7 +500,7 @@ impl Entry {
             last_error: None,
             seeders: None,
             leechers: None,
-            answered_once: false,
+            answered: None,
         }
     }
 
@@ -486,7 +519,7 @@ impl Entry {
     }
 
     const fn state(&self) -> TrackerState {
-        match (self.in_flight, self.failures, self.answered_once) {
+        match (self.in_flight, self.failures, self.answered.is_some()) {
             (Some(_), _, _) => TrackerState::Announcing,
             (None, 1.., _) => TrackerState::Failing,
             (None, 0, true) => TrackerState::Working,

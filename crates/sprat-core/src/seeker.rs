@@ -316,6 +316,8 @@ impl Seeker {
         self.ask_everyone(cx);
         self.flush(cx);
         self.dial(cx);
+        // Who is connected and had what we seek would have given it by the next announce.
+        self.announcer.set_lonely(self.dials.is_empty() && !self.peers.has_candidate(cx.now));
     }
 
     /// Makes sure of the next tick, if there is somebody to look after or to call.

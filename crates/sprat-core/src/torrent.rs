@@ -371,6 +371,8 @@ impl Torrent {
         self.turn_over(cx);
         self.look_for_bottleneck(cx.now);
         self.dial(cx);
+        let nobody_to_call = self.dials.is_empty() && !self.peers.has_candidate(cx.now);
+        self.announcer.set_lonely(self.is_downloading() && self.is_lonely() && nobody_to_call);
         let busy = !self.connections.is_empty() || !self.dials.is_empty();
         self.next_tick = if busy {
             Some(cx.now + TICK)

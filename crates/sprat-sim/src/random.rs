@@ -252,8 +252,6 @@ fn draw_places(rng: &mut Rng, peers: &mut [PeerConfig]) {
         peer.region = is_wide.then(|| Region::ALL[rng.usize(..Region::ALL.len())]);
         if has_nats && number > 0 && rng.bool() {
             peer.nat = Nat::Closed;
-            // As from the DHT: who asks the tracker before anybody else hears only of those who cannot be called.
-            peer.knows.push(PeerNumber(0));
         }
     }
 }

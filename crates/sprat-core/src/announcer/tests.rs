@@ -130,6 +130,29 @@ fn a_lonely_client_asks_again_soon_unless_forbidden() {
 }
 
 #[test]
+fn whoever_finds_nobody_of_use_asks_again_less_and_less_often() {
+    let mut announcer = announcer(&[&["http://a/"]], &[HASH]);
+    let mut asked = Vec::new();
+    let mut now = Time::ZERO;
+    for _ in 0..7 {
+        let (id, _, _) = poll(&mut announcer, now).unwrap();
+        announcer.answered(now, id, &answer());
+        assert!(
+            announcer.next_time().unwrap() >= now + Duration::from_secs(1800),
+            "the interval, as long as all is well"
+        );
+        announcer.set_lonely(true);
+        let next = announcer.next_time().unwrap();
+        announcer.set_lonely(true);
+        assert_eq!(announcer.next_time(), Some(next));
+        asked.push(next.since(now).as_secs() / 60);
+        now = next;
+    }
+    assert_eq!(asked[..5], [1, 2, 4, 8, 16]);
+    assert!(asked[5..].iter().all(|minutes| (30..=33).contains(minutes)), "{asked:?}");
+}
+
+#[test]
 fn answers_nobody_waits_for_change_nothing() {
     let mut announcer = announcer(&[&["http://a/"]], &[HASH]);
     announcer.answered(Time::ZERO, TrackerId(0), &answer());

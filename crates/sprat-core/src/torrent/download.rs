@@ -144,6 +144,7 @@ impl Torrent {
     pub(super) fn on_block(&mut self, cx: &mut Context<'_>, id: ConnectionId, block: BlockRef, data: Bytes) {
         let length = u64::from(block.length());
         self.totals.downloaded += length;
+        self.turnover.given_at = cx.now;
         self.learn_from_first_block(id, length);
         if !self.is_downloading() {
             self.picker.release(block, id);

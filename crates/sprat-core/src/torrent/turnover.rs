@@ -23,6 +23,9 @@ const IDLE_AFTER: Duration = Duration::from_secs(120);
 /// Who chokes us may have many others to serve. Ten trials of half a minute (BEP 3) later we were not among them.
 const CHOKED_AFTER: Duration = Duration::from_secs(300);
 
+/// Nobody has given us anything for so long: whoever is connected may take from us, but somebody else has to be found.
+const STARVED_AFTER: Duration = Duration::from_secs(120);
+
 /// One is let go at a time, four a minute: a place is soon found, and a swarm full of new connections would not be
 /// better than one full of useless ones. (libtorrent lets 4 % go every five minutes.)
 const PAUSE: Duration = Duration::from_secs(15);
@@ -48,6 +51,8 @@ pub(super) struct Turnover {
     let_go: BTreeMap<IpAddr, Time>,
     /// There is nobody among our peers who is of use.
     pub(super) is_lonely: bool,
+    /// When somebody last gave us a block.
+    pub(super) given_at: Time,
 }
 
 impl Turnover {
@@ -73,7 +78,9 @@ impl Torrent {
                 connection.wanted_at = now;
             }
         }
-        self.turnover.is_lonely = self.connections.values().all(|one| uselessness(now, one).is_some());
+        let is_starved = self.is_downloading() && now.since(self.turnover.given_at) >= STARVED_AFTER;
+        self.turnover.is_lonely =
+            is_starved || self.connections.values().all(|one| uselessness(now, one).is_some());
         let is_full =
             self.connection_count() >= cx.config.connections_per_torrent || cx.connections_left == 0;
         if !is_full || now < self.turnover.next || !self.peers.has_candidate(now) {
