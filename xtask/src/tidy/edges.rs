@@ -51,7 +51,7 @@ const RULES: [Rule; 9] = [
     },
     Rule {
         name: "sprat-engine",
-        inside: &["sprat-wire", "sprat-core", "sprat-tracker", "sprat-dht"],
+        inside: &["sprat-wire", "sprat-core", "sprat-tracker", "sprat-dht", "sprat-hash"],
         outside: Outside::Any,
     },
     Rule {
