@@ -102,10 +102,13 @@ impl Simulation {
         }
     }
 
-    /// Peers that want everything, have not got it, and are there or going to come.
+    /// Peers that want everything, have not got it or do not know it yet, and are there or going to come.
     #[must_use]
     pub fn unfinished(&self) -> usize {
-        let unfinished = |peer: &&Peer| peer.presence != Presence::Gone && !peer.disk.have().is_full();
+        let unfinished = |peer: &&Peer| {
+            let knows_all = peer.completed_at.is_some() && peer.disk.have().is_full();
+            peer.presence != Presence::Gone && !knows_all
+        };
         self.peers().filter(|peer| takes(peer)).filter(unfinished).count()
     }
 
