@@ -2,7 +2,7 @@
 
 use sprat_core::time::Time;
 
-use crate::event::{Addressed, Announce};
+use crate::event::{Addressed, Question};
 use crate::peer_number::PeerNumber;
 use crate::report::Violation;
 use crate::schedule::Schedule;
@@ -24,8 +24,8 @@ pub(crate) struct Desk {
     pub(crate) schedule: Schedule<Addressed>,
     /// For other shards.
     pub(crate) abroad: Vec<Letter>,
-    /// For trackers.
-    pub(crate) announces: Vec<Announce>,
+    /// For trackers and the DHT.
+    pub(crate) questions: Vec<Question>,
     /// Who was banned by one of ours.
     pub(crate) banned: Vec<PeerNumber>,
     /// Copies of each piece among those present.
@@ -54,7 +54,7 @@ impl Desk {
             shards,
             schedule: Schedule::new(),
             abroad: Vec::new(),
-            announces: Vec::new(),
+            questions: Vec::new(),
             banned: Vec::new(),
             copies: vec![0; pieces as usize],
             events: 0,

@@ -1,8 +1,11 @@
 //! What can happen in a swarm.
 
+use std::net::SocketAddr;
+
 use sprat_core::io::{ConnectionId, TrackerId};
 use sprat_core::storage::{StorageReply, TorrentId};
 use sprat_core::time::Time;
+use sprat_wire::hash::InfoHash;
 use sprat_wire::tracker::{AnnounceRequest, AnnounceResponse};
 
 use crate::network::{Parcel, Route};
@@ -35,6 +38,8 @@ pub(crate) enum PeerEvent {
     Disk(Box<StorageReply>),
     /// A tracker answers.
     Announced(Box<Announced>),
+    /// The DHT answers.
+    Found(Box<Found>),
 }
 
 /// An event and whose it is.
@@ -62,16 +67,29 @@ pub(crate) struct Announced {
     pub(crate) result: Result<AnnounceResponse, String>,
 }
 
-/// An announce on its way.
+/// Whom the DHT has found.
 #[derive(Debug)]
-pub(crate) struct Announce {
+pub(crate) struct Found {
+    pub(crate) torrent: TorrentId,
+    pub(crate) peers: Vec<SocketAddr>,
+}
+
+/// A question about a swarm, on its way.
+#[derive(Debug)]
+pub(crate) struct Question {
     pub(crate) at: Time,
     pub(crate) order: u64,
     pub(crate) peer: PeerNumber,
     pub(crate) life: Life,
     pub(crate) torrent: TorrentId,
-    pub(crate) id: TrackerId,
-    /// Index of the tracker in the simulation.
-    pub(crate) tracker: usize,
-    pub(crate) request: AnnounceRequest,
+    pub(crate) to: Asked,
+}
+
+/// Who is asked.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// A tracker: under which name the session knows it, its index in the simulation, and what is said.
+    Tracker(TrackerId, usize, AnnounceRequest),
+    /// The DHT, about this swarm.
+    Dht(InfoHash),
 }

@@ -78,6 +78,13 @@ pub enum Fault {
         /// Which.
         url: String,
     },
+    /// Nobody answers in the DHT.
+    DhtOutage {
+        /// Its beginning.
+        from: Duration,
+        /// Its end.
+        until: Duration,
+    },
 }
 
 impl Fault {
@@ -89,7 +96,8 @@ impl Fault {
             | Self::Clog { from, .. }
             | Self::FullDisk { from, .. }
             | Self::SlowDisk { from, .. }
-            | Self::TrackerOutage { from, .. } => *from,
+            | Self::TrackerOutage { from, .. }
+            | Self::DhtOutage { from, .. } => *from,
             Self::Crash { at, .. } | Self::Suspend { at, .. } => *at,
         }
     }
@@ -102,7 +110,8 @@ impl Fault {
             | Self::Clog { until, .. }
             | Self::FullDisk { until, .. }
             | Self::SlowDisk { until, .. }
-            | Self::TrackerOutage { until, .. } => *until,
+            | Self::TrackerOutage { until, .. }
+            | Self::DhtOutage { until, .. } => *until,
             Self::Crash { at, down_for, .. } => at.saturating_add(*down_for),
             Self::Suspend { at, by, .. } => at.saturating_add(*by),
         }
@@ -116,7 +125,8 @@ impl Fault {
             Self::Crash { .. }
             | Self::FullDisk { .. }
             | Self::SlowDisk { .. }
-            | Self::TrackerOutage { .. } => false,
+            | Self::TrackerOutage { .. }
+            | Self::DhtOutage { .. } => false,
         }
     }
 

@@ -48,6 +48,7 @@ mod peer;
 mod peer_number;
 mod place;
 pub mod random;
+mod rendezvous;
 mod report;
 pub mod scenario;
 mod schedule;

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use sprat_core::bitfield::Bitfield;
 use sprat_core::config::Config;
 use sprat_core::io::{ConnectionId, RateLimits};
+use sprat_core::peer_list::PeerSource;
 use sprat_core::storage::TorrentId;
 use sprat_core::time::Time;
 use sprat_core::{Input, Session};
@@ -273,6 +274,11 @@ impl Peer {
                 let crate::event::Announced { torrent, tracker, result } = *announced;
                 self.note(b't', result.as_ref().map_or(0, |answer| answer.peers.len() as u64));
                 self.feed(cx, Input::Announced { torrent, tracker, result });
+            }
+            PeerEvent::Found(found) => {
+                let crate::event::Found { torrent, peers } = *found;
+                self.note(b'f', peers.len() as u64);
+                self.feed(cx, Input::FoundPeers { torrent, source: PeerSource::Dht, peers });
             }
         }
     }

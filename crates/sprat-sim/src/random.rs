@@ -30,6 +30,9 @@ const TROUBLED: u64 = 60;
 /// Long enough for everybody once all is well: peers that were away are called again after minutes.
 const PATIENCE: Duration = Duration::from_secs(2 * 3600);
 
+/// Any port will do: nobody but the session sees it.
+const DHT_PORT: u16 = 6881;
+
 /// Packets are simulated among so many peers at most: they take ten times the events.
 const MOST_OF_PACKETS: usize = 12;
 
@@ -104,6 +107,10 @@ impl RandomSwarm {
         let mut rng = Rng::with_seed(!seed);
         draw_places(&mut rng, &mut peers);
         faults.extend((0..rng.usize(0..=2)).map(|_| draw_delay(&mut rng, honest)));
+        if rng.bool() {
+            peers.iter_mut().for_each(|peer| peer.session.dht_port = DHT_PORT);
+            faults.extend(rng.bool().then(|| draw_dht_outage(&mut rng)));
+        }
         let is_small = peers.len() <= MOST_OF_PACKETS;
         let network = if is_small && rng.bool() { draw_packets(&mut rng) } else { Network::Block };
         Self { seed, content, peers, network, faults, left_out: Vec::new() }
@@ -276,6 +283,12 @@ fn draw_packets(rng: &mut Rng) -> Network {
         mtu: [576, 1280, 1500][rng.usize(..3)],
         queue: (8 << 10) << rng.u32(..5),
     })
+}
+
+fn draw_dht_outage(rng: &mut Rng) -> Fault {
+    let begins = rng.u64(0..TROUBLED / 2);
+    let until = Duration::from_secs(rng.u64(begins..TROUBLED) + 1);
+    Fault::DhtOutage { from: Duration::from_secs(begins), until }
 }
 
 /// Among so many peers, of whom those from 1 to `honest` may crash.

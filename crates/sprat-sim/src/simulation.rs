@@ -11,10 +11,11 @@ use sprat_core::time::Time;
 use crate::content::{Content, ContentConfig, ContentError};
 use crate::desk::Context;
 use crate::disk::Disk;
-use crate::event::{Addressed, Announce, PeerEvent};
+use crate::event::{Addressed, PeerEvent, Question};
 use crate::network::Network;
 use crate::peer::{Departure, Peer, PeerConfig, Presence};
 use crate::peer_number::PeerNumber;
+use crate::rendezvous::Rendezvous;
 use crate::report::{PeerReport, Snapshot, Violation};
 use crate::schedule::Schedule;
 use crate::shard::Shard;
@@ -24,8 +25,8 @@ use crate::world::{Resident, World};
 
 mod checks;
 mod faults;
+mod questions;
 mod sampling;
-mod trackers;
 
 pub use sampling::SNAPSHOTS;
 use sampling::Sampler;
@@ -42,8 +43,9 @@ pub struct Simulation {
     shards: Vec<Shard>,
     peer_count: u32,
     trackers: Vec<VirtualTracker>,
-    /// On their way to trackers.
-    announces: Schedule<Announce>,
+    rendezvous: Rendezvous,
+    /// On their way to trackers and the DHT.
+    questions: Schedule<Question>,
     /// What happens to all.
     agenda: BTreeSet<(Time, Appointment)>,
     rng: fastrand::Rng,
@@ -77,7 +79,8 @@ impl Simulation {
             world: World::new(content),
             peer_count: 0,
             trackers: Vec::new(),
-            announces: Schedule::new(),
+            rendezvous: Rendezvous::new(fastrand::Rng::with_seed(!seed)),
+            questions: Schedule::new(),
             agenda: BTreeSet::from([(Time::ZERO, Appointment::Tick), (Time::ZERO, Appointment::Sample)]),
             rng,
             trace: Trace::new(),
@@ -325,7 +328,7 @@ impl Simulation {
     fn next_time(&self) -> Option<Time> {
         let shards = self.shards.iter().filter_map(Shard::next_time).min();
         let appointment = self.agenda.first().map(|(at, _)| *at);
-        [shards, appointment, self.next_announce()].into_iter().flatten().min()
+        [shards, appointment, self.next_question()].into_iter().flatten().min()
     }
 
     fn keep_appointment(&mut self) -> Result<(), Violation> {
@@ -351,7 +354,7 @@ impl Simulation {
                 shard.run_until(end, world);
             }
         }
-        self.answer_announces(end);
+        self.answer_questions(end);
         self.exchange();
         self.now = end - Duration::from_nanos(1);
     }
@@ -361,13 +364,13 @@ impl Simulation {
         for index in 0..self.shards.len() {
             let Some(shard) = self.shards.get_mut(index) else { return };
             let letters = std::mem::take(&mut shard.desk.abroad);
-            let announces = std::mem::take(&mut shard.desk.announces);
+            let questions = std::mem::take(&mut shard.desk.questions);
             let banned = std::mem::take(&mut shard.desk.banned);
             for letter in letters {
                 self.post(letter.at, letter.order, letter.addressed);
             }
-            for announce in announces {
-                self.announces.at(announce.at.as_nanos(), announce.order, announce);
+            for question in questions {
+                self.questions.at(question.at.as_nanos(), question.order, question);
             }
             for victim in banned {
                 if let Some(peer) = self.peer_mut(victim) {

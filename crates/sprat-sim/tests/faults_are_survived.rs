@@ -12,6 +12,7 @@ mod swarm;
 
 use std::time::Duration;
 
+use sprat_core::config::Config;
 use sprat_sim::{DiskFaults, Fault, PeerConfig, PeerNumber, TrackerConfig, Violation};
 use sprat_wire::metainfo::Version;
 use swarm::{Swarm, run_seeds};
@@ -94,6 +95,26 @@ fn trackers_are_away() {
     run_seeds(3, |seed| {
         let url = TrackerConfig::default().url;
         with_faults(seed, Version::V1, &[Fault::TrackerOutage { from: secs(0), until: secs(90), url }])
+    });
+}
+
+#[test]
+fn without_a_tracker_the_dht_brings_a_swarm_together_once_it_answers() {
+    run_seeds(3, |seed| {
+        let small = Swarm::small(seed);
+        let with_dht = |peer: &PeerConfig| {
+            let session = Config { dht_port: 6881, ..peer.session.clone() };
+            PeerConfig { session, ..peer.clone() }
+        };
+        let swarm = Swarm { leecher: with_dht(&small.leecher), seeder: with_dht(&small.seeder), ..small };
+        let mut simulation = swarm.build();
+        let url = TrackerConfig::default().url;
+        simulation.add_fault(Fault::TrackerOutage { from: secs(0), until: secs(100_000), url });
+        simulation.add_fault(Fault::DhtOutage { from: secs(0), until: secs(90) });
+        let at_first = simulation.way();
+        simulation.run(secs(90), |_| false)?;
+        assert_eq!(simulation.way(), at_first, "nobody has found anybody");
+        simulation.run_until_complete(swarm.patience() + secs(300))
     });
 }
 

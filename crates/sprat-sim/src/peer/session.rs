@@ -9,7 +9,7 @@ use sprat_core::{Input, Output};
 
 use super::{Peer, Presence};
 use crate::desk::Context;
-use crate::event::{Announce, Announced, PeerEvent};
+use crate::event::{Announced, Asked, PeerEvent, Question};
 use crate::report::Violation;
 use sprat_core::io::{ConnectionId, TrackerId};
 use sprat_core::storage::TorrentId;
@@ -74,7 +74,11 @@ impl Peer {
             }
             Output::Storage(request) => self.ask_disk(cx, request),
             // Sessions of a simulation have no DHT.
-            Output::FindPeers { .. } | Output::DhtNode { .. } => {}
+            Output::FindPeers { torrent, info_hash, seed: _ } => {
+                self.note(b'd', 0);
+                self.ask(cx, torrent, Duration::ZERO, Asked::Dht(info_hash));
+            }
+            Output::DhtNode { .. } => {}
             Output::HeardOf { torrent, peers, .. } => {
                 let found = Input::FoundPeers { torrent, source: PeerSource::Pex, peers };
                 self.session.handle_input(cx.now, found);
@@ -113,9 +117,7 @@ impl Peer {
         let latency = self.config.latency;
         match cx.world.tracker(url) {
             Some((tracker, way)) => {
-                let (at, order) = (cx.now + latency + way, self.next_order());
-                let (peer, life) = (self.number, self.life);
-                cx.desk.announces.push(Announce { at, order, peer, life, torrent, id, tracker, request });
+                self.ask(cx, torrent, way, Asked::Tracker(id, tracker, request));
             }
             None => {
                 let result = Err("no such host".to_owned());
@@ -123,6 +125,13 @@ impl Peer {
                 self.later(cx, cx.now + latency * 2, PeerEvent::Announced(Box::new(announced)));
             }
         }
+    }
+
+    /// Sends a question on its way, which is so long beyond our own line.
+    fn ask(&mut self, cx: &mut Context<'_>, torrent: TorrentId, way: Duration, to: Asked) {
+        let (at, order) = (cx.now + self.config.latency + way, self.next_order());
+        let (peer, life) = (self.number, self.life);
+        cx.desk.questions.push(Question { at, order, peer, life, torrent, to });
     }
 
     // Whoever acts here, the session or what is in its place.

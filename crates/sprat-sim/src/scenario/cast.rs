@@ -153,6 +153,9 @@ fn faults(setup: &FaultSetup, groups: &[(&str, u32, u32)], url: &str) -> Vec<Fau
         FaultSetup::TrackerOutage { from, until } => {
             vec![Fault::TrackerOutage { from: from.0, until: until.0, url: url.to_owned() }]
         }
+        FaultSetup::DhtOutage { from, until } => {
+            vec![Fault::DhtOutage { from: from.0, until: until.0 }]
+        }
     }
 }
 

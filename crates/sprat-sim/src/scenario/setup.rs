@@ -195,6 +195,9 @@ impl Default for TrackerSetup {
     }
 }
 
+/// Any port will do: nobody but the session sees it.
+const DHT_PORT: u16 = 6881;
+
 /// Settings of sessions. What is not said is as shipped.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -207,6 +210,8 @@ pub struct SessionSetup {
     pub max_slots: Option<u16>,
     /// Tell peers of one another (BEP 11).
     pub pex: Option<bool>,
+    /// Look for peers in the DHT (BEP 5); not unless it is said, so that a swarm meets as fast as its tracker lets it.
+    pub dht: Option<bool>,
     /// The session is told its upload capacity as a limit, and keeps to it.
     pub knows_upload: Option<bool>,
 }
@@ -222,6 +227,7 @@ impl SessionSetup {
             min_slots: first(self.min_slots, other.min_slots),
             max_slots: first(self.max_slots, other.max_slots),
             pex: first(self.pex, other.pex),
+            dht: first(self.dht, other.dht),
             knows_upload: first(self.knows_upload, other.knows_upload),
         }
     }
@@ -235,6 +241,7 @@ impl SessionSetup {
                 .map_or(shipped.connections, |most| usize::from(most).max(shipped.connections)),
             connections_per_torrent: self.connections.map_or(shipped.connections_per_torrent, usize::from),
             pex: self.pex.unwrap_or(shipped.pex),
+            dht_port: if self.dht.unwrap_or(false) { DHT_PORT } else { 0 },
             limits: RateLimits { upload: limit, ..shipped.limits },
             choker: ChokerConfig {
                 upload_limit: limit,
@@ -502,6 +509,13 @@ pub enum FaultSetup {
         /// Its end.
         until: Span,
     },
+    /// Nobody answers in the DHT.
+    DhtOutage {
+        /// Its beginning.
+        from: Span,
+        /// Its end.
+        until: Span,
+    },
 }
 
 impl FaultSetup {
@@ -513,7 +527,7 @@ impl FaultSetup {
             | Self::Suspend { group, .. }
             | Self::SlowDisk { group, .. }
             | Self::FullDisk { group, .. } => Some(group),
-            Self::TrackerOutage { .. } => None,
+            Self::TrackerOutage { .. } | Self::DhtOutage { .. } => None,
         }
     }
 }

@@ -48,6 +48,7 @@ impl Simulation {
                     tracker.is_silent = active;
                 }
             }
+            Fault::DhtOutage { .. } => self.rendezvous.is_silent = active,
         }
     }
 
