@@ -21,8 +21,8 @@
 //! What is modelled: the capacity of each peer's access line in both directions, shared by its connections; the time on
 //! the way, by region; connections that are refused, closed and cut, and peers behind a NAT that
 //! nobody can call; a disk that hashes what it is given, answers late, fails
-//! ([`DiskFaults`]) and loses what was not synced; trackers that are far away or dead; whatever else may go wrong at a
-//! certain time ([`Fault`]); peers that do not play fair ([`Behaviour`]). There are two models of the [`Network`]: one in
+//! ([`DiskFaults`]) and loses what was not synced; trackers that are far away or dead; a DHT that finds who has said that
+//! it is there; whatever else may go wrong at a certain time ([`Fault`]); peers that do not play fair ([`Behaviour`]). There are two models of the [`Network`]: one in
 //! which connections take turns on their lines, block by block, and nothing gets lost; and one of packets, with queues,
 //! loss and the congestion control of TCP. What is not modelled: bottlenecks within the network.
 //!
