@@ -42,6 +42,9 @@ impl Exchange {
 
     /// The difference to what was told before, which is told now.
     pub(crate) fn tell(&mut self, now: Time, connected: &Roll, except: SocketAddr) -> PexMessage {
+        if Arc::ptr_eq(&self.told, connected) {
+            return PexMessage::default();
+        }
         let mut dropped: Vec<SocketAddr> = missing(&self.told, connected)
             .map(|(address, _)| address)
             .filter(|gone| *gone != except)

@@ -20,7 +20,8 @@ impl Torrent {
 
     /// Tells every peer that wants to know it of the others.
     pub(super) fn exchange_peers(&mut self, cx: &Context<'_>) {
-        if !self.exchanges_peers(cx) || !self.connections.values().any(|peer| peer.exchange.is_due(cx.now)) {
+        let is_due = |peer: &PeerConnection| peer.takes_pex() && peer.exchange.is_due(cx.now);
+        if !self.exchanges_peers(cx) || !self.connections.values().any(|peer| is_due(peer)) {
             return;
         }
         let mut connected: Vec<(SocketAddr, PexFlags)> =
@@ -30,12 +31,10 @@ impl Torrent {
         if connected != *self.roll {
             self.roll = connected.into();
         }
-        for connection in self.connections.values_mut().filter(|peer| peer.takes_pex()) {
-            if connection.exchange.is_due(cx.now) {
-                let except = introduction(connection).map_or(connection.address, |(address, _)| address);
-                let message = connection.exchange.tell(cx.now, &self.roll, except);
-                connection.say_pex(&message);
-            }
+        for connection in self.connections.values_mut().filter(|peer| is_due(peer)) {
+            let except = introduction(connection).map_or(connection.address, |(address, _)| address);
+            let message = connection.exchange.tell(cx.now, &self.roll, except);
+            connection.say_pex(&message);
         }
     }
 
