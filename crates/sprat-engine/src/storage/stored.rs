@@ -51,18 +51,11 @@ pub(crate) fn hash_stored(
     Ok(PieceDigest { v1: sha1.map(|sha1| Sha1Hash(sha1.finalize().into())), leaves })
 }
 
-/// What one call of [`hash_run`] is asked for.
-#[derive(Debug, Clone, Copy)]
-struct Wanted {
-    v1: bool,
-    v2: bool,
-}
-
 /// Reads pieces that follow one another and hashes them side by side.
 fn hash_run(
     content: &Content,
     run: Range<u32>,
-    Wanted { v1, v2 }: Wanted,
+    (v1, v2): (bool, bool),
     buffer: &mut Vec<u8>,
 ) -> Vec<(PieceIndex, Result<PieceDigest, StorageError>)> {
     let geometry = &content.geometry;
@@ -142,7 +135,7 @@ pub(crate) fn hash_all<T: Send, E: Send>(
             }
             let first = at * run;
             let run = first..pieces.min(first.saturating_add(run));
-            for (piece, digest) in hash_run(content, run, Wanted { v1, v2 }, &mut buffer) {
+            for (piece, digest) in hash_run(content, run, (v1, v2), &mut buffer) {
                 match outcome(piece, digest) {
                     Ok(result) => share.push((piece, result)),
                     Err(error) => {
