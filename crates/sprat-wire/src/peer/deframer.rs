@@ -1,8 +1,8 @@
 //! Cuts the handshake and the messages out of the byte stream of a connection.
 //!
 //! A message that lies in one chunk is a slice of that chunk: the data of a block is not copied on its way from the
-//! socket to the storage. Only a message that straddles chunks elsewhere than between header and block is put together in a buffer of its own, which is
-//! never larger than twice what has arrived of that message.
+//! socket to the storage. Only a message that straddles chunks is put together in a buffer of its own, unless a block
+//! begins with the second one. That buffer is never larger than twice what has arrived of that message.
 
 use std::collections::VecDeque;
 
