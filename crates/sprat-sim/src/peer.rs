@@ -277,7 +277,7 @@ impl Peer {
             }
             PeerEvent::Found(found) => {
                 let crate::event::Found { torrent, peers } = *found;
-                self.note(b'f', peers.len() as u64);
+                self.note(b'i', peers.len() as u64);
                 self.feed(cx, Input::FoundPeers { torrent, source: PeerSource::Dht, peers });
             }
         }

@@ -18,7 +18,7 @@ use crate::disk::DiskFaults;
 use crate::faults::Fault;
 use crate::network::{Network, PacketConfig};
 use crate::peer::{Departure, PeerConfig};
-use crate::peer_number::PeerNumber;
+use crate::peer_number::{LISTEN_PORT, PeerNumber};
 use crate::place::{Nat, Region};
 use crate::report::Violation;
 use crate::simulation::Simulation;
@@ -29,9 +29,6 @@ const TROUBLED: u64 = 60;
 
 /// Long enough for everybody once all is well: peers that were away are called again after minutes.
 const PATIENCE: Duration = Duration::from_secs(2 * 3600);
-
-/// Any port will do: nobody but the session sees it.
-const DHT_PORT: u16 = 6881;
 
 /// Packets are simulated among so many peers at most: they take ten times the events.
 const MOST_OF_PACKETS: usize = 12;
@@ -108,7 +105,7 @@ impl RandomSwarm {
         draw_places(&mut rng, &mut peers);
         faults.extend((0..rng.usize(0..=2)).map(|_| draw_delay(&mut rng, honest)));
         if rng.bool() {
-            peers.iter_mut().for_each(|peer| peer.session.dht_port = DHT_PORT);
+            peers.iter_mut().for_each(|peer| peer.session.dht_port = LISTEN_PORT);
             faults.extend(rng.bool().then(|| draw_dht_outage(&mut rng)));
         }
         let is_small = peers.len() <= MOST_OF_PACKETS;

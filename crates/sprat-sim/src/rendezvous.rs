@@ -10,8 +10,8 @@ use std::time::Duration;
 use sprat_core::time::Time;
 use sprat_wire::hash::InfoHash;
 
-/// From the question to the last answer: what a lookup took in networks of 1,000 and more nodes (`cargo xtask bench dht`
-/// says 1 to 5 seconds).
+/// From the question to the answer. An assumption: simulated nodes need a fraction of a second (`docs/BENCHMARKS.md`), but
+/// many of those that the real network names are gone.
 pub(crate) const LOOKUP: Duration = Duration::from_secs(3);
 
 /// How long nodes remember who has said that it is there.

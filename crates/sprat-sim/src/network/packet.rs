@@ -80,23 +80,14 @@ impl PacketConfig {
 /// A packet.
 #[derive(Debug, Clone)]
 pub(crate) struct Datagram {
-    pub(super) content: Payload,
-}
-
-/// What is in a packet.
-#[derive(Debug, Clone)]
-pub(super) enum Payload {
-    Segment(Segment),
+    segment: Segment,
 }
 
 impl Datagram {
     /// Bytes on the line.
     pub(super) fn length(&self) -> usize {
-        match &self.content {
-            Payload::Segment(segment) => {
-                HEADERS + RANGE * segment.has_come.ranges.iter().flatten().count() + segment.payload.len()
-            }
-        }
+        let Segment { has_come, payload, .. } = &self.segment;
+        HEADERS + RANGE * has_come.ranges.iter().flatten().count() + payload.len()
     }
 }
 
@@ -176,8 +167,7 @@ impl PacketLine {
             // Before the call is taken there is nobody to send to.
             if end.route.connection.is_some() {
                 while let Some(segment) = end.stream.poll(now) {
-                    let content = Payload::Segment(segment);
-                    access.queue(connection, end.route, Datagram { content });
+                    access.queue(connection, end.route, Datagram { segment });
                 }
             }
             if let Some((said, bytes)) = end.stream.said() {
@@ -214,8 +204,7 @@ impl PacketLine {
         datagram: Datagram,
         heard: &mut Vec<Bytes>,
     ) {
-        let Payload::Segment(segment) = datagram.content;
-        self.with_stream(connection, |stream| stream.take(now, segment, heard));
+        self.with_stream(connection, |stream| stream.take(now, datagram.segment, heard));
     }
 
     pub(super) fn next_timer(&self) -> Option<Time> {

@@ -2,18 +2,17 @@
 
 use std::time::Duration;
 
+use sprat_core::io::{ConnectionId, TrackerId};
 use sprat_core::peer_list::PeerSource;
-use sprat_core::storage::StorageRequest;
+use sprat_core::storage::{StorageRequest, TorrentId};
 use sprat_core::time::Time;
 use sprat_core::{Input, Output};
+use sprat_wire::tracker::AnnounceRequest;
 
 use super::{Peer, Presence};
 use crate::desk::Context;
 use crate::event::{Announced, Asked, PeerEvent, Question};
 use crate::report::Violation;
-use sprat_core::io::{ConnectionId, TrackerId};
-use sprat_core::storage::TorrentId;
-use sprat_wire::tracker::AnnounceRequest;
 
 /// A session that is woken so often within one instant will never stop.
 const WAKES_AT_ONCE: u32 = 100;
@@ -75,7 +74,7 @@ impl Peer {
             Output::Storage(request) => self.ask_disk(cx, request),
             // Sessions of a simulation have no DHT.
             Output::FindPeers { torrent, info_hash, seed: _ } => {
-                self.note(b'd', 0);
+                self.note(b'h', 0);
                 self.ask(cx, torrent, Duration::ZERO, Asked::Dht(info_hash));
             }
             Output::DhtNode { .. } => {}

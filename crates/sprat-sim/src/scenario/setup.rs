@@ -12,6 +12,7 @@ use sprat_wire::metainfo::Version;
 use super::amount::{Rate, Share, Size, Span};
 use crate::behaviour::Behaviour;
 use crate::network::{Network, PacketConfig};
+use crate::peer_number::LISTEN_PORT;
 use crate::place::{Nat, Region};
 
 /// Peers of all groups together.
@@ -195,9 +196,6 @@ impl Default for TrackerSetup {
     }
 }
 
-/// Any port will do: nobody but the session sees it.
-const DHT_PORT: u16 = 6881;
-
 /// Settings of sessions. What is not said is as shipped.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -241,7 +239,7 @@ impl SessionSetup {
                 .map_or(shipped.connections, |most| usize::from(most).max(shipped.connections)),
             connections_per_torrent: self.connections.map_or(shipped.connections_per_torrent, usize::from),
             pex: self.pex.unwrap_or(shipped.pex),
-            dht_port: if self.dht.unwrap_or(false) { DHT_PORT } else { 0 },
+            dht_port: if self.dht.unwrap_or(false) { LISTEN_PORT } else { 0 },
             limits: RateLimits { upload: limit, ..shipped.limits },
             choker: ChokerConfig {
                 upload_limit: limit,
