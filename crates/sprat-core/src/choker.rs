@@ -4,7 +4,7 @@
 //! turn (`giveaway`). How many there are is decided in `slots`.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::io::ConnectionId;
@@ -14,11 +14,13 @@ use crate::time::Time;
 mod exchange;
 mod giveaway;
 mod slots;
+mod subnet;
 #[cfg(test)]
 mod tests;
 
 use exchange::Exchange;
 use giveaway::Giveaway;
+use subnet::Subnet;
 
 /// Time between two regular decisions (BEP 3: "every ten seconds").
 pub const RECHOKE_INTERVAL: Duration = Duration::from_secs(10);
@@ -51,7 +53,8 @@ pub struct Candidate {
     pub torrent: TorrentId,
     /// The remote end.
     pub address: SocketAddr,
-    /// The peer wants something from us. Only then it is ever unchoked.
+    /// The peer says that it wants something from us, and we have something that it lacks. Only then it is ever unchoked: a
+    /// slot for one that can use it not yet would be missing when others can.
     pub interested: bool,
     /// We have everything that we want of this torrent.
     pub seeding: bool,
@@ -197,34 +200,4 @@ fn count_torrents(contenders: &[Contender]) -> usize {
     torrents.sort_unstable();
     torrents.dedup();
     torrents.len()
-}
-
-/// Addresses that are cheap to get together, and therefore count as one when slots are scarce: whoever has one address of
-/// a /24 (or an IPv6 /48, what a provider gives to one site) easily has many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Subnet {
-    V4([u8; 3]),
-    V6([u16; 3]),
-    /// In a private network each host is one.
-    Host(IpAddr),
-    /// On our own machine each process is one.
-    Endpoint(SocketAddr),
-}
-
-impl Subnet {
-    fn of(address: SocketAddr) -> Self {
-        match address.ip().to_canonical() {
-            ip if ip.is_loopback() => Self::Endpoint(address),
-            IpAddr::V4(ip) if ip.is_private() || ip.is_link_local() => Self::Host(ip.into()),
-            IpAddr::V6(ip) if ip.is_unique_local() || ip.is_unicast_link_local() => Self::Host(ip.into()),
-            IpAddr::V4(ip) => {
-                let [a, b, c, _] = ip.octets();
-                Self::V4([a, b, c])
-            }
-            IpAddr::V6(ip) => {
-                let [a, b, c, ..] = ip.segments();
-                Self::V6([a, b, c])
-            }
-        }
-    }
 }

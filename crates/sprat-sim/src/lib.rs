@@ -35,6 +35,7 @@
 //! figures: what a TOML file describes, and `sprat sim` runs.
 
 mod account;
+mod addresses;
 mod behaviour;
 mod content;
 mod desk;

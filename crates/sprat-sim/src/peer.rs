@@ -68,6 +68,8 @@ pub struct PeerConfig {
     pub region: Option<Region>,
     /// Whether others can call it.
     pub nat: Nat,
+    /// With whom it shares a subnet, a /24: all peers with the same number, 254 at most. `None` for one of its own.
+    pub subnet: Option<u8>,
     /// How long its disk takes for an answer.
     pub disk_latency: Duration,
     /// What goes wrong with its disk.
@@ -103,6 +105,7 @@ impl Default for PeerConfig {
             latency: Duration::from_millis(20),
             region: None,
             nat: Nat::None,
+            subnet: None,
             disk_latency: Duration::from_millis(2),
             disk_faults: DiskFaults::default(),
             behaviour: Behaviour::Honest,

@@ -108,6 +108,7 @@ impl RandomSwarm {
             peers.iter_mut().for_each(|peer| peer.session.dht_port = LISTEN_PORT);
             faults.extend(rng.bool().then(|| draw_dht_outage(&mut rng)));
         }
+        draw_sybils(&mut Rng::with_seed(seed.rotate_left(32)), &mut peers, 1 + honest);
         let is_small = peers.len() <= MOST_OF_PACKETS;
         let network = if is_small && rng.bool() { draw_packets(&mut rng) } else { Network::Block };
         Self { seed, content, peers, network, faults, left_out: Vec::new() }
@@ -256,6 +257,18 @@ fn draw_places(rng: &mut Rng, peers: &mut [PeerConfig]) {
         peer.region = is_wide.then(|| Region::ALL[rng.usize(..Region::ALL.len())]);
         if has_nats && number > 0 && rng.bool() {
             peer.nat = Nat::Closed;
+        }
+    }
+}
+
+/// Those after `first` may be the names of one owner: they live in one subnet, and behave alike.
+fn draw_sybils(rng: &mut Rng, peers: &mut [PeerConfig], first: usize) {
+    let Some((model, others)) = peers.get_mut(first..).and_then(<[_]>::split_first_mut) else { return };
+    if one_in(rng, 3) && model.behaviour != Behaviour::RequestFlooder {
+        model.subnet = Some(0);
+        for other in others {
+            (other.subnet, other.behaviour, other.has_everything) =
+                (model.subnet, model.behaviour, model.has_everything);
         }
     }
 }

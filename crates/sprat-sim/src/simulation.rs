@@ -123,8 +123,8 @@ impl Simulation {
 
     /// Puts a peer into the network; it comes when its configuration says.
     pub fn add_peer(&mut self, config: PeerConfig) -> PeerNumber {
-        let PeerConfig { latency, region, nat, behaviour, group, .. } = config;
-        let number = self.world.add_resident(Resident { latency, region, nat, behaviour, group });
+        let PeerConfig { latency, region, nat, behaviour, group, subnet, .. } = config;
+        let number = self.world.add_resident(Resident { latency, region, nat, behaviour, group, subnet });
         self.peer_count += 1;
         self.appoint(number, config.joins, PeerEvent::Join);
         if let Departure::At(at) = config.leaves {

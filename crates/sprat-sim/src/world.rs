@@ -8,6 +8,7 @@ use std::time::Duration;
 use sprat_core::time::Time;
 
 use crate::account::MATRIX_PEERS;
+use crate::addresses::Addresses;
 use crate::behaviour::Behaviour;
 use crate::content::Content;
 use crate::faults::Fault;
@@ -20,6 +21,7 @@ pub(crate) struct World {
     pub(crate) content: Arc<Content>,
     pub(crate) network: Network,
     residents: Vec<Resident>,
+    addresses: Addresses,
     slow_readers: BTreeSet<PeerNumber>,
     trackers: Vec<Site>,
     faults: Vec<Fault>,
@@ -39,6 +41,8 @@ pub(crate) struct Resident {
     pub(crate) nat: Nat,
     pub(crate) behaviour: Behaviour,
     pub(crate) group: u16,
+    /// With whom it shares a subnet.
+    pub(crate) subnet: Option<u8>,
 }
 
 /// A tracker as peers know it.
@@ -49,11 +53,12 @@ struct Site {
 }
 
 impl World {
-    pub(crate) const fn new(content: Arc<Content>) -> Self {
+    pub(crate) fn new(content: Arc<Content>) -> Self {
         Self {
             content,
             network: Network::Block,
             residents: Vec::new(),
+            addresses: Addresses::default(),
             slow_readers: BTreeSet::new(),
             trackers: Vec::new(),
             faults: Vec::new(),
@@ -68,6 +73,7 @@ impl World {
         if resident.behaviour == Behaviour::SlowReader {
             self.slow_readers.insert(number);
         }
+        self.addresses.settle(number, resident.subnet);
         self.residents.push(resident);
         number
     }
@@ -123,8 +129,14 @@ impl World {
         self.residents.get(number.index()).is_some_and(|resident| resident.behaviour.is_honest())
     }
 
+    /// Where it listens.
+    pub(crate) fn address_of(&self, number: PeerNumber) -> SocketAddr {
+        self.addresses.of(number)
+    }
+
+    /// Who lives there, whatever the port.
     pub(crate) fn living_at(&self, address: SocketAddr) -> Option<PeerNumber> {
-        PeerNumber::living_at(address).filter(|number| number.index() < self.residents.len())
+        self.addresses.living_at(address)
     }
 
     /// The tracker of this URL, and the way to it from the edge of the network.

@@ -92,6 +92,23 @@ fn seed_slot_attackers() {
     run_seeds(3, |seed| among(seed, Version::V1, Behaviour::SeedSlotAttacker, 3).map(drop));
 }
 
+/// Many names of one owner, in one subnet, who are a majority.
+#[test]
+fn sybils() {
+    let poisoner = Behaviour::ColludingPoisoner { per_mille: 500 };
+    for behaviour in
+        [poisoner, Behaviour::Liar { rejects: false }, Behaviour::SeedSlotAttacker, Behaviour::Strategic]
+    {
+        run_seeds(3, |seed| {
+            let swarm = Swarm { leechers: 8, ..Swarm::small(seed) };
+            let mut simulation = swarm.build();
+            let sybil = PeerConfig { behaviour, subnet: Some(0), ..swarm.leecher.clone() };
+            (0..24).for_each(|_| _ = simulation.add_peer(sybil.clone()));
+            simulation.run_until_complete(swarm.patience() * 4)
+        });
+    }
+}
+
 #[test]
 fn strategic_peers() {
     run_seeds(3, |seed| {

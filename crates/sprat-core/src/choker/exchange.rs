@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Contender, Round, Subnet};
+use super::subnet::{Subnet, SubnetMemory};
+use super::{Contender, Round};
 use crate::io::ConnectionId;
 use crate::storage::TorrentId;
 use crate::time::Time;
@@ -15,8 +16,8 @@ const TRIAL: Duration = Duration::from_secs(30);
 /// One slot of so many is for trials, but one at least. Cohen has 1 of 4; libtorrent 1 of 5.
 const SLOTS_PER_TRIAL: usize = 5;
 
-/// Who is connected for less than this counts as new. Cohen's rotation is 30 s; twice that lets a newcomer become
-/// interested first.
+/// Who is connected for less than this, from a subnet that was not tried before, counts as new. Cohen's rotation is 30 s;
+/// twice that lets a newcomer become interested first.
 const NEWCOMER: Duration = Duration::from_secs(60);
 
 /// "New connections are three times as likely to start as the current optimistic unchoke" (BEP 3).
@@ -28,6 +29,8 @@ pub(super) struct Exchange {
     trials: BTreeMap<ConnectionId, Time>,
     /// When a torrent last got a trial.
     turns: BTreeMap<TorrentId, Time>,
+    /// When a subnet was tried last: whoever connects anew is not new.
+    tried: SubnetMemory,
 }
 
 impl Exchange {
@@ -50,6 +53,7 @@ impl Exchange {
         self.start_trials(round, contenders, slots, &mut chosen, rng);
 
         self.trials.retain(|connection, _| chosen.connections.contains(connection));
+        self.tried.forget(round.now);
         self.turns.retain(|torrent, _| contenders.iter().any(|c| c.candidate.torrent == *torrent));
         chosen.connections.into_iter().collect()
     }
@@ -79,13 +83,18 @@ impl Exchange {
         }
     }
 
-    /// Trials that are not over go on.
+    /// Trials that are not over go on: in a regular decision one of each subnet, so that a crowd that was alone makes room
+    /// for others.
     fn keep_trials(&self, round: Round, contenders: &[Contender], slots: usize, chosen: &mut Chosen) {
+        let mut crowded: BTreeSet<Subnet> = BTreeSet::new();
         for contender in contenders {
             let connection = contender.candidate.connection;
             let running = self.trials.get(&connection).is_some_and(|since| round.now.since(*since) < TRIAL);
             if running && contender.candidate.unchoked && chosen.connections.len() < slots {
-                chosen.add(contender);
+                let is_first = crowded.insert(contender.subnet);
+                if is_first || !round.regular {
+                    chosen.add(contender);
+                }
             }
         }
     }
@@ -115,12 +124,42 @@ impl Exchange {
             };
             let Some(first) = waiting.iter().map(|c| scarcity(c)).min() else { break };
             let lots: Vec<usize> = (0..waiting.len()).filter(|i| scarcity(waiting[*i]) == first).collect();
-            let Some(winner) = draw(round.now, &waiting, &lots, rng) else { break };
+            let Some(winner) = self.draw(round.now, &waiting, &lots, rng) else { break };
             let winner = waiting.swap_remove(winner);
             chosen.add(winner);
             self.trials.insert(winner.candidate.connection, round.now);
             self.turns.insert(winner.candidate.torrent, round.now);
+            self.tried.note(winner.subnet, round.now);
         }
+    }
+
+    /// One of `lots` (places in `waiting`): a subnet, a new one with a greater chance, and then one of its peers. A crowd of
+    /// names has one lot.
+    fn draw(
+        &self,
+        now: Time,
+        waiting: &[&Contender],
+        lots: &[usize],
+        rng: &mut fastrand::Rng,
+    ) -> Option<usize> {
+        let mut subnets: BTreeMap<Subnet, Vec<usize>> = BTreeMap::new();
+        for place in lots {
+            subnets.entry(waiting[*place].subnet).or_default().push(*place);
+        }
+        let weight = |subnet: Subnet, places: &[usize]| {
+            let is_young = |place: &usize| now.since(waiting[*place].candidate.connected_at) < NEWCOMER;
+            let is_new = self.tried.last(subnet).is_none() && places.iter().any(is_young);
+            if is_new { NEWCOMER_WEIGHT } else { 1 }
+        };
+        let total: u64 = subnets.iter().map(|(subnet, places)| weight(*subnet, places)).sum();
+        let mut ticket = rng.u64(..total.max(1));
+        for (subnet, places) in subnets {
+            match ticket.checked_sub(weight(subnet, &places)) {
+                Some(rest) => ticket = rest,
+                None => return places.get(rng.usize(..places.len())).copied(),
+            }
+        }
+        None
     }
 }
 
@@ -170,24 +209,4 @@ fn share(slots: usize, givers: &[&Contender]) -> BTreeMap<TorrentId, usize> {
         }
     }
     shares
-}
-
-/// One of `lots` (places in `waiting`), newcomers with a greater chance.
-fn draw(now: Time, waiting: &[&Contender], lots: &[usize], rng: &mut fastrand::Rng) -> Option<usize> {
-    let weight = |place: usize| {
-        let age = now.since(waiting[place].candidate.connected_at);
-        if age < NEWCOMER { NEWCOMER_WEIGHT } else { 1 }
-    };
-    let total: u64 = lots.iter().map(|place| weight(*place)).sum();
-    if total == 0 {
-        return None;
-    }
-    let mut ticket = rng.u64(..total);
-    for place in lots {
-        match ticket.checked_sub(weight(*place)) {
-            Some(rest) => ticket = rest,
-            None => return Some(*place),
-        }
-    }
-    None
 }

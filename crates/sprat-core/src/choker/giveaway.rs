@@ -12,7 +12,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Contender, PassesOn, Round, Subnet};
+use super::subnet::{Subnet, SubnetMemory};
+use super::{Contender, PassesOn, Round};
 use crate::io::ConnectionId;
 use crate::storage::TorrentId;
 use crate::time::Time;
@@ -29,19 +30,13 @@ const FULL_TURN: u64 = 16 * 1024 * 1024;
 /// While others wait, one subnet has at most one slot of so many, but one always.
 const SLOTS_PER_SUBNET_SLOT: usize = 4;
 
-/// How long a subnet is remembered after it was served.
-const MEMORY: Duration = Duration::from_secs(60 * 60);
-
-/// How many subnets are remembered at most.
-const MEMORY_SUBNETS: usize = 4096;
-
 /// Of so many slots one at least has its turns, whoever passes pieces on: somebody may be out of reach of all others.
 const SLOTS_PER_TURN: usize = 4;
 
 #[derive(Debug, Default)]
 pub(super) struct Giveaway {
     /// When a subnet had a slot last.
-    served: BTreeMap<Subnet, Time>,
+    served: SubnetMemory,
 }
 
 impl Giveaway {
@@ -58,7 +53,7 @@ impl Giveaway {
         let (serving_on, waiting) = keep_spreaders(round, slots, waiting);
         serving.extend(serving_on);
         for contender in contenders.iter().filter(|c| c.candidate.unchoked) {
-            self.served.insert(contender.subnet, round.now);
+            self.served.note(contender.subnet, round.now);
         }
 
         let mut queue = Queue { now: round.now, waiting, subnets: self.places(contenders) };
@@ -76,10 +71,10 @@ impl Giveaway {
             while chosen.connections.len() < slots {
                 let Some(next) = queue.pop(&chosen, cap) else { break };
                 chosen.add(next);
-                self.served.insert(next.subnet, round.now);
+                self.served.note(next.subnet, round.now);
             }
         }
-        self.forget(round.now);
+        self.served.forget(round.now);
         chosen.connections
     }
 
@@ -91,20 +86,11 @@ impl Giveaway {
             *since = contender.candidate.connected_at.min(*since);
         }
         for (subnet, since) in &mut places {
-            if let Some(served) = self.served.get(subnet) {
-                *since = (*since).max(*served);
+            if let Some(served) = self.served.last(*subnet) {
+                *since = (*since).max(served);
             }
         }
         places
-    }
-
-    fn forget(&mut self, now: Time) {
-        self.served.retain(|_, served| now.since(*served) < MEMORY);
-        while self.served.len() > MEMORY_SUBNETS {
-            let oldest = self.served.iter().min_by_key(|(subnet, served)| (**served, **subnet));
-            let Some(oldest) = oldest.map(|(subnet, _)| *subnet) else { break };
-            self.served.remove(&oldest);
-        }
     }
 }
 

@@ -240,6 +240,50 @@ fn a_crowd_in_one_subnet_does_not_take_all_slots_of_a_seeder() {
     assert!(crowd <= 120 * 4 / 9 + 12, "a ninth of all slots for one of nine subnets: {crowd}");
 }
 
+/// So many of one subnet.
+fn crowd(ids: std::ops::Range<u64>) -> impl Iterator<Item = Candidate> {
+    ids.map(|id| Candidate { address: SocketAddr::from(([90, 1, 1, id as u8], 6881)), ..candidate(id) })
+}
+
+#[test]
+fn a_crowd_in_one_subnet_has_one_lot() {
+    let mut peers: Vec<Candidate> = (0..9).map(candidate).collect();
+    peers[0].received_rate = 1000;
+    peers.extend(crowd(9..100));
+    let mut scene = Scene::new(2, peers);
+    for _ in 0..900 {
+        scene.round();
+    }
+    let crowd: usize = (9..100).map(|id| scene.rounds_of(id)).sum();
+    assert!((60..140).contains(&crowd), "a ninth of the trials for one of nine subnets that wait: {crowd}");
+}
+
+#[test]
+fn a_crowd_that_was_alone_makes_room_for_others() {
+    let mut scene = Scene::new(8, crowd(0..50).collect());
+    assert_eq!(scene.round().len(), 8);
+    scene.peers.extend((50..60).map(candidate));
+    let chosen = scene.round();
+    assert_eq!((chosen.range(..50).count(), chosen.range(50..).count()), (1, 7));
+}
+
+#[test]
+fn who_connects_anew_is_not_new() {
+    let mut peers: Vec<Candidate> = (0..20).map(candidate).collect();
+    peers[0].received_rate = 1000;
+    let mut scene = Scene::new(2, peers);
+    let mut cheats = 0;
+    for round in 0..1500 {
+        cheats += usize::from(scene.round().iter().any(|id| *id >= 19));
+        if let Some(peer) = scene.peers.last_mut() {
+            let address = peer.address;
+            *peer = Candidate { address, connected_at: scene.now, ..candidate(1000 + round) };
+        }
+    }
+    // A nineteenth of the 500 trials, each cut short after a round by its own doing.
+    assert!(cheats <= 130, "{cheats}");
+}
+
 #[test]
 fn reconnecting_does_not_shorten_the_wait() {
     let mut scene = Scene::new(2, (0..20).map(seeding).collect());

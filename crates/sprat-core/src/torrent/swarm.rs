@@ -613,12 +613,13 @@ impl Torrent {
     /// What the choker must know of every connection.
     pub(crate) fn choker_candidates(&self, now: Time) -> impl Iterator<Item = Candidate> + '_ {
         let seeding = self.picker.is_finished();
+        let have = self.picker.have();
         let kept = self.spreading.kept(now);
         self.connections.values().map(move |connection| Candidate {
             connection: connection.id,
             torrent: self.id,
             address: connection.address,
-            interested: connection.wanted && !connection.is_seed(),
+            interested: connection.wanted && !have.is_subset_of(&connection.pieces),
             seeding,
             received_rate: connection.download.rate(now),
             sent_rate: connection.upload.rate(now),

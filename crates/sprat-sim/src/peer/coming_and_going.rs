@@ -28,7 +28,7 @@ impl Peer {
             cx.desk.copies[piece as usize] += 1;
         }
         let metainfo = Arc::clone(self.disk.content().metainfo());
-        let known = self.config.knows.iter().map(|known| known.address());
+        let known = self.config.knows.iter().map(|known| cx.world.address_of(*known));
         if let Some(hostile) = &mut self.hostile {
             hostile.start(now, known, self.disk.have().clone());
             return self.drain(cx);

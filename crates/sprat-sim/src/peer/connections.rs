@@ -14,7 +14,9 @@ use crate::network::{Departed, Farewell, Parcel, Passage, Route};
 impl Peer {
     pub(super) fn call(&mut self, cx: &mut Context<'_>, connection: ConnectionId, address: SocketAddr) {
         self.note(b'c', connection.0);
-        let Some(called) = cx.world.living_at(address).filter(|called| called.address() == address) else {
+        let Some(called) =
+            cx.world.living_at(address).filter(|called| cx.world.address_of(*called) == address)
+        else {
             let at = cx.now + self.config.latency * 2;
             return self.later(cx, at, PeerEvent::Refused(connection));
         };
@@ -48,7 +50,7 @@ impl Peer {
         self.post(cx, at, back.peer, back.life, PeerEvent::Connected(call.connection, here));
         // A port that nobody listens on, as the system gives them to callers; never the same while it matters.
         let port = 32_768 + u16::try_from(call.connection.0 % 32_768).unwrap_or(0);
-        let address = SocketAddr::new(back.peer.address().ip(), port);
+        let address = SocketAddr::new(cx.world.address_of(back.peer).ip(), port);
         self.feed(cx, Input::Accepted { connection, address });
     }
 

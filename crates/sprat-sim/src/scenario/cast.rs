@@ -68,6 +68,8 @@ fn peer(setup: &Setup, group: &GroupSetup, number: u16, joins: Duration, leaves:
         latency: group.latency.0,
         region: group.region,
         nat: group.nat,
+        // Of groups there are few.
+        subnet: group.one_subnet.then(|| u8::try_from(number).unwrap_or(u8::MAX)),
         disk_latency: group.disk_latency.0,
         disk_faults: DiskFaults {
             jitter: group.disk_jitter.0,

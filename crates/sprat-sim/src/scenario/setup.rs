@@ -10,6 +10,7 @@ use sprat_core::io::RateLimits;
 use sprat_wire::metainfo::Version;
 
 use super::amount::{Rate, Share, Size, Span};
+use crate::addresses::MOST_OF_SUBNET;
 use crate::behaviour::Behaviour;
 use crate::network::{Network, PacketConfig};
 use crate::peer_number::LISTEN_PORT;
@@ -269,6 +270,9 @@ pub struct GroupSetup {
     /// Whether others can call them.
     #[serde(default)]
     pub nat: Nat,
+    /// Whether all of them live in one subnet, a /24, as the names of one owner do; each in its own otherwise.
+    #[serde(default)]
+    pub one_subnet: bool,
     /// How they behave.
     #[serde(default)]
     pub behaviour: BehaviourSetup,
@@ -613,6 +617,9 @@ fn check_group(name: &str, group: &GroupSetup) -> Result<(), String> {
     }
     if group.download.0 == 0 {
         return wrong("download", "more than nothing");
+    }
+    if group.one_subnet && group.count > MOST_OF_SUBNET {
+        return wrong("count", "at most 254 peers live in one subnet");
     }
     if group.latency.0 > Duration::from_secs(10) {
         return wrong("latency", "at most 10 s");

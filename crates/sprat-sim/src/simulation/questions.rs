@@ -24,18 +24,19 @@ impl Simulation {
 
     fn answer(&mut self, question: Question, end: Time) {
         let Question { at, order, peer, life, torrent, to } = question;
+        let from = self.world.address_of(peer);
         let back = self.world.latency_of(peer);
         let (answer_at, event) = match to {
             Asked::Tracker(id, tracker, request) => {
                 let Some(tracker) = self.trackers.get_mut(tracker) else { return };
-                let (answer_at, result) = match tracker.announce(at, peer.address(), &request) {
+                let (answer_at, result) = match tracker.announce(at, from, &request) {
                     Some(result) => (at + tracker.latency() + back, result),
                     None => (at + ANSWER_LIMIT, Err("no answer".to_owned())),
                 };
                 (answer_at, PeerEvent::Announced(Box::new(Announced { torrent, tracker: id, result })))
             }
             Asked::Dht(swarm) => {
-                let Some(peers) = self.rendezvous.look(at, peer.address(), swarm) else { return };
+                let Some(peers) = self.rendezvous.look(at, from, swarm) else { return };
                 (at + LOOKUP, PeerEvent::Found(Box::new(Found { torrent, peers })))
             }
         };
