@@ -13,6 +13,7 @@ mod assembly;
 mod contain;
 mod content;
 mod fault;
+mod finishing;
 mod pool;
 mod resume;
 mod shard;

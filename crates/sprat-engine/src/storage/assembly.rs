@@ -1,9 +1,11 @@
-//! One piece being put together out of blocks, hashed as it grows.
+//! One piece being put together out of blocks. What can be hashed side by side is: the blocks of a v2 piece as they come,
+//! whole v1 pieces with others (see [`super::finishing`]); a large v1 piece is hashed as it grows.
 
 use bytes::Bytes;
 use sha1::{Digest as _, Sha1};
 use sprat_core::geometry::{BlockRef, Geometry, PieceIndex};
 use sprat_core::storage::{ExpectedHash, StorageError};
+use sprat_hash::Batch;
 use sprat_wire::BLOCK_LENGTH;
 use sprat_wire::hash::{Sha1Hash, Sha256Hash};
 use sprat_wire::metainfo::Version;
@@ -11,6 +13,9 @@ use sprat_wire::metainfo::Version;
 use super::content::Content;
 use super::fault::other;
 use crate::hashing::{Agreement, PieceDigest, leaf_length};
+
+/// Larger pieces are not kept until several can be hashed together: that would take too much memory.
+const LARGEST_KEPT: u32 = 2 << 20;
 
 /// What padding holds. A block is at most this long.
 static ZEROS: [u8; BLOCK_LENGTH as usize] = [0; BLOCK_LENGTH as usize];
@@ -26,7 +31,11 @@ pub(super) struct Assembly {
     blocks: Vec<Block>,
     /// SHA-256 of each block, once known: v2 leaves, and for v1 the fingerprints by which a bad block is found.
     leaves: Vec<Option<Sha256Hash>>,
+    /// Blocks taken in since leaves were hashed last.
+    fresh: usize,
     prefix: Prefix,
+    /// SHA-1 is taken of blocks as they come.
+    grows_hashed: bool,
     /// Bytes of received blocks in memory.
     held: usize,
 }
@@ -69,8 +78,9 @@ impl Assembly {
                 Block::Padding(Bytes::from_static(&ZEROS).slice(..block_length as usize))
             })
             .collect();
-        let leaves = vec![None; blocks.len()];
-        Self { piece, version: geometry.version(), blocks, leaves, prefix: Prefix::default(), held: 0 }
+        let (version, leaves) = (geometry.version(), vec![None; blocks.len()]);
+        let grows_hashed = version != Version::V2 && length > LARGEST_KEPT;
+        Self { piece, version, blocks, leaves, fresh: 0, prefix: Prefix::default(), grows_hashed, held: 0 }
     }
 
     /// Bytes of received blocks in memory.
@@ -78,7 +88,7 @@ impl Assembly {
         self.held
     }
 
-    /// Takes a block and hashes what can be hashed while it is warm.
+    /// Takes a block, and hashes what is better hashed now.
     pub(super) fn take_in(
         &mut self,
         geometry: &Geometry,
@@ -99,35 +109,47 @@ impl Assembly {
         }
         let data = without_padding(geometry, block, data);
         self.held += data.len();
-        if let Some(leaf) = self.leaves.get_mut(index) {
-            *leaf = (self.version != Version::V1)
-                .then(|| digest(geometry, block.piece(), block.begin(), self.version, &data));
-        }
         *slot = Block::Held(data);
+        if let Some(leaf) = self.leaves.get_mut(index) {
+            *leaf = None;
+        }
         if index < self.prefix.blocks {
             // Sent a second time, and it may differ from what was hashed.
             self.prefix = Prefix::default();
         }
-        if self.version != Version::V2 {
+        if self.grows_hashed {
             self.extend_prefix();
+        }
+        self.fresh += 1;
+        if self.version != Version::V1 && self.fresh >= sprat_hash::lanes() {
+            self.hash_held(geometry);
         }
         Ok(())
     }
 
-    /// Hashes the whole piece. An error when blocks are missing, or what was written early cannot be read.
+    /// All blocks, if all are in memory and SHA-1 has yet to be taken of the first.
+    pub(super) fn unhashed(&self) -> Option<impl Iterator<Item = &[u8]>> {
+        let is_unhashed = self.prefix.blocks == 0 && self.blocks.iter().all(|block| block.bytes().is_some());
+        is_unhashed.then(|| self.blocks.iter().filter_map(Block::bytes).map(AsRef::as_ref))
+    }
+
+    /// Hashes the whole piece, with its SHA-1 if that is known. An error when blocks are missing, or what was written early
+    /// cannot be read.
     pub(super) fn hash(
         &mut self,
         content: &Content,
         expected: &ExpectedHash,
         leaves: bool,
+        sha1: Option<Sha1Hash>,
         buffer: &mut Vec<u8>,
     ) -> Result<Hashed, StorageError> {
         if self.blocks.iter().any(|block| matches!(block, Block::Missing)) {
             return Err(other(format!("piece {:?} was not given completely", self.piece)));
         }
-        let v1 = match expected.v1 {
-            Some(_) => Some(self.finish_prefix(content, buffer)?),
-            None => None,
+        let v1 = match (expected.v1, sha1) {
+            (Some(_), None) => Some(self.finish_prefix(content, buffer)?),
+            (Some(_), known) => known,
+            (None, _) => None,
         };
         let data_blocks = content.geometry.data_length_of(self.piece).div_ceil(BLOCK_LENGTH) as usize;
         let mut digest = PieceDigest { v1, leaves: Vec::new() };
@@ -149,7 +171,7 @@ impl Assembly {
     pub(super) fn write(&mut self, content: &Content) -> Result<(), StorageError> {
         let mut from = 0;
         while from < self.blocks.len() {
-            let run: Vec<Bytes> = self.blocks.iter().skip(from).map_while(Block::in_memory).collect();
+            let run: Vec<Bytes> = self.blocks.iter().skip(from).map_while(Block::bytes).cloned().collect();
             if run.is_empty() {
                 from += 1;
                 continue;
@@ -166,20 +188,41 @@ impl Assembly {
         Ok(())
     }
 
-    /// Writes what is held although the piece is not whole: memory is short. Takes the fingerprints first, so that
-    /// nothing has to be read back for them.
+    /// Writes what is held although the piece is not whole: memory is short. Hashes what it can first, so that little has
+    /// to be read back.
     pub(super) fn write_early(&mut self, content: &Content) -> Result<(), StorageError> {
-        for (index, (block, leaf)) in self.blocks.iter().zip(&mut self.leaves).enumerate() {
-            if let (Block::Held(data), None) = (block, &leaf) {
-                *leaf = Some(digest(&content.geometry, self.piece, begin_of(index), self.version, data));
-            }
+        self.hash_held(&content.geometry);
+        if self.version != Version::V2 {
+            self.extend_prefix();
         }
         self.write(content)
     }
 
+    /// SHA-256 of each block in memory that has none yet, side by side.
+    fn hash_held(&mut self, geometry: &Geometry) {
+        self.fresh = 0;
+        let mut batch = Batch::new();
+        let mut hashed = Vec::new();
+        for (index, (block, leaf)) in self.blocks.iter().zip(&mut self.leaves).enumerate() {
+            let (Some(data), None) = (block.bytes(), &leaf) else { continue };
+            match leaf_of(geometry, self.piece, begin_of(index), self.version, data) {
+                Some(bytes) => {
+                    batch.push(bytes);
+                    hashed.push(leaf);
+                }
+                None => *leaf = Some(Sha256Hash::ZERO),
+            }
+        }
+        let mut digests = Vec::with_capacity(batch.len());
+        batch.sha256(&mut digests);
+        for (leaf, digest) in hashed.into_iter().zip(digests) {
+            *leaf = Some(Sha256Hash(digest));
+        }
+    }
+
     fn extend_prefix(&mut self) {
-        while let Some(data) = self.blocks.get(self.prefix.blocks).and_then(Block::in_memory) {
-            self.prefix.sha1.update(&data);
+        while let Some(data) = self.blocks.get(self.prefix.blocks).and_then(Block::bytes) {
+            self.prefix.sha1.update(data);
             self.prefix.blocks += 1;
         }
     }
@@ -197,21 +240,15 @@ impl Assembly {
     }
 
     fn fill_leaves(&mut self, content: &Content, buffer: &mut Vec<u8>) -> Result<(), StorageError> {
+        self.hash_held(&content.geometry);
         for index in 0..self.blocks.len() {
             if self.leaves.get(index).is_none_or(Option::is_some) {
                 continue;
             }
-            let in_memory = self.blocks.get(index).and_then(Block::in_memory);
-            let data = match &in_memory {
-                Some(data) => data.as_ref(),
-                None => {
-                    self.read_back(content, index, buffer)?;
-                    buffer.as_slice()
-                }
-            };
-            let leaf = digest(&content.geometry, self.piece, begin_of(index), self.version, data);
+            self.read_back(content, index, buffer)?;
+            let leaf = leaf_of(&content.geometry, self.piece, begin_of(index), self.version, buffer);
             if let Some(slot) = self.leaves.get_mut(index) {
-                *slot = Some(leaf);
+                *slot = Some(leaf.map_or(Sha256Hash::ZERO, Sha256Hash::digest));
             }
         }
         Ok(())
@@ -226,9 +263,10 @@ impl Assembly {
 }
 
 impl Block {
-    fn in_memory(&self) -> Option<Bytes> {
+    /// What it holds, if that is in memory.
+    const fn bytes(&self) -> Option<&Bytes> {
         match self {
-            Self::Held(data) | Self::Padding(data) => Some(data.clone()),
+            Self::Held(data) | Self::Padding(data) => Some(data),
             Self::Missing | Self::Written => None,
         }
     }
@@ -238,14 +276,17 @@ fn begin_of(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX).saturating_mul(BLOCK_LENGTH)
 }
 
-/// The v2 leaf of a block (zero for a block of padding, as BEP 52 has it), or in a v1 torrent the fingerprint of all
-/// of it.
-fn digest(geometry: &Geometry, piece: PieceIndex, begin: u32, version: Version, data: &[u8]) -> Sha256Hash {
+/// What the v2 leaf of a block is taken of (of nothing for a block of padding, whose leaf is zero, as BEP 52 has it), or in a
+/// v1 torrent its fingerprint: all of it.
+fn leaf_of<'a>(
+    geometry: &Geometry,
+    piece: PieceIndex,
+    begin: u32,
+    version: Version,
+    data: &'a [u8],
+) -> Option<&'a [u8]> {
     let length = if version == Version::V1 { data.len() } else { leaf_length(geometry, piece, begin) };
-    if length == 0 {
-        return Sha256Hash::ZERO;
-    }
-    Sha256Hash::digest(data.get(..length).unwrap_or(data))
+    (length > 0).then(|| data.get(..length).unwrap_or(data))
 }
 
 /// The block with zeros for padding. Copies only blocks that are partly padding.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Instant;
 
 use bytes::Bytes;
 use sprat_core::geometry::{BlockRef, PieceIndex};
@@ -12,14 +13,16 @@ use sprat_core::storage::{
     ExpectedHash, ReadToken, StorageError, StorageErrorKind, StorageReply, StorageRequest, TorrentId,
 };
 
-use super::assembly::{Assembly, Hashed};
+use super::assembly::Assembly;
 use super::content::Content;
+use super::finishing::{Finishing, Whole};
 use super::stored::hash_stored;
 use super::{Job, OpenTorrent, Shared};
 
 pub(super) struct Shard {
     shared: Arc<Shared>,
     pieces: BTreeMap<(TorrentId, PieceIndex), Held>,
+    finishing: Finishing,
     /// Kept from piece to piece, so that it is allocated once.
     buffer: Vec<u8>,
 }
@@ -31,21 +34,40 @@ struct Held {
 
 impl Shard {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, pieces: BTreeMap::new(), buffer: Vec::new() }
+        Self { shared, pieces: BTreeMap::new(), finishing: Finishing::default(), buffer: Vec::new() }
     }
 
     /// Serves until the storage stops.
     pub(super) fn run(mut self, inbox: &Receiver<Job>) {
-        while let Ok(Job { torrent, request }) = inbox.recv() {
+        while let Some(Job { torrent, request }) = self.next(inbox) {
             self.serve(&torrent, request);
         }
     }
 
-    fn serve(&mut self, torrent: &OpenTorrent, request: StorageRequest) {
+    /// The next job; pieces that wait to be hashed are when there is none for a while.
+    fn next(&mut self, inbox: &Receiver<Job>) -> Option<Job> {
+        let now = Instant::now();
+        if self.finishing.is_overdue(now) {
+            self.finish_all();
+        }
+        if let Some(patience) = self.finishing.patience(now, self.pieces.is_empty()) {
+            match inbox.recv_timeout(patience) {
+                Ok(job) => return Some(job),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => self.finish_all(),
+            }
+        }
+        inbox.recv().ok()
+    }
+
+    fn serve(&mut self, torrent: &Arc<OpenTorrent>, request: StorageRequest) {
+        if !matches!(request, StorageRequest::Write { .. } | StorageRequest::Finish { .. }) {
+            // Whatever else is asked for comes after what was asked for before.
+            self.finish_all();
+        }
         match request {
             StorageRequest::Write { block, data, .. } => self.write(torrent, block, data),
             StorageRequest::Finish { piece, expected, leaves, .. } => {
-                self.finish(torrent, piece, &expected, leaves);
+                self.finish(torrent, piece, expected, leaves);
             }
             StorageRequest::Forget { piece, .. } => self.drop_piece((torrent.content.torrent, piece)),
             StorageRequest::Verify { piece, expected, .. } => self.verify(torrent, piece, &expected),
@@ -77,30 +99,26 @@ impl Shard {
         self.shared.pressure.sink(queued);
     }
 
-    fn finish(&mut self, torrent: &OpenTorrent, piece: PieceIndex, expected: &ExpectedHash, leaves: bool) {
+    fn finish(
+        &mut self,
+        torrent: &Arc<OpenTorrent>,
+        piece: PieceIndex,
+        expected: ExpectedHash,
+        leaves: bool,
+    ) {
         let content = &torrent.content;
-        let key = (content.torrent, piece);
-        let mut assembly = match self.pieces.remove(&key) {
+        let assembly = match self.pieces.remove(&(content.torrent, piece)) {
             Some(held) => held.assembly,
             None => Assembly::new(&content.geometry, piece),
         };
-        let held = assembly.held();
-        let reply = match assembly.hash(content, expected, leaves, &mut self.buffer) {
-            Ok(Hashed { agreement, leaves }) if agreement.is_good() => match assembly.write(content) {
-                Ok(()) => StorageReply::Stored { torrent: content.torrent, piece, leaves },
-                Err(error) => StorageReply::Failed { torrent: content.torrent, piece, error },
-            },
-            Ok(Hashed { agreement, leaves }) => StorageReply::Rejected {
-                torrent: content.torrent,
-                piece,
-                leaves: leaves.unwrap_or_default(),
-                inconsistent: agreement.is_contradiction(),
-            },
-            Err(error) => StorageReply::Failed { torrent: content.torrent, piece, error },
-        };
-        drop(assembly);
-        self.shared.held.fetch_sub(held, Ordering::Relaxed);
-        self.shared.reply(reply);
+        let whole = Whole { torrent: Arc::clone(torrent), piece, expected, leaves, assembly };
+        if self.finishing.push(Instant::now(), whole) {
+            self.finish_all();
+        }
+    }
+
+    fn finish_all(&mut self) {
+        self.finishing.finish(&self.shared, &mut self.buffer);
     }
 
     fn verify(&mut self, torrent: &OpenTorrent, piece: PieceIndex, expected: &ExpectedHash) {
@@ -125,6 +143,7 @@ impl Shard {
         if self.shared.held.load(Ordering::Relaxed) <= self.shared.held_limit {
             return;
         }
+        self.finish_all();
         // An eighth below the limit, so that not every further block has to look for the largest piece.
         let enough = self.shared.held_limit - self.shared.held_limit / 8;
         while self.shared.held.load(Ordering::Relaxed) > enough {

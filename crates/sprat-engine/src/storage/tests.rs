@@ -1,6 +1,7 @@
 //! The contract of [`sprat_core::storage`], held on real directories.
 
 mod faults;
+mod finishing;
 mod resume;
 mod writing;
 
