@@ -10,6 +10,7 @@
 //! piece that is being put together belongs to its shard alone, open files are counted references.
 
 mod assembly;
+mod checking;
 mod contain;
 mod content;
 mod fault;

@@ -5,24 +5,27 @@ use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use sprat_core::geometry::{BlockRef, PieceIndex};
-use sprat_core::storage::{
-    ExpectedHash, ReadToken, StorageError, StorageErrorKind, StorageReply, StorageRequest, TorrentId,
-};
+use sprat_core::storage::{ExpectedHash, ReadToken, StorageError, StorageReply, StorageRequest, TorrentId};
 
 use super::assembly::Assembly;
+use super::checking::Checking;
 use super::content::Content;
 use super::finishing::{Finishing, Whole};
 use super::stored::hash_stored;
 use super::{Job, OpenTorrent, Shared};
 
+/// Scratch space is kept for so long.
+const IDLE: Duration = Duration::from_secs(5);
+
 pub(super) struct Shard {
     shared: Arc<Shared>,
     pieces: BTreeMap<(TorrentId, PieceIndex), Held>,
     finishing: Finishing,
+    checking: Checking,
     /// Kept from piece to piece, so that it is allocated once.
     buffer: Vec<u8>,
 }
@@ -34,7 +37,13 @@ struct Held {
 
 impl Shard {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, pieces: BTreeMap::new(), finishing: Finishing::default(), buffer: Vec::new() }
+        Self {
+            shared,
+            pieces: BTreeMap::new(),
+            finishing: Finishing::default(),
+            checking: Checking::default(),
+            buffer: Vec::new(),
+        }
     }
 
     /// Serves until the storage stops.
@@ -44,7 +53,7 @@ impl Shard {
         }
     }
 
-    /// The next job; pieces that wait to be hashed are when there is none for a while.
+    /// The next job. Pieces that wait to be hashed or checked are when there is none.
     fn next(&mut self, inbox: &Receiver<Job>) -> Option<Job> {
         let now = Instant::now();
         if self.finishing.is_overdue(now) {
@@ -56,13 +65,26 @@ impl Shard {
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => self.finish_all(),
             }
         }
-        inbox.recv().ok()
+        if let Ok(job) = inbox.try_recv() {
+            return Some(job);
+        }
+        self.check_all();
+        match inbox.recv_timeout(IDLE) {
+            Err(RecvTimeoutError::Timeout) => {
+                self.buffer = Vec::new();
+                inbox.recv().ok()
+            }
+            job => job.ok(),
+        }
     }
 
     fn serve(&mut self, torrent: &Arc<OpenTorrent>, request: StorageRequest) {
+        // Whatever else is asked for comes after what was asked for before.
         if !matches!(request, StorageRequest::Write { .. } | StorageRequest::Finish { .. }) {
-            // Whatever else is asked for comes after what was asked for before.
             self.finish_all();
+        }
+        if !matches!(request, StorageRequest::Verify { .. }) {
+            self.check_all();
         }
         match request {
             StorageRequest::Write { block, data, .. } => self.write(torrent, block, data),
@@ -70,7 +92,11 @@ impl Shard {
                 self.finish(torrent, piece, expected, leaves);
             }
             StorageRequest::Forget { piece, .. } => self.drop_piece((torrent.content.torrent, piece)),
-            StorageRequest::Verify { piece, expected, .. } => self.verify(torrent, piece, &expected),
+            StorageRequest::Verify { piece, expected, .. } => {
+                if self.checking.push(torrent, piece, expected) {
+                    self.check_all();
+                }
+            }
             StorageRequest::Leaves { token, piece, .. } => self.leaves(torrent, token, piece),
             StorageRequest::Close { torrent } => self.drop_torrent(torrent),
             StorageRequest::Open { .. }
@@ -121,15 +147,8 @@ impl Shard {
         self.finishing.finish(&self.shared, &mut self.buffer);
     }
 
-    fn verify(&mut self, torrent: &OpenTorrent, piece: PieceIndex, expected: &ExpectedHash) {
-        let (v1, v2) = (expected.v1.is_some(), expected.v2.is_some());
-        let result = match hash_stored(&torrent.content, piece, v1, v2, &mut self.buffer) {
-            Ok(digest) => Ok(digest.compare(expected).is_good()),
-            // Missing or short: it does not hold the piece.
-            Err(error) if error.kind == StorageErrorKind::Changed => Ok(false),
-            Err(error) => Err(error),
-        };
-        self.shared.reply(StorageReply::Verified { torrent: torrent.content.torrent, piece, result });
+    fn check_all(&mut self) {
+        self.checking.check(&self.shared, &mut self.buffer);
     }
 
     fn leaves(&mut self, torrent: &OpenTorrent, token: ReadToken, piece: PieceIndex) {

@@ -3,7 +3,6 @@
 //! SHA-1 of one piece is a chain that leaves most of a processor idle, so that whoever has all pieces to hash reads
 //! several and hashes them side by side. The blocks of a v2 torrent are that many messages by themselves.
 
-use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use sha1::{Digest as _, Sha1};
@@ -35,7 +34,7 @@ pub(crate) fn hash_stored(
     let data = if v2 { content.geometry.data_length_of(piece) as usize } else { 0 };
     let mut sha1 = v1.then(Sha1::new);
     let mut leaves = Vec::with_capacity(data.div_ceil(BLOCK_LENGTH as usize));
-    buffer.resize(STRETCH, 0);
+    buffer.resize(buffer.len().max(STRETCH), 0);
     content.will_read(piece);
     let mut at = 0;
     while at < length {
@@ -51,28 +50,26 @@ pub(crate) fn hash_stored(
     Ok(PieceDigest { v1: sha1.map(|sha1| Sha1Hash(sha1.finalize().into())), leaves })
 }
 
-/// Reads pieces that follow one another and hashes them side by side.
-fn hash_run(
+/// Reads pieces and hashes them side by side. The digests are in their order.
+pub(super) fn hash_together(
     content: &Content,
-    run: Range<u32>,
+    pieces: &[PieceIndex],
     (v1, v2): (bool, bool),
     buffer: &mut Vec<u8>,
-) -> Vec<(PieceIndex, Result<PieceDigest, StorageError>)> {
+) -> Vec<Result<PieceDigest, StorageError>> {
     let geometry = &content.geometry;
-    let pieces: Vec<PieceIndex> = run.filter_map(|piece| geometry.piece(piece)).collect();
     // Of a lone piece each stretch is hashed while it is warm, and blocks lie side by side within one.
     if !v1 || pieces.len() < 2 {
-        let hashed = pieces.into_iter().map(|piece| (piece, hash_stored(content, piece, v1, v2, buffer)));
-        return hashed.collect();
+        return pieces.iter().map(|piece| hash_stored(content, *piece, v1, v2, buffer)).collect();
     }
     let length: usize = pieces.iter().map(|piece| geometry.length_of(*piece) as usize).sum();
     buffer.resize(buffer.len().max(length), 0);
-    for piece in &pieces {
+    for piece in pieces {
         content.will_read(*piece);
     }
     let mut rest = buffer.as_mut_slice();
     let mut read = Vec::with_capacity(pieces.len());
-    for piece in pieces {
+    for &piece in pieces {
         let (bytes, behind) = std::mem::take(&mut rest).split_at_mut(geometry.length_of(piece) as usize);
         rest = behind;
         let outcome = content.read(piece, 0, bytes).map(|()| &*bytes);
@@ -86,7 +83,7 @@ fn hash_run(
         v1: digests.next().map(Sha1Hash),
         leaves: if v2 { hash_blocks(data_of(geometry, piece, bytes)) } else { Vec::new() },
     };
-    read.into_iter().map(|(piece, bytes)| (piece, bytes.map(|bytes| digest(piece, bytes)))).collect()
+    read.into_iter().map(|(piece, bytes)| bytes.map(|bytes| digest(piece, bytes))).collect()
 }
 
 /// A piece without the padding behind its data.
@@ -135,7 +132,9 @@ pub(crate) fn hash_all<T: Send, E: Send>(
             }
             let first = at * run;
             let run = first..pieces.min(first.saturating_add(run));
-            for (piece, digest) in hash_run(content, run, (v1, v2), &mut buffer) {
+            let run: Vec<PieceIndex> = run.filter_map(|piece| content.geometry.piece(piece)).collect();
+            let digests = hash_together(content, &run, (v1, v2), &mut buffer);
+            for (piece, digest) in run.into_iter().zip(digests) {
                 match outcome(piece, digest) {
                     Ok(result) => share.push((piece, result)),
                     Err(error) => {
