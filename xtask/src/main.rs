@@ -47,8 +47,18 @@ enum Task {
 
 #[derive(Subcommand)]
 enum Bench {
-    /// One seeder to one leecher of the same client on this machine: speed, CPU time and memory of both.
-    Transfer,
+    /// One seeder to one leecher on this machine, sprat beside other clients: speed, CPU time and memory of both.
+    Transfer {
+        /// For the benchmark; `--help` names them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Making and checking a torrent, sprat beside other programs.
+    Create {
+        /// For the benchmark; `--help` names them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Simulated swarms against their targets: `sprat sim`.
     Swarm {
         /// The name of a scenario; all without it.
@@ -83,8 +93,11 @@ fn main() -> Result<ExitCode> {
         Task::Test { quick: true } => test::run_quick(&workspace, &mut report),
         Task::Test { quick: false } => test::run_all(&workspace, &mut report),
         Task::Tidy => report.step("tidy", || tidy::run(&workspace)),
-        Task::Bench { part: Bench::Transfer } => {
-            report.step("bench transfer", || bench(&workspace, "sprat", "transfer", &[]));
+        Task::Bench { part: Bench::Transfer { arguments } } => {
+            report.step("bench transfer", || bench(&workspace, "sprat", "transfer", &arguments));
+        }
+        Task::Bench { part: Bench::Create { arguments } } => {
+            report.step("bench create", || bench(&workspace, "sprat", "create", &arguments));
         }
         Task::Bench { part: Bench::Swarm { scenario, write, arguments } } => {
             report.step("bench swarm", || bench_swarm(&workspace, &scenario, write, &arguments));

@@ -20,7 +20,7 @@ mod http;
 mod network;
 mod process;
 mod real_swarm;
-mod shared_file;
+mod shared_content;
 mod torrent;
 
 use std::collections::BTreeSet;
@@ -30,19 +30,12 @@ use std::os::unix::fs::MetadataExt as _;
 use anyhow::{Context as _, Result, ensure};
 use clap::{Parser, ValueEnum};
 
-use crate::clients::Client;
-use crate::clients::aria2::Aria2;
-use crate::clients::libtorrent::Libtorrent;
-use crate::clients::rqbit::Rqbit;
-use crate::clients::rtorrent::Rtorrent;
-use crate::clients::sprat::Sprat;
-use crate::clients::transmission::Transmission;
 use crate::process::is_installed;
 use crate::real_swarm::race::{Rounds, race};
 use crate::real_swarm::run::TRACKER;
 use crate::real_swarm::scenario::{PIECE_LENGTH, Scenario};
 use crate::real_swarm::{interrupt, line, twin};
-use crate::shared_file::{SharedFile, bench_directory};
+use crate::shared_content::{SharedContent, bench_directory};
 
 /// Measures swarms of real processes. Needs root, for network namespaces.
 #[derive(Debug, Parser)]
@@ -102,10 +95,10 @@ fn main() -> Result<()> {
     println!("in {}", directory.path().display());
     let file_of = |scenario: &Scenario| {
         let announce = format!("http://{TRACKER}/announce");
-        SharedFile::make(directory.path(), scenario.content, &PIECE_LENGTH.to_string(), &announce)
+        SharedContent::make(directory.path(), scenario.content, 1, &PIECE_LENGTH.to_string(), &announce)
     };
     if !races.is_empty() {
-        let clients = clients(&arguments.clients);
+        let clients = clients::present(&arguments.clients);
         let rounds = Rounds { first: arguments.rounds, others: arguments.others };
         for scenario in &races {
             race(&clients, scenario, rounds, &file_of(scenario)?, directory.path())?;
@@ -125,16 +118,4 @@ fn must_be_possible() -> Result<()> {
         ensure!(is_installed(program), "{program} is not in the path: install iproute2");
     }
     Ok(())
-}
-
-/// Those that are here, of those that were asked for.
-fn clients(names: &[String]) -> Vec<&'static dyn Client> {
-    let all: [&dyn Client; 6] = [&Sprat, &Aria2, &Libtorrent, &Transmission, &Rqbit, &Rtorrent];
-    let asked =
-        all.into_iter().filter(|client| names.is_empty() || names.iter().any(|name| name == client.name()));
-    let (present, absent): (Vec<_>, Vec<_>) = asked.partition(|client| client.absence().is_none());
-    for client in absent {
-        println!("skipped: {}", client.absence().unwrap_or_default());
-    }
-    present
 }

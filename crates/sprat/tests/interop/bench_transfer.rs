@@ -5,7 +5,8 @@
 //! seeder's from the moment at which it was ready. The wall time is that from the start of the leecher until it says that
 //! it has everything, verified.
 //!
-//! Settings by environment: `SPRAT_BENCH_MIB` (1024), `SPRAT_BENCH_ROUNDS` (5), `SPRAT_BENCH_DIR` (the target directory).
+//! `--files 4000` shares as many small files instead of a large one, `--mixed` lets sprat get from each other client and each
+//! other client from sprat, at their default settings. `SPRAT_BENCH_DIR` is where the files go (the target directory).
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints figures")]
 #![allow(dead_code, reason = "the clients are those of the interoperability tests, which need more of them")]
@@ -17,7 +18,7 @@ mod http;
 #[path = "../network/mod.rs"]
 mod network;
 mod process;
-mod shared_file;
+mod shared_content;
 mod torrent;
 mod transfer;
 
@@ -27,23 +28,77 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use clap::Parser;
 
-use crate::clients::aria2::Aria2;
-use crate::clients::libtorrent::Libtorrent;
-use crate::clients::rqbit::Rqbit;
-use crate::clients::rtorrent::Rtorrent;
-use crate::clients::sprat::{Sprat, SpratTracker};
-use crate::clients::transmission::Transmission;
+use crate::clients::sprat::SpratTracker;
 use crate::clients::{Client, Discovery, Job, Role, Running};
-use crate::figures::{Spread, setting};
+use crate::figures::Spread;
 use crate::process::{free_port, wait_until};
-use crate::shared_file::{SharedFile, bench_directory};
+use crate::shared_content::{SharedContent, bench_directory};
 
 const READY_LIMIT: Duration = Duration::from_secs(90);
 const TRANSFER_LIMIT: Duration = Duration::from_secs(180);
 
 /// Clock ticks per second in `/proc/<pid>/stat`; 100 on every Linux that this runs on.
 const TICKS_PER_SECOND: f64 = 100.0;
+
+/// Measures transfers between two processes on this machine.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// MiB of content.
+    #[arg(long, default_value_t = 1024)]
+    mib: u64,
+    /// Files of the same length that it is cut into.
+    #[arg(long, default_value_t = 1)]
+    files: u64,
+    /// So many times every pair.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Only these clients; sprat is always there, to compare with.
+    #[arg(long, value_delimiter = ',')]
+    clients: Vec<String>,
+    /// sprat with each other client, both ways, instead of each with its like.
+    #[arg(long)]
+    mixed: bool,
+    /// Given by cargo.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// Who gives to whom.
+#[derive(Clone, Copy)]
+struct Pair {
+    seeder: &'static dyn Client,
+    leecher: &'static dyn Client,
+}
+
+impl Pair {
+    /// Those to be measured; the first one is sprat with itself.
+    fn all(mut arguments: Arguments) -> Vec<Self> {
+        if !arguments.clients.is_empty() {
+            arguments.clients.push("sprat".to_owned());
+        }
+        let present = clients::present(&arguments.clients);
+        let Some((&sprat, others)) = present.split_first() else { return Vec::new() };
+        let mut pairs = vec![Self { seeder: sprat, leecher: sprat }];
+        for &other in others {
+            if arguments.mixed {
+                pairs.push(Self { seeder: sprat, leecher: other });
+                pairs.push(Self { seeder: other, leecher: sprat });
+            } else {
+                pairs.push(Self { seeder: other, leecher: other });
+            }
+        }
+        pairs
+    }
+}
+
+impl std::fmt::Display for Pair {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (seeder, leecher) = (self.seeder.name(), self.leecher.name());
+        if seeder == leecher { f.write_str(seeder) } else { write!(f, "{seeder} to {leecher}") }
+    }
+}
 
 /// The figures of one transfer.
 #[derive(Clone, Copy)]
@@ -59,36 +114,31 @@ struct Figures {
 }
 
 fn main() -> Result<()> {
-    let mib: u64 = setting("SPRAT_BENCH_MIB", 1024)?;
-    let rounds: usize = setting("SPRAT_BENCH_ROUNDS", 5)?;
+    let arguments = Arguments::parse();
     let directory = bench_directory()?;
-    let bench = Bench::new(directory.path(), mib)?;
-
-    let all: [&dyn Client; 6] = [&Sprat, &Libtorrent, &Transmission, &Aria2, &Rqbit, &Rtorrent];
-    let (present, absent): (Vec<_>, Vec<_>) = all.into_iter().partition(|client| client.absence().is_none());
-    for client in absent {
-        println!("skipped: {}", client.absence().unwrap_or_default());
-    }
+    let (mib, files, rounds) = (arguments.mib, arguments.files, arguments.rounds);
+    let bench = Bench::new(directory.path(), mib, files)?;
+    let pairs = Pair::all(arguments);
     println!(
-        "{mib} MiB, v1, {rounds} rounds, by way of {}, in {}",
+        "{mib} MiB in {files} files, v1, {rounds} rounds, by way of {}, in {}",
         bench.tracker.ip(),
         directory.path().display()
     );
-    let mut results: Vec<Vec<Option<Figures>>> = vec![Vec::new(); present.len()];
+    let mut results: Vec<Vec<Option<Figures>>> = vec![Vec::new(); pairs.len()];
     for round in 0..rounds {
-        for (client, results) in present.iter().zip(&mut results) {
+        for (pair, results) in pairs.iter().zip(&mut results) {
             // One client's failure leaves a gap in its row; the others are measured all the same.
-            let figures = match bench.transfer(*client) {
+            let figures = match bench.transfer(*pair) {
                 Ok(figures) => figures,
                 Err(error) => {
-                    println!("  {:<13} failed in round {round}: {error:#}", client.name());
+                    println!("  {:<26} failed in round {round}: {error:#}", pair.to_string());
                     results.push(None);
                     continue;
                 }
             };
             println!(
-                "  {:<13} {:.2} GiB/s  {:.2} + {:.2} CPU s/GiB",
-                client.name(),
+                "  {:<26} {:.2} GiB/s  {:.2} + {:.2} CPU s/GiB",
+                pair.to_string(),
                 figures.rate,
                 figures.leecher_cpu,
                 figures.seeder_cpu
@@ -96,12 +146,12 @@ fn main() -> Result<()> {
             results.push(Some(figures));
         }
     }
-    report(&present, &results);
+    report(&pairs, &results);
     Ok(())
 }
 
 /// Median with minimum and maximum, and what the median is to sprat's.
-fn report(clients: &[&dyn Client], results: &[Vec<Option<Figures>>]) {
+fn report(pairs: &[Pair], results: &[Vec<Option<Figures>>]) {
     type Figure = (&'static str, fn(&Figures) -> f64);
     const FIGURES: [Figure; 5] = [
         ("GiB/s", |figures| figures.rate),
@@ -115,12 +165,12 @@ fn report(clients: &[&dyn Client], results: &[Vec<Option<Figures>>]) {
             "\n| {name} | median | min | max | ratio to sprat, round by round: median (min – max) |\n|---|--:|--:|--:|--:|"
         );
         let ours = results.first().map(Vec::as_slice).unwrap_or_default();
-        for (client, theirs) in clients.iter().zip(results) {
+        for (pair, theirs) in pairs.iter().zip(results) {
             let Spread { min, median, max } = Spread::of(theirs.iter().flatten().map(figure));
             let pairs =
                 theirs.iter().zip(ours).filter_map(|(theirs, ours)| theirs.as_ref().zip(ours.as_ref()));
             let ratios = Spread::of(pairs.map(|(theirs, ours)| figure(theirs) / figure(ours)));
-            println!("| {} | {median:.2} | {min:.2} | {max:.2} | {ratios} |", client.name());
+            println!("| {pair} | {median:.2} | {min:.2} | {max:.2} | {ratios} |");
         }
     }
 }
@@ -128,7 +178,7 @@ fn report(clients: &[&dyn Client], results: &[Vec<Option<Figures>>]) {
 /// The file, its torrent, and where the tracker will be through which the clients meet.
 struct Bench {
     directory: PathBuf,
-    file: SharedFile,
+    file: SharedContent,
     gib: f64,
     tracker: SocketAddr,
 }
@@ -145,14 +195,14 @@ fn own_address() -> IpAddr {
 }
 
 impl Bench {
-    fn new(directory: &Path, mib: u64) -> Result<Self> {
+    fn new(directory: &Path, mib: u64, files: u64) -> Result<Self> {
         let tracker = SocketAddr::from((own_address(), free_port()?));
-        let file = SharedFile::make(directory, mib, "1M", &format!("http://{tracker}/announce"))?;
+        let file = SharedContent::make(directory, mib, files, "1M", &format!("http://{tracker}/announce"))?;
         let gib = mib as f64 / 1024.0;
         Ok(Self { directory: directory.to_path_buf(), file, gib, tracker })
     }
 
-    fn transfer(&self, client: &dyn Client) -> Result<Figures> {
+    fn transfer(&self, Pair { seeder, leecher }: Pair) -> Result<Figures> {
         let place = tempfile::Builder::new().prefix("round-").tempdir_in(&self.directory)?;
         let seed_directory = place.path().join("seeder");
         fs::create_dir_all(&seed_directory)?;
@@ -166,7 +216,7 @@ impl Bench {
             tracker.must_be_running()?;
             Ok(SpratTracker::counts(&self.tracker.into(), "seeder").is_ok())
         })?;
-        let (mut seeder, port) = self.start(client, Role::Seeder, place.path(), &[])?;
+        let (mut seeder, port) = self.start(seeder, Role::Seeder, place.path(), &[])?;
         wait_until("the seeder is ready, and the tracker knows it", READY_LIMIT, || {
             seeder.process().must_be_running()?;
             Ok(seeder.is_complete()? && SpratTracker::counts(&self.tracker.into(), "seeder")? > 0)
@@ -174,7 +224,7 @@ impl Bench {
         let seeder_before = cpu_seconds(seeder.process().id())?;
         let began = Instant::now();
         let peers = [SocketAddr::from((self.tracker.ip(), port))];
-        let (mut leecher, _) = self.start(client, Role::Leecher, place.path(), &peers)?;
+        let (mut leecher, _) = self.start(leecher, Role::Leecher, place.path(), &peers)?;
         // A client that ends when it is done takes its figures with it, so they are taken while it runs.
         let mut leecher_last = (0.0, 0.0);
         wait_until("the leecher is done", TRANSFER_LIMIT, || {

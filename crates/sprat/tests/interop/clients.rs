@@ -19,6 +19,26 @@ use anyhow::{Result, bail};
 use crate::network::Machine;
 use crate::process::Process;
 
+/// Those that are here, of those that were asked for: sprat first.
+#[allow(dead_code, reason = "for the benchmarks, which share these files")]
+pub(crate) fn present(names: &[String]) -> Vec<&'static dyn Client> {
+    let all: [&dyn Client; 6] = [
+        &sprat::Sprat,
+        &libtorrent::Libtorrent,
+        &transmission::Transmission,
+        &aria2::Aria2,
+        &rqbit::Rqbit,
+        &rtorrent::Rtorrent,
+    ];
+    let asked =
+        all.into_iter().filter(|client| names.is_empty() || names.iter().any(|name| name == client.name()));
+    let (present, absent): (Vec<_>, Vec<_>) = asked.partition(|client| client.absence().is_none());
+    for client in absent {
+        println!("skipped: {}", client.absence().unwrap_or_default());
+    }
+    present
+}
+
 /// What a client is to do: take part in one torrent.
 pub(crate) struct Job<'a> {
     /// The `.torrent` file; it names the tracker, if there is one.

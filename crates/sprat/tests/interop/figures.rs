@@ -1,6 +1,4 @@
-//! What benchmarks make of what they have measured, and how they are told what to measure.
-
-use anyhow::{Context as _, Result};
+//! What benchmarks make of what they have measured.
 
 /// Of several rounds.
 #[derive(Clone, Copy, Debug)]
@@ -24,12 +22,4 @@ impl std::fmt::Display for Spread {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:.2} ({:.2} – {:.2})", self.median, self.min, self.max)
     }
-}
-
-/// From the environment, or the usual one.
-pub(crate) fn setting<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
-    name: &str,
-    usual: T,
-) -> Result<T> {
-    std::env::var(name).map_or(Ok(usual), |value| value.parse().with_context(|| format!("{name}={value}")))
 }

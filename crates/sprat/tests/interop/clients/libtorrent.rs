@@ -14,10 +14,16 @@ use crate::torrent::Version;
 pub(crate) struct Libtorrent;
 
 impl Libtorrent {
-    /// Makes a torrent; returns its info-hashes, one on each line.
-    pub(crate) fn create(content: &Path, version: Version, torrent: &Path) -> Result<String> {
+    /// What makes a torrent.
+    pub(crate) fn creation(content: &Path, version: Version, torrent: &Path) -> Command {
         let mut command = script("create");
         command.arg(content).arg(version.name()).arg(torrent);
+        command
+    }
+
+    /// Makes a torrent; returns its info-hashes, one on each line.
+    pub(crate) fn create(content: &Path, version: Version, torrent: &Path) -> Result<String> {
+        let mut command = Self::creation(content, version, torrent);
         let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
         if !output.status.success() {
             bail!("libtorrent cannot make a torrent: {}", String::from_utf8_lossy(&output.stderr));

@@ -10,7 +10,7 @@ use crate::real_swarm::interrupt;
 use crate::real_swarm::run::{Outcome, run};
 use crate::real_swarm::scenario::Scenario;
 use crate::real_swarm::simulated::{Completion, simulate};
-use crate::shared_file::SharedFile;
+use crate::shared_content::SharedContent;
 
 /// How often each swarm runs.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +26,7 @@ pub(crate) fn race(
     clients: &[&dyn Client],
     scenario: &Scenario,
     rounds: Rounds,
-    file: &SharedFile,
+    file: &SharedContent,
     directory: &Path,
 ) -> Result<()> {
     println!("\n{}, {} MiB: bound {:.1} s", scenario.name, scenario.content, scenario.lower_bound());

@@ -18,7 +18,7 @@ use crate::real_swarm::interrupt;
 use crate::real_swarm::line::Counters;
 use crate::real_swarm::processor::{Ticks, load};
 use crate::real_swarm::scenario::Scenario;
-use crate::shared_file::SharedFile;
+use crate::shared_content::SharedContent;
 
 /// The first machine of every network, whose line has no limits.
 pub(crate) const TRACKER: &str = "10.77.0.1:6969";
@@ -64,7 +64,7 @@ impl Outcome {
 pub(crate) fn run(
     client: &dyn Client,
     scenario: &Scenario,
-    file: &SharedFile,
+    file: &SharedContent,
     directory: &Path,
 ) -> Result<Outcome> {
     let place = tempfile::Builder::new().prefix("round-").tempdir_in(directory)?;
@@ -161,7 +161,7 @@ type Done = (Box<dyn Running>, f64);
 /// One who takes part.
 struct Member<'a> {
     client: &'a dyn Client,
-    file: &'a SharedFile,
+    file: &'a SharedContent,
     machine: &'a Machine,
     role: Role,
     place: &'a Path,

@@ -9,10 +9,15 @@ use crate::figures::Spread;
 use crate::real_swarm::run::run;
 use crate::real_swarm::scenario::Scenario;
 use crate::real_swarm::simulated::{Completion, simulate};
-use crate::shared_file::SharedFile;
+use crate::shared_content::SharedContent;
 
 /// Runs both several times and prints how they compare.
-pub(crate) fn compare(scenario: &Scenario, rounds: usize, file: &SharedFile, directory: &Path) -> Result<()> {
+pub(crate) fn compare(
+    scenario: &Scenario,
+    rounds: usize,
+    file: &SharedContent,
+    directory: &Path,
+) -> Result<()> {
     println!("\n{}, {} MiB: bound {:.1} s", scenario.name, scenario.content, scenario.lower_bound());
     let mut real = Vec::new();
     for _ in 0..rounds {
