@@ -18,6 +18,7 @@ mod finishing;
 mod pool;
 mod resume;
 mod shard;
+mod sink;
 mod stored;
 mod survey;
 #[cfg(test)]
@@ -70,7 +71,7 @@ impl Default for StorageConfig {
         Self {
             workers: std::thread::available_parallelism().map_or(2, NonZero::get).max(2),
             held_limit: 64 << 20,
-            queue_limit: 64 << 20,
+            queue_limit: 8 << 20,
             open_files: 512,
             preallocate: false,
             resume_dir: None,
@@ -340,8 +341,9 @@ fn serve_reads(inbox: &Mutex<Receiver<Job>>) {
         let job = inbox.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { torrent, request }) = job else { return };
         let StorageRequest::Read { token, piece, begin, length, .. } = request else { continue };
-        let mut buffer = vec![0; length as usize];
-        let result = torrent.content.read(piece, begin, &mut buffer).map(|()| Bytes::from(buffer));
+        let mut bytes = Vec::with_capacity(length as usize);
+        let read = torrent.content.read_into(piece, begin, length, &mut bytes);
+        let result = read.map(|()| Bytes::from(bytes));
         torrent.shared.reply(StorageReply::Read { torrent: torrent.content.torrent, token, result });
     }
 }

@@ -17,6 +17,7 @@ use sprat_wire::metainfo::{File, Info};
 use super::contain::Root;
 use super::fault::{changed, errno_of, fault};
 use super::pool::FilePool;
+use super::sink::Sink;
 
 /// Buffers per system call: `IOV_MAX` of Linux and the BSDs.
 const VECTORS_PER_CALL: usize = 1024;
@@ -75,20 +76,29 @@ impl Content {
     /// A missing or short file is [`StorageErrorKind::Changed`](sprat_core::storage::StorageErrorKind::Changed).
     pub(crate) fn read(&self, piece: PieceIndex, begin: u32, buffer: &mut [u8]) -> Result<(), StorageError> {
         let length = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
-        let mut filled = 0;
+        let mut rest = buffer;
+        self.read_into(piece, begin, length, &mut rest)
+    }
+
+    /// Fills what is given, or appends to it: `length` bytes from `begin` of `piece`, with zeros where there is padding.
+    pub(super) fn read_into(
+        &self,
+        piece: PieceIndex,
+        begin: u32,
+        length: u32,
+        sink: &mut impl Sink,
+    ) -> Result<(), StorageError> {
+        let mut at = begin;
         for slice in self.geometry.slices(piece, begin, length) {
-            let from = (slice.begin - begin) as usize;
-            let to = from + slice.length as usize;
-            buffer.get_mut(filled..from).unwrap_or_default().fill(0);
-            let target = buffer.get_mut(from..to).unwrap_or_default();
+            sink.zeros((slice.begin - at) as usize);
             let file = self.open(slice.file, Access::Read)?;
-            match read_exact_at(&file, target, slice.offset) {
-                Ok(true) => filled = to,
+            match sink.read_from(&file, slice.offset, slice.length as usize) {
+                Ok(true) => at = slice.begin + u32::try_from(slice.length).unwrap_or(u32::MAX),
                 Ok(false) => return Err(changed(self.path(slice.file), "is shorter than it was")),
                 Err(errno) => return Err(fault(self.path(slice.file), "reading it", errno)),
             }
         }
-        buffer.get_mut(filled..).unwrap_or_default().fill(0);
+        sink.zeros((begin.saturating_add(length) - at) as usize);
         Ok(())
     }
 
@@ -318,22 +328,6 @@ fn only_regular(file: OwnedFd) -> Result<OwnedFd, Errno> {
 /// The directories on the way to a file, the root (empty) first.
 fn directories_of(path: &str) -> impl Iterator<Item = &str> {
     std::iter::once("").chain(path.match_indices('/').filter_map(|(at, _)| path.get(..at)))
-}
-
-/// Fills `target`; `false` when the file ends before.
-fn read_exact_at(file: impl AsFd, mut target: &mut [u8], mut offset: u64) -> Result<bool, Errno> {
-    while !target.is_empty() {
-        match rustix::io::pread(&file, &mut *target, offset) {
-            Ok(0) => return Ok(false),
-            Ok(read) => {
-                offset += read as u64;
-                target = target.get_mut(read..).unwrap_or_default();
-            }
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-    Ok(true)
 }
 
 /// Writes every byte, in as few calls as the system allows.
