@@ -71,7 +71,7 @@ impl Default for StorageConfig {
         Self {
             workers: std::thread::available_parallelism().map_or(2, NonZero::get).max(2),
             held_limit: 64 << 20,
-            queue_limit: 8 << 20,
+            queue_limit: 16 << 20,
             open_files: 512,
             preallocate: false,
             resume_dir: None,

@@ -30,11 +30,11 @@ use crate::storage::Storage;
 use crate::udp::UdpSockets;
 
 /// Happenings of sockets that may wait for the session. Readers wait when there are more: what is not read stays
-/// with the kernel, and the sender slows down. Few, as each may be 256 KiB that should still be in the cache when it is looked at.
-const SOCKET_QUEUE: usize = 16;
+/// with the kernel, and the sender slows down.
+const SOCKET_QUEUE: usize = 64;
 
 /// Happenings taken in before the clock is read and tasks are looked at again.
-const BATCH: usize = 16;
+const BATCH: usize = 32;
 
 /// How long a shutdown waits for trackers and disks.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
