@@ -72,11 +72,11 @@ impl Peer {
                 self.close(cx, connection);
             }
             Output::Storage(request) => self.ask_disk(cx, request),
-            // Sessions of a simulation have no DHT.
             Output::FindPeers { torrent, info_hash, seed: _ } => {
                 self.note(b'h', 0);
                 self.ask(cx, torrent, Duration::ZERO, Asked::Dht(info_hash));
             }
+            // The DHT of a simulation has no nodes.
             Output::DhtNode { .. } => {}
             Output::HeardOf { torrent, peers, .. } => {
                 let found = Input::FoundPeers { torrent, source: PeerSource::Pex, peers };

@@ -17,6 +17,7 @@ mod network;
 mod process;
 mod shared_content;
 mod torrent;
+mod usage;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,7 @@ use crate::figures::Spread;
 use crate::process::is_installed;
 use crate::shared_content::{bench_directory, write_random};
 use crate::torrent::Version;
+use crate::usage::cpu_seconds_of_children;
 
 /// Measures how fast torrents are made and checked.
 #[derive(Debug, Parser)]
@@ -56,7 +58,7 @@ struct Work {
     kind: &'static str,
     name: &'static str,
     /// `None` when the program is not here.
-    command: Option<Vec<String>>,
+    command: Option<Command>,
 }
 
 fn main() -> Result<()> {
@@ -70,7 +72,7 @@ fn main() -> Result<()> {
         directory.path().display()
     );
 
-    let (present, absent): (Vec<_>, Vec<_>) =
+    let (mut present, absent): (Vec<_>, Vec<_>) =
         works(&file, directory.path(), threads).into_iter().partition(|work| work.command.is_some());
     for Work { kind, name, .. } in absent {
         println!("skipped: {name} ({kind}) is not installed");
@@ -78,7 +80,7 @@ fn main() -> Result<()> {
     let gib = mib as f64 / 1024.0;
     let mut results: Vec<Vec<(f64, f64)>> = vec![Vec::new(); present.len()];
     for _ in 0..rounds {
-        for (work, results) in present.iter().zip(&mut results) {
+        for (work, results) in present.iter_mut().zip(&mut results) {
             let (seconds, cpu) = run(work)?;
             results.push((seconds / gib, cpu / gib));
         }
@@ -110,10 +112,13 @@ fn works(file: &Path, directory: &Path, threads: usize) -> Vec<Work> {
     let content = text(file.to_path_buf());
     let torrent = |name: &str| text(directory.join(format!("{name}.torrent")));
     let sprat = env!("CARGO_BIN_EXE_sprat");
-    let words = |words: &[&str]| Some(words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
-    let installed = |program: &str, arguments: &[&str]| {
-        is_installed(program).then(|| words(&[&[program], arguments].concat())).flatten()
+    let command = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(arguments);
+        command
     };
+    let installed =
+        |program: &str, arguments: &[&str]| is_installed(program).then(|| command(program, arguments));
     let mut works = Vec::new();
     for (kind, version) in
         [("create v1", Version::V1), ("create v2", Version::V2), ("create hybrid", Version::Hybrid)]
@@ -121,7 +126,6 @@ fn works(file: &Path, directory: &Path, threads: usize) -> Vec<Work> {
         let (name, output) = (version.name(), torrent(&format!("sprat-{}", version.name())));
         let announce = "http://127.0.0.1:1/announce";
         let create = [
-            sprat,
             "create",
             "--version",
             name,
@@ -134,14 +138,10 @@ fn works(file: &Path, directory: &Path, threads: usize) -> Vec<Work> {
             "--quiet",
             &content,
         ];
-        works.push(Work { kind, name: "sprat", command: words(&create) });
-        let libtorrent = Libtorrent.absence().is_none().then(|| {
-            let command = Libtorrent::creation(file, version, Path::new(&torrent(&format!("lt-{name}"))));
-            std::iter::once(command.get_program())
-                .chain(command.get_args())
-                .map(|word| word.to_string_lossy().into_owned())
-                .collect()
-        });
+        works.push(Work { kind, name: "sprat", command: Some(command(sprat, &create)) });
+        let output = torrent(&format!("libtorrent-{name}"));
+        let is_here = Libtorrent.absence().is_none();
+        let libtorrent = is_here.then(|| Libtorrent::creation(file, version, Path::new(&output)));
         works.push(Work { kind, name: "libtorrent", command: libtorrent });
         if version == Version::V1 {
             let (output, threads) = (torrent("mktorrent"), threads.to_string());
@@ -172,8 +172,8 @@ fn works(file: &Path, directory: &Path, threads: usize) -> Vec<Work> {
     let place = text(directory.to_path_buf());
     for (kind, name) in [("verify v1", "v1"), ("verify v2", "v2"), ("verify hybrid", "hybrid")] {
         let torrent = torrent(&format!("sprat-{name}"));
-        let verify = [sprat, "verify", "--quiet", &torrent, &place];
-        works.push(Work { kind, name: "sprat", command: words(&verify) });
+        let verify = ["verify", "--quiet", &torrent, &place];
+        works.push(Work { kind, name: "sprat", command: Some(command(sprat, &verify)) });
         if name == "v1" {
             let verify =
                 installed("imdl", &["torrent", "verify", "--content", &content, "--input", &torrent]);
@@ -194,18 +194,18 @@ fn works(file: &Path, directory: &Path, threads: usize) -> Vec<Work> {
 }
 
 /// Seconds, and CPU seconds, of one run.
-fn run(work: &Work) -> Result<(f64, f64)> {
-    let [program, arguments @ ..] = work.command.as_deref().unwrap_or_default() else {
-        anyhow::bail!("nothing to run");
-    };
+fn run(work: &mut Work) -> Result<(f64, f64)> {
+    let command = work.command.as_mut().context("nothing to run")?;
     // Those that make torrents do not overwrite any.
-    for at in arguments.iter().filter(|at| work.kind.starts_with("create") && at.ends_with(".torrent")) {
-        _ = fs::remove_file(at);
+    if work.kind.starts_with("create") {
+        let torrents = command.get_args().map(Path::new);
+        torrents
+            .filter(|at| at.extension() == Some("torrent".as_ref()))
+            .for_each(|at| _ = fs::remove_file(at));
     }
-    let cpu_before = cpu_of_children()?;
+    let cpu_before = cpu_seconds_of_children()?;
     let began = Instant::now();
-    let mut command = Command::new(program);
-    let output = command.args(arguments).stdin(Stdio::null()).output().with_context(|| program.clone())?;
+    let output = command.stdin(Stdio::null()).output().with_context(|| work.name)?;
     let seconds = began.elapsed().as_secs_f64();
     ensure!(
         output.status.success(),
@@ -214,14 +214,5 @@ fn run(work: &Work) -> Result<(f64, f64)> {
         work.kind,
         String::from_utf8_lossy(&output.stderr)
     );
-    Ok((seconds, cpu_of_children()? - cpu_before))
-}
-
-/// User and system time of all processes that we have started and that have ended.
-fn cpu_of_children() -> Result<f64> {
-    let stat = fs::read_to_string("/proc/self/stat")?;
-    let (_, fields) = stat.rsplit_once(") ").context("a stat line")?;
-    let ticks: Vec<f64> = fields.split(' ').skip(13).take(2).map(str::parse).collect::<Result<_, _>>()?;
-    // 100 ticks a second on every Linux that this runs on.
-    Ok(ticks.iter().sum::<f64>() / 100.0)
+    Ok((seconds, cpu_seconds_of_children()? - cpu_before))
 }

@@ -21,13 +21,14 @@ mod process;
 mod shared_content;
 mod torrent;
 mod transfer;
+mod usage;
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Parser;
 
 use crate::clients::sprat::SpratTracker;
@@ -35,12 +36,10 @@ use crate::clients::{Client, Discovery, Job, Role, Running};
 use crate::figures::Spread;
 use crate::process::{free_port, wait_until};
 use crate::shared_content::{SharedContent, bench_directory};
+use crate::usage::{cpu_seconds, peak_memory};
 
 const READY_LIMIT: Duration = Duration::from_secs(90);
 const TRANSFER_LIMIT: Duration = Duration::from_secs(180);
-
-/// Clock ticks per second in `/proc/<pid>/stat`; 100 on every Linux that this runs on.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Measures transfers between two processes on this machine.
 #[derive(Debug, Parser)]
@@ -272,22 +271,4 @@ impl Bench {
         };
         Ok((client.start(&job)?, port))
     }
-}
-
-/// User and system time of a process with all its threads.
-fn cpu_seconds(process: u32) -> Result<f64> {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // The name, in parentheses, may hold anything; the fields after it are counted from the third.
-    let (_, fields) = stat.rsplit_once(") ").context("a stat line")?;
-    let fields: Vec<&str> = fields.split(' ').collect();
-    let ticks = |field: usize| -> Result<f64> { Ok(fields.get(field - 3).context("a field")?.parse()?) };
-    Ok((ticks(14)? + ticks(15)?) / TICKS_PER_SECOND)
-}
-
-/// Most MiB resident so far.
-fn peak_memory(process: u32) -> Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
-    let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kib / 1024.0)
 }
