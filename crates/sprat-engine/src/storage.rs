@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! session loop --submit--> shard 0..n   Write, Finish, Forget, Verify   by piece: one piece, one thread, in order
-//!                     \--> readers      Read                            a shared queue: a slow read holds up one
+//!                     |--> memory       Read                            at once, of what the kernel holds in memory
+//!                     |--> readers      Read                            the rest, a shared queue: a slow read holds up one
 //!                      \-> steward      Open, SaveResume, Probe         may wait for the disk for seconds
 //! ```
 //!
@@ -10,15 +11,16 @@
 //! piece that is being put together belongs to its shard alone, open files are counted references.
 
 mod assembly;
+mod buffers;
 mod checking;
 mod contain;
 mod content;
 mod fault;
+mod file_read;
 mod finishing;
 mod pool;
 mod resume;
 mod shard;
-mod sink;
 mod stored;
 mod survey;
 #[cfg(test)]
@@ -32,13 +34,13 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use bytes::Bytes;
 use sprat_core::geometry::PieceIndex;
 use sprat_core::storage::{StorageReply, StorageRequest, TorrentId};
 use sprat_wire::hash::InfoHashes;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
+use self::buffers::Buffers;
 pub(crate) use self::content::Content;
 use self::fault::other;
 pub(crate) use self::pool::FilePool;
@@ -97,6 +99,7 @@ struct Shared {
     reply: UnboundedSender<StorageReply>,
     pool: Arc<FilePool>,
     pressure: Pressure,
+    buffers: Buffers,
     records: Option<Records>,
     /// Bytes of unfinished pieces in memory, of all shards.
     held: AtomicUsize,
@@ -136,6 +139,7 @@ impl Storage {
             reply,
             pool: Arc::new(FilePool::new(config.open_files)),
             pressure: Pressure::new(config.queue_limit),
+            buffers: Buffers::default(),
             records: config.resume_dir.map(Records::new),
             held: AtomicUsize::new(0),
             held_limit: config.held_limit,
@@ -243,7 +247,15 @@ impl Storage {
             | StorageRequest::Forget { piece, .. }
             | StorageRequest::Verify { piece, .. }
             | StorageRequest::Leaves { piece, .. } => self.shard(torrent.content.torrent, *piece),
-            StorageRequest::Read { .. } => &self.readers,
+            StorageRequest::Read { token, piece, begin, length, .. } => {
+                // A hand-over to another thread and back costs as much as the copy.
+                let mut buffer = self.shared.buffers.take(*length as usize);
+                if torrent.content.read_resident(*piece, *begin, buffer.as_mut()) {
+                    let (torrent, result) = (torrent.content.torrent, Ok(buffer.freeze()));
+                    return self.shared.reply(StorageReply::Read { torrent, token: *token, result });
+                }
+                &self.readers
+            }
             StorageRequest::Open { .. }
             | StorageRequest::SaveResume { .. }
             | StorageRequest::Probe { .. } => &self.steward,
@@ -341,9 +353,9 @@ fn serve_reads(inbox: &Mutex<Receiver<Job>>) {
         let job = inbox.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { torrent, request }) = job else { return };
         let StorageRequest::Read { token, piece, begin, length, .. } = request else { continue };
-        let mut bytes = Vec::with_capacity(length as usize);
-        let read = torrent.content.read_into(piece, begin, length, &mut bytes);
-        let result = read.map(|()| Bytes::from(bytes));
+        let mut buffer = torrent.shared.buffers.take(length as usize);
+        let read = torrent.content.read(piece, begin, buffer.as_mut());
+        let result = read.map(|()| buffer.freeze());
         torrent.shared.reply(StorageReply::Read { torrent: torrent.content.torrent, token, result });
     }
 }

@@ -16,8 +16,8 @@ use sprat_wire::metainfo::{File, Info};
 
 use super::contain::Root;
 use super::fault::{changed, errno_of, fault};
+use super::file_read::{read_exact_at, read_resident_at};
 use super::pool::FilePool;
-use super::sink::Sink;
 
 /// Buffers per system call: `IOV_MAX` of Linux and the BSDs.
 const VECTORS_PER_CALL: usize = 1024;
@@ -75,30 +75,43 @@ impl Content {
     ///
     /// A missing or short file is [`StorageErrorKind::Changed`](sprat_core::storage::StorageErrorKind::Changed).
     pub(crate) fn read(&self, piece: PieceIndex, begin: u32, buffer: &mut [u8]) -> Result<(), StorageError> {
-        let length = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
-        let mut rest = buffer;
-        self.read_into(piece, begin, length, &mut rest)
+        self.each_slice(piece, begin, buffer, |slice, target| {
+            let file = self.open(slice.file, Access::Read)?;
+            match read_exact_at(&file, target, slice.offset) {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(changed(self.path(slice.file), "is shorter than it was")),
+                Err(errno) => Err(fault(self.path(slice.file), "reading it", errno)),
+            }
+        })
     }
 
-    /// Fills what is given, or appends to it: `length` bytes from `begin` of `piece`, with zeros where there is padding.
-    pub(super) fn read_into(
+    /// As [`Self::read`], but only if that takes no wait: the files are open, and the bytes in the kernel's memory.
+    /// Returns whether it was so; whatever went wrong, [`Self::read`] will tell.
+    pub(super) fn read_resident(&self, piece: PieceIndex, begin: u32, buffer: &mut [u8]) -> bool {
+        let read = self.each_slice(piece, begin, buffer, |slice, target| {
+            let file = self.pool.find((self.torrent, slice.file), false).ok_or(())?;
+            if read_resident_at(&file, target, slice.offset) { Ok(()) } else { Err(()) }
+        });
+        read.is_ok()
+    }
+
+    /// Has each file's part of `buffer` filled, and fills the padding between them.
+    fn each_slice<E>(
         &self,
         piece: PieceIndex,
         begin: u32,
-        length: u32,
-        sink: &mut impl Sink,
-    ) -> Result<(), StorageError> {
+        buffer: &mut [u8],
+        mut fill: impl FnMut(&FileSlice, &mut [u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let length = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
+        let mut rest = buffer;
         let mut at = begin;
         for slice in self.geometry.slices(piece, begin, length) {
-            sink.zeros((slice.begin - at) as usize);
-            let file = self.open(slice.file, Access::Read)?;
-            match sink.read_from(&file, slice.offset, slice.length as usize) {
-                Ok(true) => at = slice.begin + u32::try_from(slice.length).unwrap_or(u32::MAX),
-                Ok(false) => return Err(changed(self.path(slice.file), "is shorter than it was")),
-                Err(errno) => return Err(fault(self.path(slice.file), "reading it", errno)),
-            }
+            take(&mut rest, (slice.begin - at) as usize).fill(0);
+            fill(&slice, take(&mut rest, slice.length as usize))?;
+            at = slice.begin + u32::try_from(slice.length).unwrap_or(u32::MAX);
         }
-        sink.zeros((begin.saturating_add(length) - at) as usize);
+        rest.fill(0);
         Ok(())
     }
 
@@ -328,6 +341,11 @@ fn only_regular(file: OwnedFd) -> Result<OwnedFd, Errno> {
 /// The directories on the way to a file, the root (empty) first.
 fn directories_of(path: &str) -> impl Iterator<Item = &str> {
     std::iter::once("").chain(path.match_indices('/').filter_map(|(at, _)| path.get(..at)))
+}
+
+/// Cuts `length` bytes off the front.
+fn take<'a>(rest: &mut &'a mut [u8], length: usize) -> &'a mut [u8] {
+    rest.split_off_mut(..length).unwrap_or_default()
 }
 
 /// Writes every byte, in as few calls as the system allows.

@@ -94,7 +94,8 @@ impl FilePool {
         drop(files);
     }
 
-    fn find(&self, key: FileKey, writable: bool) -> Option<Arc<OwnedFd>> {
+    /// The file if it is open.
+    pub(super) fn find(&self, key: FileKey, writable: bool) -> Option<Arc<OwnedFd>> {
         self.with(|state| {
             let now = state.tick();
             let file = state.open.get_mut(&key).filter(|file| file.writable || !writable)?;

@@ -1,0 +1,71 @@
+//! Reading a stretch of a file: with patience, or only if that costs no wait.
+
+use std::io::IoSliceMut;
+use std::os::fd::AsFd;
+
+use rustix::fs::FsWord;
+use rustix::io::{Errno, ReadWriteFlags};
+
+/// `TMPFS_MAGIC` of statfs(2). What lies there lies in memory, but the kernel does not answer [`ReadWriteFlags::NOWAIT`].
+const TMPFS: FsWord = 0x0102_1994;
+
+/// Fills `target`. `false` when the file ends before.
+pub(super) fn read_exact_at(file: impl AsFd, mut target: &mut [u8], mut offset: u64) -> Result<bool, Errno> {
+    while !target.is_empty() {
+        match rustix::io::pread(&file, &mut *target, offset) {
+            Ok(0) => return Ok(false),
+            Ok(read) => {
+                offset += read as u64;
+                target = target.get_mut(read..).unwrap_or_default();
+            }
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(true)
+}
+
+/// Fills `target` if all of it is in the kernel's memory, and returns whether it did.
+pub(super) fn read_resident_at(file: impl AsFd, target: &mut [u8], offset: u64) -> bool {
+    if target.is_empty() {
+        return true;
+    }
+    let length = target.len();
+    match rustix::io::preadv2(&file, &mut [IoSliceMut::new(target)], offset, ReadWriteFlags::NOWAIT) {
+        Ok(read) => read == length,
+        Err(Errno::OPNOTSUPP) => {
+            let in_memory = rustix::fs::fstatfs(&file).is_ok_and(|system| system.f_type == TMPFS);
+            in_memory && read_exact_at(&file, target, offset) == Ok(true)
+        }
+        Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn reads_end_with_the_file() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"0123456789").unwrap();
+        let mut target = [0; 4];
+        assert_eq!(read_exact_at(&file, &mut target, 6), Ok(true));
+        assert_eq!(&target, b"6789");
+        assert_eq!(read_exact_at(&file, &mut target, 7), Ok(false));
+        assert!(!read_resident_at(&file, &mut target, 7));
+    }
+
+    #[test]
+    fn what_was_just_written_is_in_memory() {
+        for directory in ["/dev/shm", "."] {
+            let Ok(mut file) = tempfile::tempfile_in(directory) else { continue };
+            file.write_all(b"0123456789").unwrap();
+            let mut target = [0; 4];
+            assert!(read_resident_at(&file, &mut target, 3), "in {directory}");
+            assert_eq!(&target, b"3456");
+        }
+    }
+}
