@@ -53,6 +53,24 @@ enum Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// What receiving, sending, hashing and writing cost by themselves on this machine.
+    Limits {
+        /// For the benchmark; `--help` names them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// One client with 1, 8 and 50 connections, and the memory of connections that want nothing.
+    Connections {
+        /// For the benchmark; `--help` names them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// How soon a client answers questions while it checks and downloads.
+    Control {
+        /// For the benchmark; `--help` names them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Making and checking a torrent, sprat beside other programs.
     Create {
         /// For the benchmark; `--help` names them.
@@ -95,6 +113,15 @@ fn main() -> Result<ExitCode> {
         Task::Tidy => report.step("tidy", || tidy::run(&workspace)),
         Task::Bench { part: Bench::Transfer { arguments } } => {
             report.step("bench transfer", || bench(&workspace, "sprat", "transfer", &arguments));
+        }
+        Task::Bench { part: Bench::Limits { arguments } } => {
+            report.step("bench limits", || bench(&workspace, "sprat", "limits", &arguments));
+        }
+        Task::Bench { part: Bench::Connections { arguments } } => {
+            report.step("bench connections", || bench(&workspace, "sprat", "connections", &arguments));
+        }
+        Task::Bench { part: Bench::Control { arguments } } => {
+            report.step("bench control", || bench(&workspace, "sprat", "control", &arguments));
         }
         Task::Bench { part: Bench::Create { arguments } } => {
             report.step("bench create", || bench(&workspace, "sprat", "create", &arguments));

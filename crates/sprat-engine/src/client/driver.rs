@@ -52,6 +52,8 @@ pub(super) struct Driver {
     local: Option<LocalDiscovery>,
     next_local_announce: Instant,
     connections: BTreeMap<ConnectionId, Connection>,
+    /// Those for which something was queued since they were flushed.
+    unflushed: BTreeSet<ConnectionId>,
     /// Trackers that the user named rather than the torrent.
     user_trackers: BTreeMap<TorrentId, BTreeSet<String>>,
     happened: mpsc::Sender<Happened>,
@@ -125,6 +127,7 @@ impl Shell {
             local,
             next_local_announce: Instant::now(),
             connections: BTreeMap::new(),
+            unflushed: BTreeSet::new(),
             user_trackers: BTreeMap::new(),
             happened,
             announced,
@@ -213,13 +216,27 @@ impl Driver {
         self.drain();
     }
 
-    /// Executes everything that the session has put out.
+    /// Executes everything that the session has put out, and gives the network what there is to send.
     fn drain(&mut self) {
+        self.execute();
+        while let Some(id) = self.unflushed.pop_first() {
+            let Some(connection) = self.connections.get(&id) else { continue };
+            let bytes = connection.flush();
+            if bytes > 0 {
+                let now = self.now();
+                self.session.handle_input(now, Input::Sent { connection: id, bytes });
+                self.execute();
+            }
+        }
+    }
+
+    fn execute(&mut self) {
         while let Some(output) = self.session.poll_output() {
             match output {
-                Output::Send { connection, bytes } => {
-                    if let Some(connection) = self.connections.get(&connection) {
-                        connection.send(bytes);
+                Output::Send { connection: id, bytes } => {
+                    if let Some(connection) = self.connections.get(&id) {
+                        connection.queue(bytes);
+                        self.unflushed.insert(id);
                     }
                 }
                 Output::Storage(request) => self.storage.submit(request),

@@ -1,10 +1,11 @@
-//! One task per connection that does nothing but move bytes.
+//! One task per connection that reads, and writes what the kernel did not take at once.
 //!
 //! Reading: into a buffer that grows with the traffic from 16 to 256 KiB; each read is handed on by reference, and the
-//! rest of the buffer serves the next read. Writing: whatever has collected goes out with one vectored call. A reader
-//! waits while the session or the disk is behind, so the kernel's buffers fill and the sender slows down.
+//! rest of the buffer serves the next read. A reader waits while the session or the disk is behind, so the kernel's buffers fill and
+//! the sender slows down. Writing: whatever has collected goes out with one vectored call, by the driver itself as soon as the session has
+//! nothing more to say, while it is in the processor's cache. Only when the kernel's buffer is full does the task wait for room.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -13,8 +14,6 @@ use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use sprat_core::io::ConnectionId;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
@@ -52,15 +51,19 @@ pub(super) enum What {
 /// The session's end of a connection. Dropping it ends the connection at once.
 #[derive(Debug)]
 pub(super) struct Connection {
-    outbox: Rc<Outbox>,
+    link: Rc<Link>,
     task: AbortHandle,
 }
 
-/// What is to be written.
+/// What the session's end and the task share.
 #[derive(Debug, Default)]
-struct Outbox {
+struct Link {
+    /// Once connected.
+    stream: OnceCell<TcpStream>,
+    /// What is to be written.
     waiting: RefCell<VecDeque<Bytes>>,
-    filled: Notify,
+    /// The kernel has not taken everything.
+    left_over: Notify,
 }
 
 impl Connection {
@@ -71,11 +74,12 @@ impl Connection {
         happened: mpsc::Sender<Happened>,
         pressure: Pressure,
     ) -> Self {
-        Self::spawn(|outbox| async move {
+        Self::spawn(Link::default(), |link| async move {
             if let Ok(stream) = dial(address, DIAL_TIMEOUT).await {
+                let stream = link.stream.get_or_init(|| stream);
                 let _ = happened.send(Happened::On(id, What::Connected)).await;
                 // How it ends does not matter: it has ended.
-                let _ = serve(id, stream, &outbox, &happened, &pressure).await;
+                let _ = serve(id, stream, &link, &happened, &pressure).await;
             }
             let _ = happened.send(Happened::On(id, What::Closed)).await;
         })
@@ -88,22 +92,41 @@ impl Connection {
         happened: mpsc::Sender<Happened>,
         pressure: Pressure,
     ) -> Self {
-        Self::spawn(|outbox| async move {
-            let _ = serve(id, stream, &outbox, &happened, &pressure).await;
+        let link = Link { stream: OnceCell::from(stream), ..Link::default() };
+        Self::spawn(link, |link| async move {
+            if let Some(stream) = link.stream.get() {
+                let _ = serve(id, stream, &link, &happened, &pressure).await;
+            }
             let _ = happened.send(Happened::On(id, What::Closed)).await;
         })
     }
 
-    fn spawn<F: Future<Output = ()> + 'static>(task: impl FnOnce(Rc<Outbox>) -> F) -> Self {
-        let outbox = Rc::<Outbox>::default();
-        let task = tokio::task::spawn_local(task(Rc::clone(&outbox)));
-        Self { outbox, task: task.abort_handle() }
+    fn spawn<F: Future<Output = ()> + 'static>(link: Link, task: impl FnOnce(Rc<Link>) -> F) -> Self {
+        let link = Rc::new(link);
+        let task = tokio::task::spawn_local(task(Rc::clone(&link)));
+        Self { link, task: task.abort_handle() }
     }
 
     /// Queues bytes for writing. How much is queued is bounded by the session, which counts what is reported as sent.
-    pub(super) fn send(&self, bytes: Bytes) {
-        self.outbox.waiting.borrow_mut().push_back(bytes);
-        self.outbox.filled.notify_one();
+    pub(super) fn queue(&self, bytes: Bytes) {
+        self.link.waiting.borrow_mut().push_back(bytes);
+    }
+
+    /// Gives the kernel what is queued, as far as it takes it, and says how many bytes that were. The task writes the rest, and finds out
+    /// about errors.
+    pub(super) fn flush(&self) -> usize {
+        let mut waiting = self.link.waiting.borrow_mut();
+        let mut sent = 0;
+        if let Some(stream) = self.link.stream.get() {
+            while !waiting.is_empty() {
+                let Ok(count) = write_some(stream, &mut waiting) else { break };
+                sent += count;
+            }
+        }
+        if !waiting.is_empty() {
+            self.link.left_over.notify_one();
+        }
+        sent
     }
 }
 
@@ -131,21 +154,20 @@ pub(super) async fn accept(listener: TcpListener, happened: mpsc::Sender<Happene
 /// Moves bytes both ways until one way fails.
 async fn serve(
     id: ConnectionId,
-    mut stream: TcpStream,
-    outbox: &Outbox,
+    stream: &TcpStream,
+    link: &Link,
     happened: &mpsc::Sender<Happened>,
     pressure: &Pressure,
 ) -> io::Result<()> {
-    let (reader, writer) = stream.split();
     tokio::select! {
-        end = read(id, reader, happened, pressure) => end,
-        end = write(id, writer, outbox, happened) => end,
+        end = read(id, stream, happened, pressure) => end,
+        end = write(id, stream, link, happened) => end,
     }
 }
 
 async fn read(
     id: ConnectionId,
-    mut reader: ReadHalf<'_>,
+    stream: &TcpStream,
     happened: &mpsc::Sender<Happened>,
     pressure: &Pressure,
 ) -> io::Result<()> {
@@ -160,7 +182,13 @@ async fn read(
             buffer = BytesMut::with_capacity(size);
         }
         let room = buffer.capacity();
-        let count = reader.read_buf(&mut buffer).await?;
+        let count = loop {
+            stream.readable().await?;
+            match stream.try_read_buf(&mut buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => break result?,
+            }
+        };
         if count == 0 {
             return Ok(());
         }
@@ -176,34 +204,47 @@ async fn read(
     }
 }
 
+/// Writes what the kernel did not take from [`Connection::flush`].
 async fn write(
     id: ConnectionId,
-    mut writer: WriteHalf<'_>,
-    outbox: &Outbox,
+    stream: &TcpStream,
+    link: &Link,
     happened: &mpsc::Sender<Happened>,
 ) -> io::Result<()> {
-    let mut writing: VecDeque<Bytes> = VecDeque::new();
     loop {
-        writing.append(&mut outbox.waiting.borrow_mut());
-        if writing.is_empty() {
-            outbox.filled.notified().await;
-            continue;
-        }
-        let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
-        let mut used = 0;
-        for (slice, bytes) in slices.iter_mut().zip(&writing) {
-            *slice = IoSlice::new(bytes);
-            used += 1;
-        }
-        let count = writer.write_vectored(slices.get(..used).unwrap_or(&[])).await?;
-        if count == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        advance(&mut writing, count);
-        if happened.send(Happened::On(id, What::Sent(count))).await.is_err() {
-            return Ok(());
+        link.left_over.notified().await;
+        stream.writable().await?;
+        // The driver may have written it in the meantime.
+        while !link.waiting.borrow().is_empty() {
+            let written = write_some(stream, &mut link.waiting.borrow_mut());
+            let count = match written {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    stream.writable().await?;
+                    continue;
+                }
+                result => result?,
+            };
+            if happened.send(Happened::On(id, What::Sent(count))).await.is_err() {
+                return Ok(());
+            }
         }
     }
+}
+
+/// One vectored write of what waits, of which what was written is taken away.
+fn write_some(stream: &TcpStream, waiting: &mut VecDeque<Bytes>) -> io::Result<usize> {
+    let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
+    let mut used = 0;
+    for (slice, bytes) in slices.iter_mut().zip(&*waiting) {
+        *slice = IoSlice::new(bytes);
+        used += 1;
+    }
+    let count = stream.try_write_vectored(slices.get(..used).unwrap_or(&[]))?;
+    if count == 0 {
+        return Err(io::ErrorKind::WriteZero.into());
+    }
+    advance(waiting, count);
+    Ok(count)
 }
 
 /// Takes `count` bytes off the front.

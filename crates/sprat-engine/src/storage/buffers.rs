@@ -13,8 +13,8 @@ const LENGTH: usize = 256 * 1024;
 /// Less than this gets memory of its own: a block that waits for a slow peer must not keep sixteen times its length.
 const SMALLEST: usize = LENGTH / 2;
 
-/// Buffers kept for the next reads, 4 MiB in all. More may be in use.
-const KEPT: usize = 16;
+/// Buffers kept for the next reads, 8 MiB in all. More may be in use.
+const KEPT: usize = 32;
 
 /// Where buffers wait for their next use. Cheap to clone.
 #[derive(Debug, Clone, Default)]

@@ -3,7 +3,7 @@
 //! Every round lets each client get the same file from its like, one after the other, so that a change in the machine's
 //! speed meets all of them. A client's CPU time is what the system counted for its process, start included; the
 //! seeder's from the moment at which it was ready. The wall time is that from the start of the leecher until it says that
-//! it has everything, verified.
+//! it has everything, verified. Every round also measures what the machine takes for the parts of a transfer (`bench limits`).
 //!
 //! `--files 4000` shares as many small files instead of a large one, `--mixed` lets sprat get from each other client and each
 //! other client from sprat, at their default settings. `SPRAT_BENCH_DIR` is where the files go (the target directory).
@@ -15,6 +15,7 @@ mod clients;
 mod content;
 mod figures;
 mod http;
+mod limits;
 #[path = "../network/mod.rs"]
 mod network;
 mod process;
@@ -34,6 +35,7 @@ use clap::Parser;
 use crate::clients::sprat::SpratTracker;
 use crate::clients::{Client, Discovery, Job, Role, Running};
 use crate::figures::Spread;
+use crate::limits::Limit;
 use crate::process::{free_port, wait_until};
 use crate::shared_content::{SharedContent, bench_directory};
 use crate::usage::{cpu_seconds, peak_memory};
@@ -124,7 +126,12 @@ fn main() -> Result<()> {
         directory.path().display()
     );
     let mut results: Vec<Vec<Option<Figures>>> = vec![Vec::new(); pairs.len()];
+    let mut floors = Floors::default();
+    let limits = bench.file.single().map(|file| limits::Bench::new(&file, directory.path())).transpose()?;
     for round in 0..rounds {
+        if let Some(limits) = &limits {
+            floors.measure(limits)?;
+        }
         for (pair, results) in pairs.iter().zip(&mut results) {
             // One client's failure leaves a gap in its row; the others are measured all the same.
             let figures = match bench.transfer(*pair) {
@@ -145,21 +152,36 @@ fn main() -> Result<()> {
             results.push(Some(figures));
         }
     }
-    report(&pairs, &results);
+    report(&pairs, &results, &floors);
     Ok(())
 }
 
+/// What the parts cost that no client can do without, in CPU seconds per GiB, measured in every round.
+#[derive(Default)]
+struct Floors {
+    leecher: Vec<f64>,
+    seeder: Vec<f64>,
+}
+
+impl Floors {
+    fn measure(&mut self, limits: &limits::Bench) -> Result<()> {
+        self.leecher.push(limits.sum(&Limit::LEECHER)?);
+        self.seeder.push(limits.sum(&Limit::SEEDER)?);
+        Ok(())
+    }
+}
+
 /// Median with minimum and maximum, and what the median is to sprat's.
-fn report(pairs: &[Pair], results: &[Vec<Option<Figures>>]) {
-    type Figure = (&'static str, fn(&Figures) -> f64);
-    const FIGURES: [Figure; 5] = [
-        ("GiB/s", |figures| figures.rate),
-        ("leecher CPU s/GiB", |figures| figures.leecher_cpu),
-        ("seeder CPU s/GiB", |figures| figures.seeder_cpu),
-        ("leecher peak MiB", |figures| figures.leecher_memory),
-        ("seeder peak MiB", |figures| figures.seeder_memory),
+fn report(pairs: &[Pair], results: &[Vec<Option<Figures>>], floors: &Floors) {
+    type Figure<'a> = (&'static str, fn(&Figures) -> f64, &'a [f64]);
+    let figures: [Figure<'_>; 5] = [
+        ("GiB/s", |figures| figures.rate, &[]),
+        ("leecher CPU s/GiB", |figures| figures.leecher_cpu, &floors.leecher),
+        ("seeder CPU s/GiB", |figures| figures.seeder_cpu, &floors.seeder),
+        ("leecher peak MiB", |figures| figures.leecher_memory, &[]),
+        ("seeder peak MiB", |figures| figures.seeder_memory, &[]),
     ];
-    for (name, figure) in FIGURES {
+    for (name, figure, floor) in figures {
         println!(
             "\n| {name} | median | min | max | ratio to sprat, round by round: median (min – max) |\n|---|--:|--:|--:|--:|"
         );
@@ -170,6 +192,12 @@ fn report(pairs: &[Pair], results: &[Vec<Option<Figures>>]) {
                 theirs.iter().zip(ours).filter_map(|(theirs, ours)| theirs.as_ref().zip(ours.as_ref()));
             let ratios = Spread::of(pairs.map(|(theirs, ours)| figure(theirs) / figure(ours)));
             println!("| {pair} | {median:.2} | {min:.2} | {max:.2} | {ratios} |");
+        }
+        if !floor.is_empty() {
+            let Spread { min, median, max } = Spread::of(floor.iter().copied());
+            let pairs = floor.iter().zip(ours).filter_map(|(floor, ours)| Some((floor, ours.as_ref()?)));
+            let ratios = Spread::of(pairs.map(|(floor, ours)| floor / figure(ours)));
+            println!("| its parts by themselves | {median:.2} | {min:.2} | {max:.2} | {ratios} |");
         }
     }
 }

@@ -55,6 +55,12 @@ impl SharedContent {
         Ok(Self { source, files, torrent, info_hash })
     }
 
+    /// The file, if there is only one.
+    pub(crate) fn single(&self) -> Option<PathBuf> {
+        let [(path, _)] = self.files.as_slice() else { return None };
+        Some(self.source.join(path))
+    }
+
     /// The same files for all, by hard links: they are in the page cache, and nobody writes to them.
     pub(crate) fn link_into(&self, directory: &Path) -> Result<()> {
         for (path, _) in &self.files {

@@ -29,8 +29,18 @@ fn ticks(process: &str, first: usize) -> Result<f64> {
 
 /// Most MiB resident so far.
 pub(crate) fn peak_memory(process: u32) -> Result<f64> {
+    memory(process, "VmHWM:")
+}
+
+/// MiB resident now.
+pub(crate) fn resident_memory(process: u32) -> Result<f64> {
+    memory(process, "VmRSS:")
+}
+
+/// A line of proc_pid_status(5), in MiB.
+fn memory(process: u32, name: &'static str) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).context(name)?;
     let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kib / 1024.0)
 }
