@@ -1,7 +1,7 @@
 //! What we have asked a peer for, and how much more to ask.
 //!
-//! The window follows the measured rate: what arrives within the quickest answer so far and [`QUEUE_TIME`] is kept in
-//! flight, so that neither a fast nor a distant peer ever waits for the next request. Until a rate is known the window
+//! The window follows the measured rate: what arrives within the quickest answer so far, [`QUEUE_TIME`] and the longest
+//! pause that the peer makes is kept in flight, so that neither a fast nor a distant peer ever waits for the next request. Until a rate is known the window
 //! grows by one with every block that arrives (doubling each round trip, as TCP's slow start) and stops when that no
 //! longer brings more.
 
@@ -18,6 +18,18 @@ use crate::time::Time;
 /// seconds of them, several leechers have asked a lone seeder for the same pieces, and it sends 1.16 copies instead of
 /// 1.08 (`cargo xtask bench swarm`, 8 leechers).
 const QUEUE_TIME: Duration = Duration::from_millis(500);
+
+/// A pause is one in which so many blocks could have come; less is the turn of somebody else.
+const BLOCKS_OF_PAUSE: u32 = 8;
+
+/// Pauses are remembered for so long at least.
+const PAUSE_MEMORY: Duration = Duration::from_secs(5);
+
+/// Longer pauses are no way of serving.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// So many requests are worth a write of their own, 1 MiB.
+const BITE: usize = 64;
 
 /// Requests in flight before anything is known of the peer.
 const FIRST_WINDOW: u32 = 8;
@@ -49,6 +61,40 @@ pub(super) struct Requests {
     quickest: Option<Duration>,
     /// The same for the first answer of all.
     first: Option<Duration>,
+    pauses: Pauses,
+}
+
+/// How long a peer lets us wait between two answers, although it knows what we want. Transmission, for one, answers what it has
+/// been asked for, and looks for more half a second later: with what comes in half a second in flight, each look would find
+/// a little less than the one before.
+#[derive(Debug, Default)]
+struct Pauses {
+    last_answer: Option<Time>,
+    /// The longest one since then.
+    since: Time,
+    longest: Duration,
+    /// The longest one of the time before.
+    before: Duration,
+}
+
+impl Pauses {
+    /// An answer to a request of some time ago has come.
+    fn answered(&mut self, now: Time, sent_at: Time) {
+        if now.since(self.since) >= PAUSE_MEMORY {
+            self.before = std::mem::take(&mut self.longest);
+            self.since = now;
+        }
+        let last_answer = self.last_answer.replace(now).filter(|last| sent_at <= *last);
+        let pause = last_answer.map_or(Duration::ZERO, |last| now.since(last));
+        self.longest = self.longest.max(pause.min(LONGEST_PAUSE));
+    }
+
+    /// The longest one of late, at this rate in bytes per second.
+    fn longest(&self, rate: u64) -> Duration {
+        let longest = self.longest.max(self.before);
+        let missed = rate.saturating_mul(longest.as_millis() as u64) / 1000 / u64::from(BLOCK_LENGTH);
+        if missed >= u64::from(BLOCKS_OF_PAUSE) { longest } else { Duration::ZERO }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +118,7 @@ impl Requests {
             newest_answered: now,
             quickest: None,
             first: None,
+            pauses: Pauses::default(),
         }
     }
 
@@ -82,14 +129,19 @@ impl Requests {
     /// How many more blocks to ask for: `rate` in bytes per second, `limit` as the peer announced it (`reqq`).
     pub(super) fn room(&mut self, now: Time, rate: u64, limit: u32) -> usize {
         self.leave_slow_start(now, rate);
-        let in_flight = u64::try_from((QUEUE_TIME + self.quickest.unwrap_or_default()).as_millis());
+        let in_flight = QUEUE_TIME + self.quickest.unwrap_or_default() + self.pauses.longest(rate);
+        let in_flight = u64::try_from(in_flight.as_millis());
         let sustained = rate.saturating_mul(in_flight.unwrap_or(u64::MAX)) / 1000 / u64::from(BLOCK_LENGTH);
         let sustained = u32::try_from(sustained).unwrap_or(u32::MAX).max(SMALLEST_WINDOW);
         let wanted = if self.slow_start.is_some() { self.window.max(sustained) } else { sustained };
         let window = wanted.min(limit.max(1)).min(LARGEST_WINDOW) as usize;
-        // Asking in small bites would cost a message and a write each: wait until a quarter of the window is free.
+        // Asking in small bites would cost a message and a write each: wait until there is room for some.
         let free = window.saturating_sub(self.outstanding.len());
-        if free * 4 >= window || self.outstanding.len() < SMALLEST_WINDOW as usize { free } else { 0 }
+        if free >= (window / 4).min(BITE) || self.outstanding.len() < SMALLEST_WINDOW as usize {
+            free
+        } else {
+            0
+        }
     }
 
     pub(super) fn sent(&mut self, now: Time, block: BlockRef) {
@@ -102,6 +154,7 @@ impl Requests {
         let took = now.since(request.sent_at);
         self.quickest = Some(self.quickest.map_or(took, |quickest| quickest.min(took)));
         self.first.get_or_insert(took);
+        self.pauses.answered(now, request.sent_at);
         self.newest_answered = self.newest_answered.max(request.sent_at);
         if self.slow_start.is_some() {
             self.window = self.window.saturating_add(1).min(LARGEST_WINDOW);
@@ -211,6 +264,30 @@ mod tests {
         assert!(requests.slow_start.is_none());
         assert_eq!(requests.room(Time::from_secs(3), 1 << 20, 500), 38);
         assert_eq!(requests.room(Time::from_secs(3), 1 << 30, 500), 500, "the peer's own limit holds");
+    }
+
+    #[test]
+    fn who_answers_by_turns_of_half_a_second_is_asked_for_ever_more() {
+        let blocks = blocks(4000);
+        let mut blocks = blocks.iter().copied();
+        let mut requests = Requests::new(Time::ZERO);
+        requests.slow_start = None;
+        let mut ask = |requests: &mut Requests, now, rate| {
+            let room = requests.room(now, rate, 512);
+            blocks.by_ref().take(room).for_each(|block| requests.sent(now, block));
+        };
+        ask(&mut requests, Time::ZERO, 1 << 20);
+        let first = requests.len();
+        let mut rate = 1 << 20;
+        for turn in 1..=10 {
+            let now = Time::from_millis(500 * turn);
+            let asked: Vec<BlockRef> = requests.blocks().collect();
+            rate = asked.len() as u64 * u64::from(BLOCK_LENGTH) * 2;
+            asked.into_iter().for_each(|block| assert!(requests.answered(now, block)));
+            ask(&mut requests, now + Duration::from_millis(1), rate);
+        }
+        assert!(first < 40, "{first}");
+        assert!(requests.len() > 512 - BITE, "{} at {rate} bytes per second", requests.len());
     }
 
     #[test]
