@@ -35,7 +35,7 @@ enum Task {
     },
     /// Checks the rules of the house that the compiler does not know.
     Tidy,
-    /// Measures sprat beside other clients.
+    /// Measures sprat, beside other clients and by itself.
     Bench {
         /// What to measure.
         #[command(subcommand)]
@@ -95,6 +95,12 @@ enum Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// The operations of the client's state machine, one by one: nanoseconds and instructions.
+    Micro {
+        /// For the benchmark; `--help` names them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// A simulated network of DHT nodes: memory and time of a node, and what is found in it.
     Dht {
         /// For the benchmark; `--help` names them.
@@ -131,6 +137,9 @@ fn main() -> Result<ExitCode> {
         }
         Task::Bench { part: Bench::RealSwarm { arguments } } => {
             report.step("bench real-swarm", || bench(&workspace, "sprat", "real_swarm", &arguments));
+        }
+        Task::Bench { part: Bench::Micro { arguments } } => {
+            report.step("bench micro", || bench(&workspace, "sprat-core", "micro", &arguments));
         }
         Task::Bench { part: Bench::Dht { arguments } } => {
             report.step("bench dht", || bench(&workspace, "sprat-sim", "dht", &arguments));
