@@ -86,7 +86,11 @@ fn choose_in_order(picker: &mut Picker, request: &PickRequest<'_>, class: Class)
     let is_fit = |piece: &u32| class_of(picker, *piece) == Some(class) && filter.admits(*piece);
     let loose = picker.partials.loose().find(is_fit);
     let claimed = picker.partials.claimed().filter(is_fit).min();
-    let untouched = picker.untouched.common(request.pieces).find(is_fit);
+    // Nearly always all pieces are of one class: what is of another is not to be sought among all of them.
+    let untouched = match picker.ranked.len(class) {
+        0 => None,
+        _ => picker.untouched.common(request.pieces).find(is_fit),
+    };
     let lowest = [loose, claimed, untouched].into_iter().flatten().min()?;
     if untouched == Some(lowest) {
         picker.begin(lowest, Claim::Nobody);
