@@ -22,7 +22,7 @@ use clap::Parser;
 
 use crate::operation::{Case, Nanoseconds};
 
-/// What the logic may take for a block, without I/O (`docs/BENCHMARKS.md`).
+/// Nanoseconds that the logic may take for a block, without I/O: 3 % of a core at 1 GB/s.
 const BUDGET_OF_A_BLOCK: f64 = 500.0;
 
 /// Measures the operations of the client that happen for every block, message or peer.
