@@ -1,5 +1,6 @@
 //! The contract of [`sprat_core::storage`], held on real directories.
 
+mod cold;
 mod faults;
 mod finishing;
 mod resume;
