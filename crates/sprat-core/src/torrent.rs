@@ -46,6 +46,7 @@ mod download;
 mod first_blocks;
 mod lifecycle;
 mod pex;
+mod recheck;
 mod spreading;
 mod status;
 mod swarm;
@@ -55,6 +56,7 @@ mod verdict;
 
 use bottleneck::Bottleneck;
 use first_blocks::FirstBlocks;
+use recheck::Recheck;
 use spreading::Spreading;
 pub use status::{ConnectionStatus, TorrentState, TorrentStatus};
 use turnover::Turnover;
@@ -99,6 +101,8 @@ pub struct Torrent {
     /// Reads for uploads that are with the disk: for whom, and of which piece.
     reads: BTreeMap<ReadToken, (ConnectionId, PieceIndex)>,
 
+    /// What may be gone with a piece that was lost.
+    recheck: Recheck,
     /// Pieces that failed their hash with several senders, and the one peer that each is fetched from now.
     suspects: BTreeMap<PieceIndex, Option<ConnectionId>>,
     hash_questions: BTreeMap<HashRequest, HashQuestion>,
@@ -207,6 +211,7 @@ impl Torrent {
             starved_uploads: VecDeque::new(),
             starved_downloads: BTreeSet::new(),
             reads: BTreeMap::new(),
+            recheck: Recheck::default(),
             suspects: BTreeMap::new(),
             hash_questions: BTreeMap::new(),
             leaf_reads: BTreeMap::new(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::announcer::Progress;
 use crate::bitfield::Bitfield;
 use crate::context::Context;
-use crate::geometry::PieceIndex;
+use crate::geometry::{Geometry, PieceIndex};
 use crate::io::{DisconnectReason, Event, Output, TrackerId, Trouble};
 use crate::peer_list::PeerSource;
 use crate::storage::{Found, StorageError, StorageErrorKind, StorageReply, StorageRequest};
@@ -44,6 +44,11 @@ impl Check {
         let done = self.total.saturating_sub(left).saturating_mul(1000);
         u16::try_from(done.checked_div(self.total).unwrap_or(1000)).unwrap_or(1000)
     }
+}
+
+/// Pieces that may be read and hashed at once.
+pub(super) fn check_window(geometry: &Geometry) -> usize {
+    (CHECK_WINDOW / geometry.piece_length().max(1)).clamp(4, 64) as usize
 }
 
 impl Torrent {
@@ -104,7 +109,7 @@ impl Torrent {
     }
 
     fn check_more(&mut self, cx: &mut Context<'_>) {
-        let window = (CHECK_WINDOW / self.geometry.piece_length().max(1)).clamp(4, 64) as usize;
+        let window = check_window(&self.geometry);
         let Phase::Checking(check) = &mut self.phase else { return };
         let free = window.saturating_sub(check.in_flight).min(check.waiting.len());
         let next = check.waiting.split_off(check.waiting.len() - free);
@@ -121,24 +126,23 @@ impl Torrent {
     }
 
     fn on_verified(&mut self, cx: &mut Context<'_>, piece: PieceIndex, result: Result<bool, StorageError>) {
+        let have = self.picker.have();
+        let is_lost = result == Ok(false) && have.contains(piece.get());
+        let is_rechecked = self.recheck.hashed(piece);
         match &result {
             Ok(true) => self.picker.set_have(piece),
             // Also the answer to a read that failed: the piece is no longer what it was.
-            Ok(false) if self.picker.have().contains(piece.get()) => self.lose(cx, piece),
+            Ok(false) if is_lost => self.recheck.lost(&self.geometry, piece, |other| have.contains(other)),
             Ok(false) => {}
             Err(error) => self.enter_trouble(cx, Trouble::Storage(error.clone())),
+        }
+        if is_lost || is_rechecked {
+            self.recheck_more(cx);
         }
         if let Phase::Checking(check) = &mut self.phase {
             check.in_flight = check.in_flight.saturating_sub(1);
             self.check_more(cx);
         }
-    }
-
-    /// A piece that we had is gone or altered: it is fetched again.
-    fn lose(&mut self, cx: &mut Context<'_>, piece: PieceIndex) {
-        self.picker.set_missing(piece);
-        self.save_resume(cx);
-        self.update_interest(cx);
     }
 
     fn activate(&mut self, cx: &mut Context<'_>) {
@@ -278,6 +282,9 @@ impl Torrent {
 
     pub(super) fn save_resume(&mut self, cx: &mut Context<'_>) {
         self.next_save = None;
+        if !self.recheck.is_over() {
+            return;
+        }
         cx.storage(StorageRequest::SaveResume { torrent: self.id, have: self.picker.have().clone() });
     }
 

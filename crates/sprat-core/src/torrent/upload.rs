@@ -30,8 +30,9 @@ impl Torrent {
             }
             let Some(stretch) = connection.next_upload(most) else { return };
             let Some(piece) = self.geometry.piece(stretch.piece) else { continue };
-            if !self.picker.have().contains(stretch.piece) {
-                // It was never announced, or it was lost since.
+            let is_had = self.picker.have().contains(stretch.piece);
+            if !is_had || self.recheck.is_doubtful(piece) {
+                // It was never announced, or it was lost since, or may have been.
                 connection.reject(&stretch);
                 self.touched.push(id);
                 continue;
@@ -60,6 +61,8 @@ impl Torrent {
     ) {
         let Some((id, piece)) = self.reads.remove(&token) else { return };
         match result {
+            // What was read may be what is missing.
+            Ok(_) if !self.can_give(piece) => self.refuse_read(cx, id, token),
             Ok(bytes) => {
                 let Some(connection) = self.connections.get_mut(&id) else { return };
                 let before = connection.uploaded;
@@ -70,10 +73,7 @@ impl Torrent {
                 self.serve(cx, id);
             }
             Err(_) => {
-                if let Some(connection) = self.connections.get_mut(&id) {
-                    connection.upload_failed(token);
-                    self.touch(id);
-                }
+                self.refuse_read(cx, id, token);
                 // Is the piece gone, or only the moment bad? The check decides.
                 if self.picker.have().contains(piece.get()) {
                     cx.storage(StorageRequest::Verify {
@@ -83,6 +83,15 @@ impl Torrent {
                     });
                 }
             }
+        }
+    }
+
+    /// What was to be read for this peer cannot be given to it. What it has asked for besides may be there.
+    fn refuse_read(&mut self, cx: &mut Context<'_>, id: ConnectionId, token: ReadToken) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.upload_failed(token);
+            self.touch(id);
+            self.serve(cx, id);
         }
     }
 

@@ -1,5 +1,5 @@
-//! Files that are cut, removed or replaced while they are served. Bytes that are replaced by others in a file of the same
-//! length, or in front of where it ends now, are not looked for here: nothing but hashing would show them.
+//! Files that are cut, removed or replaced while they are served. Not here: files of the same length with other bytes, which
+//! nothing but hashing would show.
 
 use std::fs;
 use std::ops::Range;
@@ -148,7 +148,8 @@ async fn a_file_that_is_replaced_by_a_shorter_one_gives_no_block_that_is_cut_or_
         };
         peer.ask(&requests).await;
         let refused = peer.takes(&requests, is_right_or_replaced).await;
-        let lost = sample.pieces_of(gone);
+        // What lies in front is not missed by itself, but is looked at when something is.
+        let lost = pieces.clone();
         assert!(refused.iter().all(|request| lost.contains(&request.piece)));
         assert!(
             requests.iter().all(|one| sample.place(one).end <= file.start + length || refused.contains(one))
@@ -156,4 +157,63 @@ async fn a_file_that_is_replaced_by_a_shorter_one_gives_no_block_that_is_cut_or_
         node.until_it_has(&without(&sample, &lost)).await;
         is_closed(&mut peer, &sample, &pieces).await;
     }
+}
+
+/// Gives whatever is asked for, until the client has everything and hangs up.
+async fn seed(node: &Node, sample: &Sample) {
+    let mut peer = Peer::join(node, &sample.metainfo, EAGER).await;
+    peer.say_all(&[Message::HaveAll, Message::Unchoke]).await;
+    while let Some(heard) = peer.hear().await {
+        let Message::Request(request) = heard else { continue };
+        let BlockRequest { piece, begin, .. } = request;
+        let block = sample.block(&request).to_vec().into();
+        if !peer.offer(&Message::Piece { piece, begin, block }).await {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_fetched_again_leaves_no_hole_in_front_of_it() {
+    for length in [100_000, 0] {
+        let sample = Sample::new(Version::V1, 64 * 1024, &[1000, 3 * 1024 * 1024 + 77, 200_001]);
+        let node = Node::start(&sample, sample.directory("shared")).await;
+        let mut peer = Peer::leech(&node, &sample, EAGER).await;
+        cut(&sample.path(1), length);
+        if length == 0 {
+            fs::remove_file(sample.path(1)).unwrap();
+        }
+        // The last of it is missed first. When it is written again, what lies in front of it is read as zeros.
+        let file = sample.place_of_file(1);
+        let lost = sample.pieces_of(file.start + length..file.end);
+        let last = sample.blocks(lost.end - 2..lost.end - 1);
+        peer.ask(&last).await;
+        assert_eq!(peer.takes(&last, |_, _| false).await, last);
+        node.until_it_has(&without(&sample, &lost)).await;
+        let serve = async {
+            loop {
+                let requests = sample.all_blocks();
+                peer.ask(&requests).await;
+                let refused = peer.takes(&requests, |request, block| sample.block(request) == block).await;
+                if refused.is_empty() {
+                    break;
+                }
+            }
+        };
+        tokio::join!(serve, seed(&node, &sample));
+        sample.assert_complete(&sample.directory("shared"));
+    }
+}
+
+#[tokio::test]
+async fn who_cannot_be_told_what_is_gone_gets_what_there_is_behind_it() {
+    let sample = Sample::new(Version::V1, 64 * 1024, &[1024 * 1024, 4 * 1024 * 1024, 1024 * 1024]);
+    let node = Node::start(&sample, sample.directory("shared")).await;
+    let mut peer = Peer::leech(&node, &sample, OLD).await;
+    cut(&sample.path(1), 0);
+    // More is gone than is read at a time.
+    let gone = sample.blocks(sample.pieces_of(sample.place_of_file(1)));
+    let there = sample.blocks(sample.pieces_of(sample.place_of_file(2)));
+    peer.ask(&[gone, there.clone()].concat()).await;
+    assert_eq!(peer.takes(&there, |request, block| sample.block(request) == block).await, []);
 }

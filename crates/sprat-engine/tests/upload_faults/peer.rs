@@ -203,10 +203,20 @@ impl Peer {
         read.expect("the connection stays");
     }
 
-    /// Sends these bytes; how many were taken before the other end hung up.
+    /// Sends these bytes.
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
-        let sent = timeout(PATIENCE, self.stream.write_all(bytes)).await.expect("the client reads");
-        sent.expect("the connection stays");
+        assert!(self.try_send(bytes).await, "the connection stays");
+    }
+
+    /// Says something to a client that may have hung up. Whether it has not.
+    pub(crate) async fn offer(&mut self, message: &Message) -> bool {
+        let mut bytes = BytesMut::new();
+        message.encode(&mut bytes);
+        self.try_send(&bytes).await
+    }
+
+    async fn try_send(&mut self, bytes: &[u8]) -> bool {
+        timeout(PATIENCE, self.stream.write_all(bytes)).await.expect("the client reads").is_ok()
     }
 
     /// Hangs up: at once and without regard to what is on its way (RST), or in order (FIN).
