@@ -10,7 +10,7 @@ use sprat_wire::peer::message::{BlockRequest, HashRequest, Message};
 use sprat_wire::peer::metadata::MetadataMessage;
 use sprat_wire::peer::pex::PexMessage;
 
-use super::uploads::{QUEUE_LIMIT, Queued};
+use super::uploads::Queued;
 use super::{Direction, Happening, OUR_IDS, PeerConnection};
 use crate::bitfield::Bitfield;
 use crate::geometry::{Geometry, PieceIndex};
@@ -19,7 +19,10 @@ use crate::planted::PlantedBug;
 use crate::time::Time;
 
 /// Unasked-for blocks beyond this many are an attack on our bandwidth rather than cancels that crossed on the way.
-const UNASKED_BLOCKS_LIMIT: u64 = 4 * QUEUE_LIMIT as u64;
+const UNASKED_BLOCKS_LIMIT: u64 = 2048;
+
+/// Bytes that we asked for, for each of which one more of them is borne: one block of 32.
+const BYTES_PER_UNASKED_BLOCK: u64 = 512 * 1024;
 
 /// Bitfields that bring nothing new, per connection. BEP 3 knows one, at the beginning; aria2 sends a bitfield in place
 /// of many haves as well.
@@ -163,7 +166,7 @@ impl PeerConnection {
         let Some(block) = block.filter(|block| self.requests.answered(now, *block)) else {
             _ = block.is_some_and(|block| self.answers_cancelled(now, block));
             self.unasked_blocks += 1;
-            if self.unasked_blocks > UNASKED_BLOCKS_LIMIT + self.downloaded / u64::from(QUEUE_LIMIT * 1024) {
+            if self.unasked_blocks > UNASKED_BLOCKS_LIMIT + self.downloaded / BYTES_PER_UNASKED_BLOCK {
                 return Err(DisconnectReason::Misbehaved("flood of blocks nobody asked for"));
             }
             return Ok(Happening::Unasked(length));
