@@ -6,7 +6,11 @@
 //! | Module | Concern |
 //! |---|---|
 //! | `lifecycle` | opening, checking what is there, pausing, trouble, the end |
-//! | `swarm` | dialling, greeting, messages, farewells |
+//! | `dialling` | calling peers, up to the end of both handshakes |
+//! | `greeting` | whom we let in, and what is said at first |
+//! | `messages` | what becomes of a message |
+//! | `farewell` | how connections end, and what is undone then |
+//! | `choking` | what the choker asks and decides |
 //! | `turnover` | letting go of peers that are of no use |
 //! | `download` | which blocks to ask for, what to do with those that arrive |
 //! | `first_blocks` | how long to believe a peer that has never delivered |
@@ -14,6 +18,7 @@
 //! | `spreading` | what a lone seeder gives to whom |
 //! | `pex` | telling peers of one another |
 //! | `upload` | answering requests |
+//! | `recheck` | files that have lost something are looked at as a whole |
 //! | `verdict` | finding who sent bad data, with the hashes of v2 where there are any |
 //! | `status` | what a user sees |
 
@@ -42,14 +47,18 @@ use crate::storage::{ExpectedHash, ReadToken, StorageRequest, TorrentId};
 use crate::time::Time;
 
 mod bottleneck;
+mod choking;
+mod dialling;
 mod download;
+mod farewell;
 mod first_blocks;
+mod greeting;
 mod lifecycle;
+mod messages;
 mod pex;
 mod recheck;
 mod spreading;
 mod status;
-mod swarm;
 mod turnover;
 mod upload;
 mod verdict;
