@@ -9,6 +9,8 @@
 )]
 #![cfg(target_os = "linux")]
 
+#[allow(dead_code, reason = "not everything is of use here")]
+mod client_under_test;
 #[path = "upload_faults/node.rs"]
 #[allow(dead_code, reason = "not everything is of use here")]
 mod node;

@@ -9,6 +9,8 @@
 #![allow(clippy::print_stderr, reason = "a test says what it skipped")]
 
 mod attacker;
+#[path = "../client_under_test/mod.rs"]
+mod client_under_test;
 mod honest;
 #[path = "../loopback/mod.rs"]
 mod loopback;

@@ -9,6 +9,8 @@
 )]
 
 mod changed_files;
+#[path = "../client_under_test/mod.rs"]
+mod client_under_test;
 mod cuts;
 mod deaf;
 mod node;

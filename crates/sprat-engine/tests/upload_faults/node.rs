@@ -1,6 +1,6 @@
 //! The client under test, with files and sockets of its own.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,28 +8,15 @@ use std::time::Duration;
 
 use sprat_core::choker::ChokerConfig;
 use sprat_core::config::Config;
-use sprat_core::io::{AddTorrent, DisconnectReason, Event, RateLimits};
-use sprat_core::storage::TorrentId;
 use sprat_core::time::Time;
 use sprat_core::torrent::{ConnectionStatus, Torrent};
-use sprat_engine::address_policy::AddressPolicy;
-use sprat_engine::client::{Client, ClientConfig};
-use sprat_engine::listen::ListenConfig;
+use sprat_engine::client::ClientConfig;
 use sprat_engine::storage::StorageConfig;
-use sprat_engine::udp::UdpConfig;
-use tokio::sync::broadcast::Receiver;
 use tokio::time::timeout;
 
+use super::client_under_test::config;
+pub(crate) use super::client_under_test::{Node, PATIENCE};
 use super::sample::Sample;
-
-/// Far more than anything here takes; what waits longer hangs.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
-
-pub(crate) struct Node {
-    pub(crate) client: Client,
-    pub(crate) torrent: TorrentId,
-    events: Receiver<Event>,
-}
 
 impl Node {
     /// One that has what lies in `directory`, and has checked it.
@@ -42,55 +29,12 @@ impl Node {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         // So many slots that nobody here waits for one.
         let choker = ChokerConfig { min_slots: 50, ..ChokerConfig::default() };
-        let client = Client::start(ClientConfig {
+        let config = ClientConfig {
             session: Config { choker, ..Config::default() },
-            listen: Some(ListenConfig { v6: None, ..ListenConfig::loopback(0..=0) }),
             storage,
-            policy: Arc::new(AddressPolicy::permissive()),
-            udp: UdpConfig::loopback(0),
-            dht: None,
-            lsd: false,
-            seed: Some(NEXT.fetch_add(1, Ordering::Relaxed)),
-        })
-        .unwrap();
-        let events = client.events();
-        let add = AddTorrent {
-            metainfo: Arc::clone(&sample.metainfo),
-            extra_trackers: Vec::new(),
-            peers: Vec::new(),
-            priorities: Vec::new(),
-            sequential: false,
-            limits: RateLimits::default(),
+            ..config(NEXT.fetch_add(1, Ordering::Relaxed))
         };
-        let torrent = client.add(add, directory).await.unwrap().unwrap();
-        let mut node = Self { client, torrent, events };
-        node.wait_for("the check", |event| matches!(event, Event::Checked { .. }).then_some(())).await;
-        node
-    }
-
-    pub(crate) fn address(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.client.port()))
-    }
-
-    /// The first event, from those not looked at yet, of which `pick` makes something.
-    pub(crate) async fn wait_for<T>(&mut self, what: &str, pick: impl Fn(&Event) -> Option<T>) -> T {
-        let look = async {
-            loop {
-                if let Some(found) = pick(&self.events.recv().await.expect("no event is missed")) {
-                    return found;
-                }
-            }
-        };
-        timeout(PATIENCE, look).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
-    }
-
-    /// Why the connection with this remote end has ended, or will.
-    pub(crate) async fn farewell(&mut self, to: SocketAddr) -> DisconnectReason {
-        self.wait_for("a disconnection", |event| match event {
-            Event::PeerDisconnected { address, reason, .. } if *address == to => Some(*reason),
-            _ => None,
-        })
-        .await
+        Self::that_has(config, Arc::clone(&sample.metainfo), directory).await
     }
 
     /// Tells it of a peer.
