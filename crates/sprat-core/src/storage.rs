@@ -19,6 +19,10 @@ use thiserror::Error;
 use crate::bitfield::Bitfield;
 use crate::geometry::{BlockRef, Geometry, PieceIndex};
 
+/// Bytes of a [`StorageRequest::Read`] at the most, unless one block that a peer asks for is longer: neighbouring requests are read
+/// together, one hand-over to the disk instead of sixteen.
+pub const READ_LENGTH: u32 = 256 * 1024;
+
 /// A torrent within one session. Never reused while the session lives.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TorrentId(pub u32);

@@ -4,11 +4,11 @@ use bytes::Bytes;
 use sprat_wire::peer::message::{Message, encode_piece_header};
 
 use crate::planted::PlantedBug;
-use crate::storage::ReadToken;
+use crate::storage::{READ_LENGTH, ReadToken};
 use crate::time::Time;
 
 use super::PeerConnection;
-use super::uploads::{READ_LENGTH, Stretch};
+use super::uploads::Stretch;
 
 /// Bytes given to the network or being read from disk for one peer. Deep enough for a disk that answers late, small
 /// enough that 2,000 peers fit into memory, and that a choke takes back what matters.

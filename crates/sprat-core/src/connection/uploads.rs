@@ -17,9 +17,6 @@ const FLOOD_LIMIT: usize = 128 * 1024;
 /// How far back a cancelled request is looked for: cancelling must not become work for us.
 const CANCEL_REACH: usize = 2048;
 
-/// Neighbouring requests are read together up to this many bytes: one hand-over to the disk instead of sixteen.
-pub(super) const READ_LENGTH: u32 = 256 * 1024;
-
 /// The upload queue of one peer.
 #[derive(Debug, Default)]
 pub(super) struct Uploads {
@@ -161,6 +158,7 @@ impl Uploads {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::READ_LENGTH;
 
     fn request(piece: u32, block: u32) -> BlockRequest {
         BlockRequest { piece, begin: block * 16384, length: 16384 }

@@ -6,9 +6,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use sprat_core::storage::READ_LENGTH;
 
 /// The length of a buffer: as much as is read for one peer at a time.
-const LENGTH: usize = 256 * 1024;
+const LENGTH: usize = READ_LENGTH as usize;
 
 /// Less than this gets memory of its own: a block that waits for a slow peer must not keep sixteen times its length.
 const SMALLEST: usize = LENGTH / 2;
