@@ -12,7 +12,7 @@ mod workspace;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use crate::report::Report;
 use crate::workspace::Workspace;
@@ -48,35 +48,15 @@ enum Task {
 #[derive(Subcommand)]
 enum Bench {
     /// One seeder to one leecher on this machine, sprat beside other clients: speed, CPU time and memory of both.
-    Transfer {
-        /// For the benchmark; `--help` names them.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
-    },
+    Transfer(Passed),
     /// What receiving, sending, hashing and writing cost by themselves on this machine.
-    Limits {
-        /// For the benchmark; `--help` names them.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
-    },
+    Limits(Passed),
     /// One client with 1, 8 and 50 connections, and the memory of connections that want nothing.
-    Connections {
-        /// For the benchmark; `--help` names them.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
-    },
+    Connections(Passed),
     /// How soon a client answers questions while it checks and downloads.
-    Control {
-        /// For the benchmark; `--help` names them.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
-    },
+    Control(Passed),
     /// Making and checking a torrent, sprat beside other programs.
-    Create {
-        /// For the benchmark; `--help` names them.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
-    },
+    Create(Passed),
     /// Simulated swarms against their targets: `sprat sim`.
     Swarm {
         /// The name of a scenario; all without it.
@@ -90,23 +70,19 @@ enum Bench {
         arguments: Vec<String>,
     },
     /// Swarms of real processes behind lines with limits, beside other clients and the simulator. Needs root.
-    RealSwarm {
-        /// For the benchmark; `--help` names them.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
-    },
+    RealSwarm(Passed),
     /// The operations of the client's state machine, one by one: nanoseconds and instructions.
-    Micro {
-        /// For the benchmark; `--help` names them.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
-    },
+    Micro(Passed),
     /// A simulated network of DHT nodes: memory and time of a node, and what is found in it.
-    Dht {
-        /// For the benchmark; `--help` names them.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
-    },
+    Dht(Passed),
+}
+
+/// What is passed on.
+#[derive(Args)]
+struct Passed {
+    /// For the benchmark; `--help` names them.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
 }
 
 fn main() -> Result<ExitCode> {
@@ -117,36 +93,27 @@ fn main() -> Result<ExitCode> {
         Task::Test { quick: true } => test::run_quick(&workspace, &mut report),
         Task::Test { quick: false } => test::run_all(&workspace, &mut report),
         Task::Tidy => report.step("tidy", || tidy::run(&workspace)),
-        Task::Bench { part: Bench::Transfer { arguments } } => {
-            report.step("bench transfer", || bench(&workspace, "sprat", "transfer", &arguments));
-        }
-        Task::Bench { part: Bench::Limits { arguments } } => {
-            report.step("bench limits", || bench(&workspace, "sprat", "limits", &arguments));
-        }
-        Task::Bench { part: Bench::Connections { arguments } } => {
-            report.step("bench connections", || bench(&workspace, "sprat", "connections", &arguments));
-        }
-        Task::Bench { part: Bench::Control { arguments } } => {
-            report.step("bench control", || bench(&workspace, "sprat", "control", &arguments));
-        }
-        Task::Bench { part: Bench::Create { arguments } } => {
-            report.step("bench create", || bench(&workspace, "sprat", "create", &arguments));
-        }
-        Task::Bench { part: Bench::Swarm { scenario, write, arguments } } => {
-            report.step("bench swarm", || bench_swarm(&workspace, &scenario, write, &arguments));
-        }
-        Task::Bench { part: Bench::RealSwarm { arguments } } => {
-            report.step("bench real-swarm", || bench(&workspace, "sprat", "real_swarm", &arguments));
-        }
-        Task::Bench { part: Bench::Micro { arguments } } => {
-            report.step("bench micro", || bench(&workspace, "sprat-core", "micro", &arguments));
-        }
-        Task::Bench { part: Bench::Dht { arguments } } => {
-            report.step("bench dht", || bench(&workspace, "sprat-sim", "dht", &arguments));
-        }
+        Task::Bench { part } => run_bench(&workspace, &mut report, part),
         Task::InstallClients => clients::install(&workspace, &mut report),
     }
     Ok(report.finish())
+}
+
+fn run_bench(workspace: &Workspace, report: &mut Report, part: Bench) {
+    let (package, name, Passed { arguments }) = match part {
+        Bench::Transfer(passed) => ("sprat", "transfer", passed),
+        Bench::Limits(passed) => ("sprat", "limits", passed),
+        Bench::Connections(passed) => ("sprat", "connections", passed),
+        Bench::Control(passed) => ("sprat", "control", passed),
+        Bench::Create(passed) => ("sprat", "create", passed),
+        Bench::RealSwarm(passed) => ("sprat", "real_swarm", passed),
+        Bench::Micro(passed) => ("sprat-core", "micro", passed),
+        Bench::Dht(passed) => ("sprat-sim", "dht", passed),
+        Bench::Swarm { scenario, write, arguments } => {
+            return report.step("bench swarm", || bench_swarm(workspace, &scenario, write, &arguments));
+        }
+    };
+    report.step(&format!("bench {name}"), || bench(workspace, package, name, &arguments));
 }
 
 fn bench_swarm(
