@@ -70,10 +70,11 @@ pub(super) struct Requests {
 #[derive(Debug, Default)]
 struct Pauses {
     last_answer: Option<Time>,
-    /// The longest one since then.
+    /// The beginning of the present [`PAUSE_MEMORY`].
     since: Time,
+    /// The longest pause in it.
     longest: Duration,
-    /// The longest one of the time before.
+    /// The longest one in that before.
     before: Duration,
 }
 
