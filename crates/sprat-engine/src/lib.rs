@@ -5,6 +5,7 @@ pub mod announce;
 pub mod client;
 pub mod create;
 pub mod dht;
+pub mod disk;
 mod hashing;
 pub mod http;
 pub mod listen;

@@ -8,8 +8,10 @@ use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat};
+use rustix::fs::{CWD, Mode, OFlags, Stat};
 use rustix::io::Errno;
+
+use crate::disk;
 
 /// The directory in which the files of a torrent lie.
 #[derive(Debug)]
@@ -24,7 +26,7 @@ const FILE: OFlags = OFlags::CLOEXEC.union(OFlags::NOFOLLOW).union(OFlags::NOCTT
 impl Root {
     /// Opens an existing directory. Links on the way to it are the user's own and are followed.
     pub(super) fn open(directory: &Path) -> Result<Self, Errno> {
-        rustix::fs::openat(CWD, directory, DIRECTORY, Mode::empty()).map(Self)
+        disk::openat(CWD, directory, DIRECTORY, Mode::empty()).map(Self)
     }
 
     /// Opens a file below the root. `path` is joined by `/`.
@@ -42,47 +44,47 @@ impl Root {
         check(path)?;
         let (parent, name) = self.parent(path, Missing::Create)?;
         let parent = parent.as_ref().map_or(self.0.as_fd(), AsFd::as_fd);
-        rustix::fs::openat(parent, name, flags | FILE | OFlags::CREATE, permissions)
+        disk::openat(parent, name, flags | FILE | OFlags::CREATE, permissions)
     }
 
     /// Looks at what has this name, without following it when it is a link.
     pub(super) fn stat(&self, path: &str) -> Result<Stat, Errno> {
-        rustix::fs::fstat(self.file(path, OFlags::PATH)?)
+        disk::fstat(self.file(path, OFlags::PATH)?)
     }
 
     /// Makes the names in a directory below the root durable; the empty path is the root itself.
     pub(super) fn sync_directory(&self, path: &str) -> Result<(), Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let directory = if path.is_empty() {
-            rustix::fs::openat(&self.0, ".", flags | OFlags::CLOEXEC, Mode::empty())?
+            disk::openat(&self.0, ".", flags | OFlags::CLOEXEC, Mode::empty())?
         } else {
             self.file(path, flags)?
         };
-        rustix::fs::fsync(directory)
+        disk::fsync(directory)
     }
 
     /// Creates a file of a name that nothing else has.
     pub(super) fn create_new(&self, name: &str) -> Result<OwnedFd, Errno> {
         check(name)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | FILE;
-        rustix::fs::openat(&self.0, name, flags, Mode::from_raw_mode(0o600))
+        disk::openat(&self.0, name, flags, Mode::from_raw_mode(0o600))
     }
 
     /// Removes what [`Root::create_new`] made.
     pub(super) fn remove(&self, name: &str) -> Result<(), Errno> {
         check(name)?;
-        rustix::fs::unlinkat(&self.0, name, AtFlags::empty())
+        disk::unlinkat(&self.0, name)
     }
 
     /// Number of the file system.
     pub(super) fn device(&self) -> Result<u64, Errno> {
-        Ok(rustix::fs::fstat(&self.0)?.st_dev)
+        Ok(disk::fstat(&self.0)?.st_dev)
     }
 
     fn walk(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
         let (parent, name) = self.parent(path, Missing::Refuse)?;
         let parent = parent.as_ref().map_or(self.0.as_fd(), AsFd::as_fd);
-        rustix::fs::openat(parent, name, flags, Mode::empty())
+        disk::openat(parent, name, flags, Mode::empty())
     }
 
     /// The directory of `path` (`None`: the root) and the last component.
@@ -105,13 +107,13 @@ enum Missing {
 
 fn step(here: BorrowedFd<'_>, component: &str, missing: Missing) -> Result<OwnedFd, Errno> {
     let flags = DIRECTORY | OFlags::NOFOLLOW;
-    match rustix::fs::openat(here, component, flags, Mode::empty()) {
+    match disk::openat(here, component, flags, Mode::empty()) {
         Err(Errno::NOENT) if missing == Missing::Create => {}
         result => return result,
     }
-    match rustix::fs::mkdirat(here, component, Mode::from_raw_mode(0o777)) {
+    match disk::mkdirat(here, component, Mode::from_raw_mode(0o777)) {
         // Another thread may have been first.
-        Ok(()) | Err(Errno::EXIST) => rustix::fs::openat(here, component, flags, Mode::empty()),
+        Ok(()) | Err(Errno::EXIST) => disk::openat(here, component, flags, Mode::empty()),
         Err(errno) => Err(errno),
     }
 }
@@ -119,7 +121,7 @@ fn step(here: BorrowedFd<'_>, component: &str, missing: Missing) -> Result<Owned
 fn contained_open(root: BorrowedFd<'_>, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
     use rustix::fs::ResolveFlags;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    rustix::fs::openat2(root, path, flags, Mode::empty(), resolve)
+    disk::openat2(root, path, flags, Mode::empty(), resolve)
 }
 
 /// Metainfo vouches for its paths; this is the second lock on the same door.

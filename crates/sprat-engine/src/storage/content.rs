@@ -1,7 +1,7 @@
 //! The files of one torrent, read and written by piece.
 
 use std::collections::BTreeSet;
-use std::io::{IoSlice, Write as _};
+use std::io::IoSlice;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,9 +15,10 @@ use sprat_core::storage::{StorageError, TorrentId};
 use sprat_wire::metainfo::{File, Info};
 
 use super::contain::Root;
-use super::fault::{changed, errno_of, fault};
+use super::fault::{changed, fault};
 use super::file_read::{read_exact_at, read_resident_at};
 use super::pool::FilePool;
+use crate::disk;
 
 /// Buffers per system call: `IOV_MAX` of Linux and the BSDs.
 const VECTORS_PER_CALL: usize = 1024;
@@ -120,12 +121,8 @@ impl Content {
         for slice in self.geometry.slices(piece, 0, self.geometry.length_of(piece)) {
             let Ok(file) = self.open(slice.file, Access::Read) else { return };
             // Advice: nothing is lost when it is not taken.
-            let _ = rustix::fs::fadvise(
-                &file,
-                slice.offset,
-                std::num::NonZero::new(slice.length),
-                Advice::WillNeed,
-            );
+            let _ =
+                disk::fadvise(&file, slice.offset, std::num::NonZero::new(slice.length), Advice::WillNeed);
         }
     }
 
@@ -213,7 +210,7 @@ impl Content {
     fn sync_list(&self, unsynced: &Unsynced) -> Result<(), StorageError> {
         for &file in &unsynced.files {
             let descriptor = self.open(file, Access::Read)?;
-            rustix::fs::fsync(&descriptor).map_err(|errno| {
+            disk::fsync(&descriptor).map_err(|errno| {
                 let error = fault(self.path(file), "syncing it", errno);
                 self.sync_failure.get_or_init(|| error).clone()
             })?;
@@ -260,7 +257,7 @@ impl Content {
         let file = self.open(slice.file, Access::Write)?;
         write_all_at(&file, &mut vectors, slice.offset).map_err(|errno| fault(path, "writing it", errno))?;
         // A file that was removed while open takes our bytes and keeps them for nobody.
-        let links = rustix::fs::fstat(&file).map_err(|errno| fault(path, "looking at it", errno))?.st_nlink;
+        let links = disk::fstat(&file).map_err(|errno| fault(path, "looking at it", errno))?.st_nlink;
         if links == 0 {
             self.pool.forget_file((self.torrent, slice.file));
             return Err(changed(path, "was removed"));
@@ -301,7 +298,7 @@ impl Content {
         let length = self.info.files.get(file).map_or(0, |file| file.length);
         if self.preallocate && length > 0 {
             // The size stays honest: it says how far the file has been written.
-            match rustix::fs::fallocate(&descriptor, FallocateFlags::KEEP_SIZE, 0, length) {
+            match disk::fallocate(&descriptor, FallocateFlags::KEEP_SIZE, 0, length) {
                 // Not every file system can.
                 Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {}
                 Err(errno) => return Err(errno),
@@ -319,7 +316,7 @@ impl Content {
     fn root_for_writing(&self) -> Result<Root, Errno> {
         match self.root() {
             Err(Errno::NOENT) if self.device.get().is_none() => {
-                std::fs::create_dir_all(&self.directory).map_err(|error| errno_of(&error))?;
+                disk::create_dir_all(&self.directory)?;
                 self.root()
             }
             result => result,
@@ -334,7 +331,7 @@ enum Access {
 }
 
 fn only_regular(file: OwnedFd) -> Result<OwnedFd, Errno> {
-    let mode = rustix::fs::fstat(&file)?.st_mode;
+    let mode = disk::fstat(&file)?.st_mode;
     if FileType::from_raw_mode(mode).is_file() { Ok(file) } else { Err(Errno::NXIO) }
 }
 
@@ -353,7 +350,7 @@ fn write_all_at(file: impl AsFd, mut vectors: &mut [IoSlice<'_>], mut offset: u6
     IoSlice::advance_slices(&mut vectors, 0); // drops empty ones in front
     while !vectors.is_empty() {
         let batch = vectors.get(..VECTORS_PER_CALL).unwrap_or(vectors);
-        match rustix::io::pwritev(&file, batch, offset) {
+        match disk::pwritev(&file, batch, offset) {
             Ok(0) => return Err(Errno::IO),
             Ok(written) => {
                 offset += written as u64;
@@ -368,19 +365,18 @@ fn write_all_at(file: impl AsFd, mut vectors: &mut [IoSlice<'_>], mut offset: u6
 
 /// Makes a file of `length` bytes that really have a place on the disk.
 fn fill(file: &OwnedFd, length: u64) -> Result<(), Errno> {
-    match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, length) {
+    match disk::fallocate(file, FallocateFlags::empty(), 0, length) {
         Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {}
         result => return result,
     }
     let zeros = [0_u8; 64 * 1024];
-    let mut file = std::fs::File::from(file.try_clone().map_err(|error| errno_of(&error))?);
-    let mut rest = length;
-    while rest > 0 {
-        let part = usize::try_from(rest).unwrap_or(usize::MAX).min(zeros.len());
-        file.write_all(zeros.get(..part).unwrap_or(&zeros)).map_err(|error| errno_of(&error))?;
-        rest -= part as u64;
+    let mut at = 0;
+    while at < length {
+        let part = usize::try_from(length - at).unwrap_or(usize::MAX).min(zeros.len());
+        write_all_at(file, &mut [IoSlice::new(zeros.get(..part).unwrap_or(&zeros))], at)?;
+        at += part as u64;
     }
-    file.sync_all().map_err(|error| errno_of(&error))
+    disk::fsync(file)
 }
 
 /// A cursor over blocks that follow one another.

@@ -6,13 +6,15 @@ use std::os::fd::AsFd;
 use rustix::fs::FsWord;
 use rustix::io::{Errno, ReadWriteFlags};
 
+use crate::disk;
+
 /// `TMPFS_MAGIC` of statfs(2). What lies there lies in memory, but the kernel does not answer [`ReadWriteFlags::NOWAIT`].
 const TMPFS: FsWord = 0x0102_1994;
 
 /// Fills `target`. `false` when the file ends before.
 pub(super) fn read_exact_at(file: impl AsFd, mut target: &mut [u8], mut offset: u64) -> Result<bool, Errno> {
     while !target.is_empty() {
-        match rustix::io::pread(&file, &mut *target, offset) {
+        match disk::pread(&file, &mut *target, offset) {
             Ok(0) => return Ok(false),
             Ok(read) => {
                 offset += read as u64;
@@ -25,16 +27,32 @@ pub(super) fn read_exact_at(file: impl AsFd, mut target: &mut [u8], mut offset: 
     Ok(true)
 }
 
+/// All of the file, or its first `most` bytes.
+pub(super) fn read_up_to(file: impl AsFd, most: usize) -> Result<Vec<u8>, Errno> {
+    let mut bytes = Vec::new();
+    let mut part = [0; 8 * 1024];
+    while bytes.len() < most {
+        let length = part.len().min(most - bytes.len());
+        match disk::pread(&file, part.get_mut(..length).unwrap_or_default(), bytes.len() as u64) {
+            Ok(0) => break,
+            Ok(read) => bytes.extend_from_slice(part.get(..read).unwrap_or_default()),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(bytes)
+}
+
 /// Fills `target` if all of it is in the kernel's memory, and returns whether it did.
 pub(super) fn read_resident_at(file: impl AsFd, target: &mut [u8], offset: u64) -> bool {
     if target.is_empty() {
         return true;
     }
     let length = target.len();
-    match rustix::io::preadv2(&file, &mut [IoSliceMut::new(target)], offset, ReadWriteFlags::NOWAIT) {
+    match disk::preadv2(&file, &mut [IoSliceMut::new(target)], offset, ReadWriteFlags::NOWAIT) {
         Ok(read) => read == length,
         Err(Errno::OPNOTSUPP) => {
-            let in_memory = rustix::fs::fstatfs(&file).is_ok_and(|system| system.f_type == TMPFS);
+            let in_memory = disk::fstatfs(&file).is_ok_and(|system| system.f_type == TMPFS);
             in_memory && read_exact_at(&file, target, offset) == Ok(true)
         }
         Err(_) => false,
@@ -56,6 +74,8 @@ mod tests {
         assert_eq!(&target, b"6789");
         assert_eq!(read_exact_at(&file, &mut target, 7), Ok(false));
         assert!(!read_resident_at(&file, &mut target, 7));
+        assert_eq!(read_up_to(&file, 11).unwrap(), b"0123456789");
+        assert_eq!(read_up_to(&file, 3).unwrap(), b"012");
     }
 
     #[test]

@@ -11,11 +11,10 @@
 //! SHA-256 of all of the above: 32                                                       integers little-endian
 //! ```
 
-use std::fs;
-use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::Stat;
+use rustix::fs::{Mode, OFlags, Stat};
+use rustix::io::Errno;
 use sprat_core::bitfield::Bitfield;
 use sprat_core::geometry::Geometry;
 use sprat_core::storage::StorageError;
@@ -23,7 +22,8 @@ use sprat_wire::hash::{InfoHashes, Sha256Hash};
 
 use super::content::Content;
 use super::fault::{changed, errno_of, fault};
-use crate::whole_file;
+use super::file_read::read_up_to;
+use crate::{disk, whole_file};
 
 const MAGIC: &[u8; 16] = b"sprat-resume-1\n\0";
 
@@ -129,7 +129,7 @@ impl Records {
         let length = encoded_length(geometry.pieces(), files);
         let bytes = match read_at_most(&path, length) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => return None,
+            Err(Errno::NOENT) => return None,
             Err(error) => {
                 tracing::warn!(path = %path.display(), %error, "resume record cannot be read; checking the files");
                 return None;
@@ -194,10 +194,9 @@ fn encoded_length(pieces: u32, files: usize) -> usize {
 }
 
 /// One byte more than `limit` is read at most: such a file is not a record either.
-fn read_at_most(path: &Path, limit: usize) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    fs::File::open(path)?.take(limit as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+fn read_at_most(path: &Path, limit: usize) -> Result<Vec<u8>, Errno> {
+    let file = disk::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    read_up_to(file, limit + 1)
 }
 
 struct Rest<'a>(&'a [u8]);
