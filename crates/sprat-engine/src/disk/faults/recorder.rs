@@ -370,6 +370,9 @@ impl Recorder {
 
     /// The node of a name; what came there without a call of ours is adopted.
     fn node_at(&mut self, path: &Path) -> Option<Node> {
+        if path.is_absolute() {
+            return None; // outside
+        }
         let Ok((_, truth)) = scan::whereabouts(&self.root.join(path)) else {
             self.miss(path);
             return None;
