@@ -19,6 +19,7 @@ use super::fault::{changed, fault};
 use super::file_read::{read_exact_at, read_resident_at};
 use super::pool::FilePool;
 use crate::disk;
+use crate::disk::planted::{PlantedBug, is_planted, is_planted_in};
 
 /// Buffers per system call: `IOV_MAX` of Linux and the BSDs.
 const VECTORS_PER_CALL: usize = 1024;
@@ -210,12 +211,14 @@ impl Content {
     fn sync_list(&self, unsynced: &Unsynced) -> Result<(), StorageError> {
         for &file in &unsynced.files {
             let descriptor = self.open(file, Access::Read)?;
-            disk::fsync(&descriptor).map_err(|errno| {
+            if let Err(errno) = disk::fsync(&descriptor)
+                && !is_planted(&self.directory, PlantedBug::LostSyncError)
+            {
                 let error = fault(self.path(file), "syncing it", errno);
-                self.sync_failure.get_or_init(|| error).clone()
-            })?;
+                return Err(self.sync_failure.get_or_init(|| error).clone());
+            }
         }
-        if unsynced.created.is_empty() {
+        if unsynced.created.is_empty() || is_planted(&self.directory, PlantedBug::DirectoryNotSynced) {
             return Ok(());
         }
         let root = self.root().map_err(|errno| self.root_fault(errno))?;
@@ -255,7 +258,10 @@ impl Content {
     fn write_slice(&self, slice: &FileSlice, mut vectors: Vec<IoSlice<'_>>) -> Result<(), StorageError> {
         let path = self.path(slice.file);
         let file = self.open(slice.file, Access::Write)?;
-        write_all_at(&file, &mut vectors, slice.offset).map_err(|errno| fault(path, "writing it", errno))?;
+        let written = write_all_at(&file, &mut vectors, slice.offset);
+        if !is_planted(&self.directory, PlantedBug::LostWriteError) {
+            written.map_err(|errno| fault(path, "writing it", errno))?;
+        }
         // A file that was removed while open takes our bytes and keeps them for nobody.
         let links = disk::fstat(&file).map_err(|errno| fault(path, "looking at it", errno))?.st_nlink;
         if links == 0 {
@@ -352,7 +358,10 @@ fn write_all_at(file: impl AsFd, mut vectors: &mut [IoSlice<'_>], mut offset: u6
         let batch = vectors.get(..VECTORS_PER_CALL).unwrap_or(vectors);
         match disk::pwritev(&file, batch, offset) {
             Ok(0) => return Err(Errno::IO),
-            Ok(written) => {
+            Ok(mut written) => {
+                if is_planted_in(file.as_fd(), PlantedBug::ShortWriteTaken) {
+                    written = batch.iter().map(|buffer| buffer.len()).sum();
+                }
                 offset += written as u64;
                 IoSlice::advance_slices(&mut vectors, written);
             }
