@@ -9,23 +9,59 @@ use rustix::io::Errno;
 
 use crate::disk;
 
-/// Writes a file beside its place, waits until it is durable, and renames it. Directories on the way are made.
+/// Writes a file beside its place, waits until it is durable, and renames it. Directories on the way are made, and
+/// are durable as well.
 ///
 /// Waits for the disk: not for a thread that serves connections.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
-    let directory = directory.unwrap_or_else(|| Path::new("."));
-    disk::create_dir_all(directory)?;
+    let directory = directory_of(path);
+    make_directory(directory)?;
     let mut draft = path.as_os_str().to_owned();
     draft.push(".part");
     let draft = Path::new(&draft);
+    if let Err(error) = write_and_rename(draft, path, bytes) {
+        // On a full disk, half a file is what nobody needs. If it cannot be removed either, the next draft replaces it.
+        let _ = disk::unlinkat(CWD, draft);
+        return Err(error.into());
+    }
+    sync_directory(directory)
+}
+
+/// Makes a directory and those to it, unless they exist, and their names durable.
+pub fn make_directory(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = directory_of(path);
+    make_directory(parent)?;
+    match disk::mkdirat(CWD, path, Mode::from_raw_mode(0o777)) {
+        // Somebody else may have been first, and may not have synced it yet.
+        Err(error) if error != Errno::EXIST || !path.is_dir() => return Err(error.into()),
+        _ => {}
+    }
+    sync_directory(parent)
+}
+
+/// Makes the names in a directory durable: what was created, renamed and removed there.
+pub fn sync_directory(path: &Path) -> io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = disk::open(path, flags, Mode::empty())?;
+    Ok(retried(|| disk::fsync(&directory))?)
+}
+
+/// The directory in which a file lies.
+#[must_use]
+pub fn directory_of(path: &Path) -> &Path {
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    directory.unwrap_or_else(|| Path::new("."))
+}
+
+fn write_and_rename(draft: &Path, path: &Path, bytes: &[u8]) -> Result<(), Errno> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
     let file = disk::open(draft, flags, Mode::from_raw_mode(0o666))?;
     write_all(&file, bytes)?;
     retried(|| disk::fsync(&file))?;
-    disk::renameat(CWD, draft, CWD, path)?;
-    let directory = disk::open(directory, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    Ok(retried(|| disk::fsync(&directory))?)
+    disk::renameat(CWD, draft, CWD, path)
 }
 
 fn write_all(file: impl AsFd, bytes: &[u8]) -> Result<(), Errno> {
@@ -68,5 +104,21 @@ mod tests {
         let names: Vec<_> =
             fs::read_dir(path.parent().unwrap()).unwrap().map(|one| one.unwrap().file_name()).collect();
         assert_eq!(names, ["file.state"]);
+    }
+
+    #[test]
+    fn a_draft_that_cannot_take_its_place_is_removed() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("taken");
+        fs::create_dir_all(path.join("by a directory")).unwrap();
+        write(&path, b"bytes").unwrap_err();
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_directory_below_a_file_is_an_error_and_not_a_loop() {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join("file"), b"").unwrap();
+        make_directory(&home.path().join("file/below/it")).unwrap_err();
     }
 }
