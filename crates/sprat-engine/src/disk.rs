@@ -138,7 +138,9 @@ pub fn fadvise(
     length: Option<std::num::NonZero<u64>>,
     advice: Advice,
 ) -> Result<(), Errno> {
-    rustix::fs::fadvise(file, offset, length, advice)
+    let file = file.as_fd();
+    let call = Call::Advise { file, offset, length, advice };
+    hook::call(call, || rustix::fs::fadvise(file, offset, length, advice))
 }
 
 /// What the file system knows of an open file.

@@ -11,6 +11,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::num::NonZero;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -19,7 +20,7 @@ use std::time::Instant;
 use proptest::prelude::{
     Just, ProptestConfig, Strategy, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
 };
-use rustix::fs::{AtFlags, CWD, FallocateFlags, Mode, OFlags};
+use rustix::fs::{Advice, AtFlags, CWD, FallocateFlags, Mode, OFlags};
 use rustix::io::Errno;
 use sprat_engine::disk;
 use sprat_engine::disk::faults::{Extreme, Fault, Image, Lasting, Recording, Watch, watch};
@@ -261,6 +262,28 @@ fn a_kernel_that_throws_pages_away_shows_the_old_bytes() {
     assert_eq!((after.st_mtime_nsec, after.st_ctime_nsec), (before.st_mtime_nsec, before.st_ctime_nsec));
     bench.recording();
     assert_eq!(bench.watch.failures().len(), 1);
+}
+
+#[test]
+fn a_failed_sync_shows_when_the_kernel_is_told_to_forget() {
+    let bench = Bench::after(|home| fs::write(home.join("a"), vec![1; 8192]).unwrap());
+    let file = bench.create("a");
+    disk::pwrite(&file, &[2; 8192], 0).unwrap();
+    disk::fadvise(&file, 0, None, Advice::DontNeed).unwrap();
+    let read = || fs::read(bench.home.path().join("a")).unwrap();
+    assert_eq!(read(), [2; 8192], "what waits for its sync is not forgotten");
+    bench.watch.fail_nth(1, Fault::SyncFails, Lasting::Once);
+    assert_eq!(disk::fsync(&file), Err(Errno::IO));
+    assert_eq!(read(), [2; 8192]);
+    disk::fadvise(&file, 4096, NonZero::new(4096), Advice::DontNeed).unwrap();
+    assert_eq!(read(), [[2; 4096], [1; 4096]].concat());
+    disk::pwrite(&file, &[3; 100], 0).unwrap();
+    disk::fsync(&file).unwrap();
+    disk::fadvise(&file, 0, None, Advice::DontNeed).unwrap();
+    assert_eq!(read(), [[3; 100].as_slice(), &[1; 8092]].concat());
+    let recording = bench.recording();
+    let contents = possible(&recording, recording.len(), |image| image.file("a").unwrap().to_vec());
+    assert_eq!(contents, [read()].into());
 }
 
 #[test]

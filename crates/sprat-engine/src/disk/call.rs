@@ -1,10 +1,11 @@
 //! A disk call as data: what whoever watches the calls is told of it.
 
 use std::io::IoSlice;
+use std::num::NonZero;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
-use rustix::fs::{FallocateFlags, OFlags, RenameFlags};
+use rustix::fs::{Advice, FallocateFlags, OFlags, RenameFlags};
 
 /// A name, relative to a directory unless it is absolute.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +63,12 @@ pub(super) enum Call<'a> {
         flags: FallocateFlags,
         offset: u64,
         length: u64,
+    },
+    Advise {
+        file: BorrowedFd<'a>,
+        offset: u64,
+        length: Option<NonZero<u64>>,
+        advice: Advice,
     },
     Stat {
         file: BorrowedFd<'a>,

@@ -110,6 +110,7 @@ impl Seen {
             | Call::SyncAll { file }
             | Call::Truncate { file, .. }
             | Call::Allocate { file, .. }
+            | Call::Advise { file, .. }
             | Call::Stat { file }
             | Call::List { directory: file } => (path_of(file)?, None),
             Call::Rename { from, to, .. } | Call::Link { from, to } => {

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -124,6 +125,8 @@ pub enum Operation {
     Lost {
         /// Of what.
         node: Node,
+        /// From where to where.
+        range: Range<u64>,
     },
     /// Everything is durable.
     SyncAll,

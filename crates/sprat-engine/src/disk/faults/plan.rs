@@ -25,7 +25,8 @@ pub enum Fault {
     /// A write or copy takes only half of what it is given, and succeeds.
     ShortWrite,
     /// `EIO` of a sync. The kernel marks the pages clean and keeps them (ext4): they are read as if nothing were
-    /// wrong, a later sync succeeds, and what was written before is not on the disk.
+    /// wrong, a later sync succeeds, and what was written before is not on the disk. `POSIX_FADV_DONTNEED` makes the
+    /// kernel forget them, and then the file reads as with [`Fault::SyncLoses`].
     SyncFails,
     /// `EIO` of a sync. The kernel throws the pages away (XFS, btrfs): from now on the file reads as it was when it
     /// was synced last.
@@ -64,7 +65,8 @@ impl Fault {
     fn can_befall(self, call: &Call<'_>) -> bool {
         let syncs = matches!(call, Call::Sync { .. } | Call::SyncAll { .. });
         match self {
-            Self::Io => true,
+            // Advice is never refused.
+            Self::Io => !matches!(call, Call::Advise { .. }),
             Self::NoSpace | Self::Quota => takes_room(call) || syncs,
             Self::ReadOnly => changes(call) || syncs || opens_for_writing(call),
             Self::Denied => is_by_name(call),
@@ -243,6 +245,7 @@ fn verb(call: &Call<'_>) -> &'static str {
         Call::SyncAll { .. } => "sync all",
         Call::Truncate { .. } => "truncate",
         Call::Allocate { .. } => "allocate",
+        Call::Advise { .. } => "advise",
         Call::Stat { .. } | Call::StatAt { .. } => "stat",
         Call::List { .. } => "list",
         Call::ReadLink { .. } => "readlink",

@@ -1,12 +1,14 @@
 //! From calls that succeeded to operations on nodes.
 
+use std::collections::BTreeSet;
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use rustix::fs::{FallocateFlags, FileType, OFlags, RenameFlags};
+use rustix::fs::{Advice, FallocateFlags, FileType, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::crash::Extreme;
@@ -63,6 +65,8 @@ pub(super) struct Recorder {
     operations: Vec<Arc<Recorded>>,
     marks: Vec<Mark>,
     pub(super) disguises: Disguises,
+    /// Files of which a sync has failed.
+    doubtful: BTreeSet<Node>,
 }
 
 impl Recorder {
@@ -79,6 +83,7 @@ impl Recorder {
             operations: Vec::new(),
             marks: Vec::new(),
             disguises: Disguises::default(),
+            doubtful: BTreeSet::new(),
         };
         for found in scan::tree(&recorder.root)? {
             recorder.find(found);
@@ -148,7 +153,8 @@ impl Recorder {
             | Call::Clone { to: file }
             | Call::Sync { file }
             | Call::Truncate { file, .. }
-            | Call::Allocate { file, .. } => match self.node_of(*file, &path) {
+            | Call::Allocate { file, .. }
+            | Call::Advise { file, advice: Advice::DontNeed, .. } => match self.node_of(*file, &path) {
                 Some(node) => Before::Open { path, node },
                 None => Before::Nothing,
             },
@@ -175,6 +181,7 @@ impl Recorder {
             }
             Call::Open { .. }
             | Call::Read { .. }
+            | Call::Advise { .. }
             | Call::Stat { .. }
             | Call::StatAt { .. }
             | Call::List { .. }
@@ -202,15 +209,31 @@ impl Recorder {
     pub(super) fn sync_failed(&mut self, file: BorrowedFd<'_>, path: &Path, keeps: bool) {
         let Some(node) = self.node_of(file, path) else { return };
         self.push(Operation::SyncFailed { node }, path.to_path_buf(), Vec::new());
+        self.doubtful.insert(node);
         if !keeps {
             // Should it fail, the disk is kinder than it was asked to be.
-            let _ = self.throw_away(file, path, node);
+            let _ = self.throw_away(file, path, node, 0..u64::MAX);
         }
     }
 
-    fn throw_away(&mut self, file: BorrowedFd<'_>, path: &Path, node: Node) -> Result<(), Errno> {
+    /// The kernel is told that pages are not needed: those that a failed sync left clean are forgotten.
+    fn advised(&mut self, file: BorrowedFd<'_>, path: &Path, node: Node, range: Range<u64>) {
+        if self.doubtful.contains(&node) {
+            // As above.
+            let _ = self.throw_away(file, path, node, range);
+        }
+    }
+
+    /// Makes the file read as if what no sync has saved there had never been written.
+    fn throw_away(
+        &mut self,
+        file: BorrowedFd<'_>,
+        path: &Path,
+        node: Node,
+        range: Range<u64>,
+    ) -> Result<(), Errno> {
         let said = self.metadata(file);
-        self.push(Operation::Lost { node }, path.to_path_buf(), Vec::new());
+        self.push(Operation::Lost { node, range }, path.to_path_buf(), Vec::new());
         let recording = self.recording();
         let Some(bytes) = recording.with_state(recording.len(), |state| state.bytes(node)) else {
             return Ok(());
@@ -264,6 +287,10 @@ impl Recorder {
                 let length = bytes.len() as u64;
                 self.push(Operation::Truncate { node, length }, path.clone(), self.after_of(node, *to));
                 (to, Operation::Write { node, offset: 0, bytes })
+            }
+            (Call::Advise { file, offset, length, .. }, _) => {
+                let end = length.map_or(u64::MAX, |length| offset.saturating_add(length.get()));
+                return self.advised(*file, &path, node, *offset..end);
             }
             (Call::Sync { file }, _) => (file, Operation::Sync { node }),
             (Call::Truncate { file, length }, _) => (file, Operation::Truncate { node, length: *length }),

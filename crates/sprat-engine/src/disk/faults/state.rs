@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -104,7 +105,7 @@ impl State {
             }
             Operation::Sync { node } => self.sync(*node),
             Operation::SyncFailed { node } => self.with_file(*node, File::doom),
-            Operation::Lost { node } => self.with_file(*node, File::lose),
+            Operation::Lost { node, range } => self.with_file(*node, |file| file.lose(range)),
             Operation::SyncAll => self.sync_all(),
         }
         let is_sync = matches!(recorded.operation, Operation::Sync { .. });
@@ -277,12 +278,26 @@ impl File {
         }
     }
 
-    /// Doomed writes are gone; the length, which lies in the inode, is not.
-    fn lose(&mut self) {
+    /// Doomed writes are gone there; the length, which lies in the inode, is not.
+    fn lose(&mut self, range: &Range<u64>) {
         let length = self.now().len() as u64;
-        self.changes.retain(|change| {
-            change.standing != Standing::Doomed || !matches!(change.what, What::Write { .. })
-        });
+        let changes = std::mem::take(&mut self.changes);
+        for Change { what, standing } in changes {
+            match what {
+                What::Write { offset, bytes } if standing == Standing::Doomed => {
+                    let end = offset + bytes.len() as u64;
+                    let before = to_usize(range.start.clamp(offset, end) - offset);
+                    let after = to_usize(range.end.clamp(offset, end) - offset);
+                    for (at, bytes) in [(0, bytes.slice(..before)), (after, bytes.slice(after..))] {
+                        if !bytes.is_empty() {
+                            let what = What::Write { offset: offset + at as u64, bytes };
+                            self.changes.push(Change { what, standing });
+                        }
+                    }
+                }
+                what => self.changes.push(Change { what, standing }),
+            }
+        }
         self.changes.push(Change { what: What::Length(length), standing: Standing::Pending });
     }
 }
