@@ -98,6 +98,9 @@ impl Table {
     }
 }
 
+/// Keys and values of a table.
+pub type Rows = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// One change of one record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
@@ -213,21 +216,13 @@ impl StateStore {
     }
 
     /// The value of a record.
-    #[expect(
-        clippy::unnecessary_wraps,
-        reason = "that all records are in memory is not for callers to rely on"
-    )]
     pub fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
         let entry = self.content.get(&(table, key.to_vec()));
         Ok(entry.map(|entry| entry.value.clone()))
     }
 
     /// All records of a table with their keys, in the order of the keys.
-    #[expect(
-        clippy::unnecessary_wraps,
-        reason = "that all records are in memory is not for callers to rely on"
-    )]
-    pub fn scan(&self, table: Table) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StateError> {
+    pub fn scan(&self, table: Table) -> Result<Rows, StateError> {
         let from = self.content.range((table, Vec::new())..);
         let rows = from.take_while(|((of, _), _)| *of == table);
         Ok(rows.map(|((_, key), entry)| (key.clone(), entry.value.clone())).collect())

@@ -3,6 +3,14 @@
 //!
 //! `SPRAT_RUNS` is the percentage of the full thousand runs (15 if it says nothing), `SPRAT_SEED` repeats one run.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails where its set-up does, and says what it did"
+)]
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
