@@ -6,13 +6,12 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::panic,
-    clippy::print_stdout,
     reason = "a test fails where its set-up does, and says what it did"
 )]
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -376,6 +375,54 @@ fn write_the_golden_directory() {
     copy(home.path(), &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/state-1"));
 }
 
+/// Where the process that is killed keeps its state.
+const VICTIM: &str = "SPRAT_STATE_OF_VICTIM";
+
+#[test]
+fn a_process_that_is_killed_has_what_it_was_told_and_no_half_commit() {
+    let home = tempfile::tempdir().unwrap();
+    let mut rng = Rng::with_seed(11);
+    let mut told = 0;
+    for _ in 0..20 {
+        let mut victim = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "commits_until_it_is_killed", "--ignored", "--nocapture"])
+            .env(VICTIM, home.path())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(victim.stdout.take().unwrap()).lines();
+        let number = |line: std::io::Result<String>| {
+            line.unwrap().strip_prefix("durable ").map(|n| n.parse().unwrap())
+        };
+        let numbers = lines.by_ref().filter_map(number).take(rng.usize(1..30));
+        told = numbers.last().unwrap();
+        victim.kill().unwrap();
+        told = lines.filter_map(number).last().unwrap_or(told);
+        victim.wait().unwrap();
+        let (store, damage) = StateStore::open(home.path()).unwrap();
+        assert_eq!(damage, []);
+        let [one, two] = [Table::Torrents, Table::Progress].map(|table| store.get(table, b"n").unwrap());
+        assert_eq!(one, two);
+        let found = u64::from_le_bytes(one.unwrap().try_into().unwrap());
+        assert!(found == told || found == told + 1, "{found} is there, {told} was told");
+    }
+    println!("{told} commits and 20 deaths, nothing lost");
+}
+
+#[test]
+#[ignore = "a part of the test above it"]
+fn commits_until_it_is_killed() {
+    let Ok(directory) = std::env::var(VICTIM) else { return };
+    let (mut store, _) = StateStore::open(Path::new(&directory)).unwrap();
+    let last = store.get(Table::Torrents, b"n").unwrap();
+    let last = last.map_or(0, |bytes| u64::from_le_bytes(bytes.try_into().unwrap()));
+    for number in last + 1..last + 100_000 {
+        let change = |table| Change { table, key: b"n".to_vec(), value: Some(number.to_le_bytes().to_vec()) };
+        store.commit(&[Table::Torrents, Table::Progress].map(change)).unwrap();
+        println!("\ndurable {number}");
+    }
+}
+
 /// A small file system of its own; only root may have that.
 struct SmallDisk(tempfile::TempDir);
 
@@ -498,7 +545,7 @@ fn how_long_it_takes() {
     let killed = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     copy(home.path(), killed.path());
     timed("close", &mut || {
-        drop(std::mem::replace(&mut store, StateStore::open(&home.path().join("other")).unwrap().0))
+        drop(std::mem::replace(&mut store, StateStore::open(&home.path().join("other")).unwrap().0));
     });
     timed("open of 10,000 records", &mut || drop(StateStore::open(home.path()).unwrap()));
     timed("open after a power cut", &mut || drop(StateStore::open(killed.path()).unwrap()));
