@@ -2,6 +2,14 @@
 //!
 //! Each forwards to the system call of its name and adds nothing. They stand in one place so that a test can come
 //! between: see which calls were made, let one of them fail, or ask what a disk may hold if power is cut after it.
+//! That is the feature `disk-faults` and its module `faults`; without it [`unwatched`] stands in, which is nothing.
+
+mod call;
+#[cfg(feature = "disk-faults")]
+pub mod faults;
+pub mod planted;
+#[cfg(not(feature = "disk-faults"))]
+mod unwatched;
 
 use std::ffi::CString;
 use std::io::{IoSlice, IoSliceMut};
@@ -13,6 +21,12 @@ use rustix::fs::{
     StatFs, StatVfs,
 };
 use rustix::io::{Errno, ReadWriteFlags};
+
+use self::call::{Call, Place};
+#[cfg(feature = "disk-faults")]
+use self::faults::hook;
+#[cfg(not(feature = "disk-faults"))]
+use self::unwatched as hook;
 
 /// Opens by a path that is the user's own: links on the way are followed.
 #[inline]
@@ -28,7 +42,9 @@ pub fn openat(
     flags: OFlags,
     permissions: Mode,
 ) -> Result<OwnedFd, Errno> {
-    rustix::fs::openat(directory, path.as_ref(), flags, permissions)
+    let (directory, path) = (directory.as_fd(), path.as_ref());
+    let call = Call::Open { at: Place { directory, path }, flags };
+    hook::open(call, || rustix::fs::openat(directory, path, flags, permissions))
 }
 
 /// As [`openat`], with a say in how the path may be resolved.
@@ -40,13 +56,16 @@ pub fn openat2(
     permissions: Mode,
     resolve: ResolveFlags,
 ) -> Result<OwnedFd, Errno> {
-    rustix::fs::openat2(directory, path.as_ref(), flags, permissions, resolve)
+    let (directory, path) = (directory.as_fd(), path.as_ref());
+    let call = Call::Open { at: Place { directory, path }, flags };
+    hook::open(call, || rustix::fs::openat2(directory, path, flags, permissions, resolve))
 }
 
 /// Reads from a position; less than asked for means little.
 #[inline]
 pub fn pread(file: impl AsFd, target: &mut [u8], offset: u64) -> Result<usize, Errno> {
-    rustix::io::pread(file, target, offset)
+    let file = file.as_fd();
+    hook::call(Call::Read { file }, || rustix::io::pread(file, target, offset))
 }
 
 /// Reads from a position into several buffers, with flags.
@@ -57,7 +76,8 @@ pub fn preadv2(
     offset: u64,
     flags: ReadWriteFlags,
 ) -> Result<usize, Errno> {
-    rustix::io::preadv2(file, targets, offset, flags)
+    let file = file.as_fd();
+    hook::call(Call::Read { file }, || rustix::io::preadv2(file, targets, offset, flags))
 }
 
 /// Writes at a position and returns how much was taken.
@@ -69,37 +89,45 @@ pub fn pwrite(file: impl AsFd, bytes: &[u8], offset: u64) -> Result<usize, Errno
 /// Writes several buffers at a position and returns how much was taken.
 #[inline]
 pub fn pwritev(file: impl AsFd, buffers: &[IoSlice<'_>], offset: u64) -> Result<usize, Errno> {
-    rustix::io::pwritev(file, buffers, offset)
+    let file = file.as_fd();
+    let call = Call::Write { file, buffers, offset };
+    hook::write(call, buffers, |buffers| rustix::io::pwritev(file, buffers, offset))
 }
 
 /// Waits until a file's bytes and size, or a directory's names, are durable.
 #[inline]
 pub fn fsync(file: impl AsFd) -> Result<(), Errno> {
-    rustix::fs::fsync(file)
+    let file = file.as_fd();
+    hook::call(Call::Sync { file }, || rustix::fs::fsync(file))
 }
 
 /// As [`fsync`], without what is not needed to read the bytes again: times may be lost.
 #[inline]
 pub fn fdatasync(file: impl AsFd) -> Result<(), Errno> {
-    rustix::fs::fdatasync(file)
+    let file = file.as_fd();
+    hook::call(Call::Sync { file }, || rustix::fs::fdatasync(file))
 }
 
 /// Waits until everything on the file system of `file` is durable.
 #[inline]
 pub fn syncfs(file: impl AsFd) -> Result<(), Errno> {
-    rustix::fs::syncfs(file)
+    let file = file.as_fd();
+    hook::call(Call::SyncAll { file }, || rustix::fs::syncfs(file))
 }
 
 /// Cuts a file, or lengthens it by a hole.
 #[inline]
 pub fn ftruncate(file: impl AsFd, length: u64) -> Result<(), Errno> {
-    rustix::fs::ftruncate(file, length)
+    let file = file.as_fd();
+    hook::call(Call::Truncate { file, length }, || rustix::fs::ftruncate(file, length))
 }
 
 /// Reserves a place on the disk.
 #[inline]
 pub fn fallocate(file: impl AsFd, flags: FallocateFlags, offset: u64, length: u64) -> Result<(), Errno> {
-    rustix::fs::fallocate(file, flags, offset, length)
+    let file = file.as_fd();
+    let call = Call::Allocate { file, flags, offset, length };
+    hook::call(call, || rustix::fs::fallocate(file, flags, offset, length))
 }
 
 /// Says how a part of a file will be used. Advice: nothing is lost when it is not taken.
@@ -110,19 +138,23 @@ pub fn fadvise(
     length: Option<std::num::NonZero<u64>>,
     advice: Advice,
 ) -> Result<(), Errno> {
-    rustix::fs::fadvise(file, offset, length, advice)
+    let file = file.as_fd();
+    let call = Call::Advise { file, offset, length, advice };
+    hook::call(call, || rustix::fs::fadvise(file, offset, length, advice))
 }
 
 /// What the file system knows of an open file.
 #[inline]
 pub fn fstat(file: impl AsFd) -> Result<Stat, Errno> {
-    rustix::fs::fstat(file)
+    let file = file.as_fd();
+    hook::stat(Call::Stat { file }, || rustix::fs::fstat(file))
 }
 
 /// What the file system knows of what has this name in `directory`.
 #[inline]
 pub fn statat(directory: impl AsFd, path: impl AsRef<Path>, flags: AtFlags) -> Result<Stat, Errno> {
-    rustix::fs::statat(directory, path.as_ref(), flags)
+    let (directory, path) = (directory.as_fd(), path.as_ref());
+    hook::stat(Call::StatAt { at: Place { directory, path } }, || rustix::fs::statat(directory, path, flags))
 }
 
 /// Of which kind the file system of an open file is.
@@ -140,7 +172,9 @@ pub fn fstatvfs(file: impl AsFd) -> Result<StatVfs, Errno> {
 /// Makes one directory.
 #[inline]
 pub fn mkdirat(directory: impl AsFd, path: impl AsRef<Path>, permissions: Mode) -> Result<(), Errno> {
-    rustix::fs::mkdirat(directory, path.as_ref(), permissions)
+    let (directory, path) = (directory.as_fd(), path.as_ref());
+    let call = Call::MakeDirectory { at: Place { directory, path } };
+    hook::call(call, || rustix::fs::mkdirat(directory, path, permissions))
 }
 
 /// Gives a file another name; what has that name already is replaced in the same instant.
@@ -163,11 +197,19 @@ pub fn renameat_with(
     new: impl AsRef<Path>,
     flags: RenameFlags,
 ) -> Result<(), Errno> {
-    if flags.is_empty() {
-        // Works on every file system and kernel; the call with flags does not.
-        return rustix::fs::renameat(from, old.as_ref(), to, new.as_ref());
-    }
-    rustix::fs::renameat_with(from, old.as_ref(), to, new.as_ref(), flags)
+    let (from, old, to, new) = (from.as_fd(), old.as_ref(), to.as_fd(), new.as_ref());
+    let call = Call::Rename {
+        from: Place { directory: from, path: old },
+        to: Place { directory: to, path: new },
+        flags,
+    };
+    hook::call(call, || {
+        if flags.is_empty() {
+            // Works on every file system and kernel; the call with flags does not.
+            return rustix::fs::renameat(from, old, to, new);
+        }
+        rustix::fs::renameat_with(from, old, to, new, flags)
+    })
 }
 
 /// Gives a file one more name, unless something has that name.
@@ -179,25 +221,34 @@ pub fn linkat(
     new: impl AsRef<Path>,
     flags: AtFlags,
 ) -> Result<(), Errno> {
-    rustix::fs::linkat(from, old.as_ref(), to, new.as_ref(), flags)
+    let (from, old, to, new) = (from.as_fd(), old.as_ref(), to.as_fd(), new.as_ref());
+    let call =
+        Call::Link { from: Place { directory: from, path: old }, to: Place { directory: to, path: new } };
+    hook::call(call, || rustix::fs::linkat(from, old, to, new, flags))
 }
 
 /// Removes a name of a file.
 #[inline]
 pub fn unlinkat(directory: impl AsFd, path: impl AsRef<Path>) -> Result<(), Errno> {
-    rustix::fs::unlinkat(directory, path.as_ref(), AtFlags::empty())
+    let (directory, path) = (directory.as_fd(), path.as_ref());
+    let call = Call::Remove { at: Place { directory, path } };
+    hook::call(call, || rustix::fs::unlinkat(directory, path, AtFlags::empty()))
 }
 
 /// Removes a directory if it is empty.
 #[inline]
 pub fn rmdirat(directory: impl AsFd, path: impl AsRef<Path>) -> Result<(), Errno> {
-    rustix::fs::unlinkat(directory, path.as_ref(), AtFlags::REMOVEDIR)
+    let (directory, path) = (directory.as_fd(), path.as_ref());
+    let call = Call::Remove { at: Place { directory, path } };
+    hook::call(call, || rustix::fs::unlinkat(directory, path, AtFlags::REMOVEDIR))
 }
 
 /// Where a symbolic link leads.
 #[inline]
 pub fn readlinkat(directory: impl AsFd, path: impl AsRef<Path>) -> Result<CString, Errno> {
-    rustix::fs::readlinkat(directory, path.as_ref(), Vec::new())
+    let (directory, path) = (directory.as_fd(), path.as_ref());
+    let call = Call::ReadLink { at: Place { directory, path } };
+    hook::call(call, || rustix::fs::readlinkat(directory, path, Vec::new()))
 }
 
 /// Copies from file to file without a detour through this process, and returns how much.
@@ -209,14 +260,18 @@ pub fn copy_file_range(
     to_offset: u64,
     length: usize,
 ) -> Result<usize, Errno> {
-    let (mut from_offset, mut to_offset) = (from_offset, to_offset);
-    rustix::fs::copy_file_range(from, Some(&mut from_offset), to, Some(&mut to_offset), length)
+    let (from, to) = (from.as_fd(), to.as_fd());
+    hook::copy(Call::Copy { to, offset: to_offset, length }, length, |length| {
+        let (mut from_offset, mut to_offset) = (from_offset, to_offset);
+        rustix::fs::copy_file_range(from, Some(&mut from_offset), to, Some(&mut to_offset), length)
+    })
 }
 
 /// Makes `to` share all of the bytes of `from`, where the file system can.
 #[inline]
 pub fn ficlone(to: impl AsFd, from: impl AsFd) -> Result<(), Errno> {
-    rustix::fs::ioctl_ficlone(to, from)
+    let (to, from) = (to.as_fd(), from.as_fd());
+    hook::call(Call::Clone { to }, || rustix::fs::ioctl_ficlone(to, from))
 }
 
 /// One name in a directory.
@@ -226,25 +281,22 @@ pub struct DirectoryEntry {
     pub name: CString,
     /// What it is, [`FileType::Unknown`] where the file system does not say.
     pub kind: FileType,
-    /// Its inode.
-    pub inode: u64,
 }
 
 /// The names in a directory, without `.` and `..`, in the order of the file system.
 pub fn list(directory: impl AsFd) -> Result<Vec<DirectoryEntry>, Errno> {
-    let mut entries = Vec::new();
-    for entry in Dir::read_from(directory)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name != c"." && name != c".." {
-            entries.push(DirectoryEntry {
-                name: name.to_owned(),
-                kind: entry.file_type(),
-                inode: entry.ino(),
-            });
+    let directory = directory.as_fd();
+    hook::call(Call::List { directory }, || {
+        let mut entries = Vec::new();
+        for entry in Dir::read_from(directory)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if name != c"." && name != c".." {
+                entries.push(DirectoryEntry { name: name.to_owned(), kind: entry.file_type() });
+            }
         }
-    }
-    Ok(entries)
+        Ok(entries)
+    })
 }
 
 /// Makes a directory and those on the way to it, as far as they are missing.

@@ -23,6 +23,7 @@ use super::progress::{FileRecord, Origin};
 use super::recorder::Recorder;
 use super::signature::Signature;
 use super::watch::Watch;
+use crate::disk::planted::{PlantedBug, is_planted, is_planted_in};
 use crate::{disk, whole_file};
 
 /// Buffers per system call: `IOV_MAX` of Linux and the BSDs.
@@ -138,7 +139,7 @@ impl Content {
     /// Looks at a file by its name: whether it is what it was. Tells if not.
     pub(super) fn look_at(&self, root: &Root, file: usize) -> Result<(), StorageError> {
         let now = self.stat(root, file)?.as_ref().map(Signature::of);
-        if !self.watch.look(file, now) {
+        if !self.is_planted(PlantedBug::SignatureIgnored) && !self.watch.look(file, now) {
             self.tell_of_change(file);
         }
         Ok(())
@@ -168,6 +169,7 @@ impl Content {
     /// Whether an open file holds what we have left in it, as far as can be told. Asked after its bytes were read.
     fn is_as_left(&self, file: usize, descriptor: &OwnedFd) -> bool {
         self.news.is_none()
+            || self.is_planted(PlantedBug::SignatureIgnored)
             || disk::fstat(descriptor)
                 .is_ok_and(|stat| stat.st_nlink > 0 && self.watch.may_read(file, Signature::of(&stat)))
     }
@@ -311,8 +313,14 @@ impl Content {
     fn sync_list(&self, unsynced: &Unsynced) -> Result<Option<u64>, StorageError> {
         for &file in &unsynced.files {
             match self.open(file, Access::Read) {
-                Ok(descriptor) => retried(|| disk::fsync(&descriptor))
-                    .map_err(|errno| fault(self.path(file), "syncing it", errno))?,
+                Ok(descriptor) => match retried(|| disk::fsync(&descriptor)) {
+                    Err(_) if self.is_planted(PlantedBug::LostSyncError) => {}
+                    Err(_) if self.is_planted(PlantedBug::SyncRetriedAsIfNothing) => {
+                        disk::fsync(&descriptor)
+                            .map_err(|errno| fault(self.path(file), "syncing it", errno))?;
+                    }
+                    result => result.map_err(|errno| fault(self.path(file), "syncing it", errno))?,
+                },
                 // It was removed or replaced, which is noticed below.
                 Err(error) if error.kind == StorageErrorKind::Changed => {}
                 Err(error) => return Err(error),
@@ -325,7 +333,8 @@ impl Content {
         };
         let directories: BTreeSet<&str> =
             unsynced.created.iter().flat_map(|file| directories_of(self.path(*file))).collect();
-        for directory in directories {
+        for directory in directories.into_iter().filter(|_| !self.is_planted(PlantedBug::DirectoryNotSynced))
+        {
             match retried(|| root.sync_directory(directory)) {
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(errno) => {
@@ -357,6 +366,11 @@ impl Content {
     /// Closes the files.
     pub(crate) fn close(&self) {
         self.pool.forget(self.torrent);
+    }
+
+    /// Whether a test has planted this bug here. Never outside of tests.
+    pub(super) fn is_planted(&self, bug: PlantedBug) -> bool {
+        is_planted(&self.directory, bug)
     }
 
     /// Whether this is a file on the disk at all.
@@ -393,7 +407,9 @@ impl Content {
         let written = write_all_at(&file, &mut vectors, slice.offset);
         locked(&self.unsynced).files.insert(slice.file);
         self.watch.end_write(slice.file);
-        written.map_err(|errno| fault(path, "writing it", errno))?;
+        if !self.is_planted(PlantedBug::LostWriteError) {
+            written.map_err(|errno| fault(path, "writing it", errno))?;
+        }
         // A file that was removed while open takes our bytes and keeps them for nobody.
         let links = disk::fstat(&file).map_err(|errno| fault(path, "looking at it", errno))?.st_nlink;
         if links == 0 {
@@ -423,6 +439,9 @@ impl Content {
     }
 
     fn open_for_writing(&self, file: usize) -> Result<OwnedFd, Errno> {
+        if self.is_planted(PlantedBug::ForeignFileOverwritten) {
+            self.watch.adopt_all();
+        }
         if self.watch.record(file).origin == Origin::Foreign {
             return Err(Errno::EXIST);
         }
@@ -532,7 +551,10 @@ fn write_all_at(file: impl AsFd, mut vectors: &mut [IoSlice<'_>], mut offset: u6
         let batch = vectors.get(..VECTORS_PER_CALL).unwrap_or(vectors);
         match disk::pwritev(&file, batch, offset) {
             Ok(0) => return Err(Errno::IO),
-            Ok(written) => {
+            Ok(mut written) => {
+                if is_planted_in(file.as_fd(), PlantedBug::ShortWriteTaken) {
+                    written = batch.iter().map(|buffer| buffer.len()).sum();
+                }
                 offset += written as u64;
                 IoSlice::advance_slices(&mut vectors, written);
             }

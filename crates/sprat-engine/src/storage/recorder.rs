@@ -8,6 +8,7 @@ use sprat_core::storage::{CommitError, StorageError, StorageErrorKind};
 
 use super::content::Content;
 use super::progress::Progress;
+use crate::disk::planted::PlantedBug;
 use crate::ledger::LedgerHandle;
 use crate::state::{Change, StateError, Table};
 
@@ -89,7 +90,8 @@ impl Recorder {
         unproven: Bitfield,
         at_rest: bool,
     ) -> Result<(), CommitError> {
-        let device = content.sync().map_err(CommitError::Content)?;
+        let is_synced = !content.is_planted(PlantedBug::ClaimBeforeSync);
+        let device = if is_synced { content.sync().map_err(CommitError::Content)? } else { None };
         let mut last = self.last();
         let device = device.or(last.as_ref().map(|last| last.device)).unwrap_or(0);
         let (files, directories) = (content.watch.records(), content.made_directories());

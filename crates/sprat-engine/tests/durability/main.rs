@@ -1,0 +1,22 @@
+//! What the storage claims is on the disk: whatever call fails, and whenever power is cut.
+//!
+//! ```text
+//! cargo test -p sprat-engine --features disk-faults --test durability
+//! ```
+//!
+//! `SPRAT_RUNS` says how many of the runs are made, percent (15 if it says nothing); `SPRAT_SEED` repeats one run.
+//! `TMPDIR=/dev/shm` is faster.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails loudly and says what it found"
+)]
+
+mod driver;
+mod oracle;
+mod planted;
+mod runs;
+mod sample;
+mod sweep;

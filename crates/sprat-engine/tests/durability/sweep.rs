@@ -1,0 +1,185 @@
+//! A small torrent is downloaded while the n-th disk call fails, in each way and for each n; then the cause goes away.
+//! Whatever was claimed on the way is looked for in the files, and in what power cuts may leave of them.
+
+use std::fs;
+use std::path::Path;
+
+use sprat_core::bitfield::Bitfield;
+use sprat_core::geometry::PieceIndex;
+use sprat_core::storage::Found;
+use sprat_engine::disk::faults::{Fault, Lasting, Watch, watch};
+use sprat_engine::disk::planted::{PlantedBug, plant};
+use sprat_engine::storage::StorageConfig;
+use sprat_wire::metainfo::Version;
+
+use crate::driver::Driver;
+use crate::sample::Sample;
+use crate::{oracle, runs};
+
+/// The last call that fails first.
+const CALLS: u64 = 150;
+
+const LASTING: [Lasting; 2] = [Lasting::Once, Lasting::UntilHealed];
+
+/// Runs of one version: each fault, each n, once and lasting.
+pub(crate) const RUNS: u64 = Fault::ALL.len() as u64 * CALLS * LASTING.len() as u64;
+
+/// Tries of something after the cause has gone.
+const TRIES: usize = 3;
+
+#[test]
+fn v1_loses_nothing_whatever_call_fails() {
+    sweep("v1_loses_nothing", Version::V1, 32 * 1024);
+}
+
+#[test]
+fn v2_loses_nothing_whatever_call_fails() {
+    sweep("v2_loses_nothing", Version::V2, 16 * 1024);
+}
+
+#[test]
+fn hybrid_loses_nothing_whatever_call_fails() {
+    sweep("hybrid_loses_nothing", Version::Hybrid, 64 * 1024);
+}
+
+fn sweep(test: &str, version: Version, piece_length: u32) {
+    let sample = Sample::new(version, piece_length);
+    runs::make(test, RUNS, |number| run(&sample, number, None));
+}
+
+/// One run; whether a call failed in it, or what was lost.
+pub(crate) fn run(sample: &Sample, number: u64, bug: Option<PlantedBug>) -> Result<bool, String> {
+    let home = tempfile::tempdir().unwrap();
+    let foreign = home.path().join(oracle::FOREIGN.0);
+    fs::create_dir_all(foreign.parent().unwrap()).unwrap();
+    fs::write(foreign, oracle::FOREIGN.1).unwrap();
+    let _planting = bug.map(|bug| plant(home.path(), bug).unwrap());
+    let watch = watch(home.path()).unwrap();
+
+    let faults = Fault::ALL.len() as u64;
+    let fault = Fault::ALL[(number % faults) as usize];
+    let lasting = LASTING[(number / faults % 2) as usize];
+    let nth = number / faults / 2 + 1;
+    watch.fail_nth(nth as usize, fault, lasting);
+    let mut run = Run::new(sample, home.path(), &watch, number);
+    run.download()
+        .and_then(|()| oracle::check_files(sample, home.path(), &run.claimed))
+        .and_then(|()| oracle::check_power_cuts(sample, &watch.recording(), &mut run.random))
+        .and_then(|()| oracle::check_resumption(sample, &watch.recording(), &mut run.random))
+        .map_err(|loss| {
+            format!("call {nth} fails with {fault:?}, {lasting:?}: {loss}\n{:?}", watch.failures())
+        })?;
+    let past = watch.deviation().unwrap();
+    if past.is_empty() { Ok(watch.failed() > 0) } else { Err(format!("past the disk calls: {past:?}")) }
+}
+
+struct Run<'a> {
+    sample: &'a Sample,
+    root: &'a Path,
+    watch: &'a Watch,
+    random: fastrand::Rng,
+    config: StorageConfig,
+    /// What is in the files, as far as the storage says.
+    claimed: Bitfield,
+    /// What survives a power cut, as far as the storage says.
+    durable: Bitfield,
+}
+
+impl<'a> Run<'a> {
+    fn new(sample: &'a Sample, root: &'a Path, watch: &'a Watch, number: u64) -> Self {
+        let mut random = fastrand::Rng::with_seed(number);
+        let config = StorageConfig {
+            // All of it is held, or most is written early.
+            held_limit: if random.bool() { 64 << 20 } else { 20_000 },
+            open_files: if random.bool() { 0 } else { 512 },
+            preallocate: random.bool(),
+            ..StorageConfig::default()
+        };
+        let nothing = Bitfield::new(sample.geometry.pieces());
+        Self { sample, root, watch, random, config, claimed: nothing.clone(), durable: nothing }
+    }
+
+    /// Downloads everything as a session does that is told of every failure: at first while calls fail, then when
+    /// they do not any more, and if nothing else helps after a restart.
+    fn download(&mut self) -> Result<(), String> {
+        let mut driver = self.start();
+        let opened = driver.open();
+        if opened.is_ok() {
+            self.pass(&mut driver);
+            oracle::check_files(self.sample, self.root, &self.durable)?;
+        }
+        self.watch.heal();
+        if opened.is_err() {
+            driver.open().map_err(|error| format!("not opened after the cause had gone: {error}"))?;
+        }
+        for _ in 0..TRIES {
+            if driver.probe().is_ok() && self.pass(&mut driver) {
+                driver.stop();
+                return Ok(());
+            }
+        }
+        driver.stop();
+        let mut driver = self.start();
+        let found = driver.open().map_err(|error| format!("not opened after a restart: {error}"))?;
+        self.resume(&mut driver, found)?;
+        let done = self.pass(&mut driver);
+        driver.stop();
+        if done { Ok(()) } else { Err("never done, not even after a restart".to_owned()) }
+    }
+
+    fn start(&self) -> Driver<'a> {
+        Driver::start(self.sample, self.root, self.config.clone())
+    }
+
+    /// Downloads what is missing and has it committed every few pieces. Whether all of it is durable in the end.
+    fn pass(&mut self, driver: &mut Driver<'_>) -> bool {
+        let mut missing: Vec<PieceIndex> = self.sample.pieces();
+        missing.retain(|piece| !self.claimed.contains(piece.get()));
+        self.random.shuffle(&mut missing);
+        let every = self.random.usize(1..4);
+        for some in missing.chunks(every) {
+            for piece in some {
+                if driver.download(*piece, &mut self.random).is_ok() {
+                    self.claimed.insert(piece.get());
+                }
+            }
+            self.commit(driver);
+        }
+        if !self.durable.is_full() {
+            self.commit(driver);
+        }
+        self.durable.is_full()
+    }
+
+    fn commit(&mut self, driver: &mut Driver<'_>) {
+        if driver.commit(&self.claimed).is_ok() {
+            self.durable = self.claimed.clone();
+            self.watch.mark(oracle::promise(&self.durable));
+        } else {
+            // Nothing that was written since the last commit can be vouched for: to be downloaded again.
+            self.claimed = self.durable.clone();
+        }
+    }
+
+    /// What a new start finds is either believed or checked, and then it is a claim.
+    fn resume(&mut self, driver: &mut Driver<'_>, found: Found) -> Result<(), String> {
+        self.claimed = match found {
+            Found::Resumed(have) => have,
+            Found::Nothing => Bitfield::new(self.sample.geometry.pieces()),
+            Found::Unchecked(candidates) => {
+                let mut have = Bitfield::new(self.sample.geometry.pieces());
+                for piece in candidates.iter().filter_map(|piece| self.sample.geometry.piece(piece)) {
+                    if driver.verify(piece).is_ok_and(|good| good) {
+                        have.insert(piece.get());
+                    }
+                }
+                have
+            }
+        };
+        let lost = self.durable.iter().find(|piece| !self.claimed.contains(*piece));
+        if let Some(piece) = lost {
+            return Err(format!("piece {piece} was durable, and a restart does not find it"));
+        }
+        oracle::check_files(self.sample, self.root, &self.claimed)
+    }
+}
