@@ -169,7 +169,14 @@ pub enum Event {
         /// The torrent file, without trackers.
         metainfo: Arc<Metainfo>,
     },
-    /// A piece was verified and written.
+    /// A piece was verified and written: others may have it. A power cut may take it yet.
+    PieceVerified {
+        /// The torrent.
+        torrent: TorrentId,
+        /// The piece.
+        piece: PieceIndex,
+    },
+    /// A piece is durable: neither the end of this process nor a power cut takes it away.
     PieceCompleted {
         /// The torrent.
         torrent: TorrentId,
@@ -183,7 +190,14 @@ pub enum Event {
         /// The piece.
         piece: PieceIndex,
     },
-    /// Every wanted piece is had.
+    /// A file is not what it was, by somebody else's doing. What of it was had is looked at again before it is given to anybody.
+    FileChanged {
+        /// The torrent.
+        torrent: TorrentId,
+        /// By its number in the info dictionary.
+        file: usize,
+    },
+    /// Every wanted piece is had and durable.
     Finished {
         /// The torrent.
         torrent: TorrentId,

@@ -29,6 +29,8 @@ pub enum PlantedBug {
     TooManyConnections,
     /// A request is given up without a word.
     SilentCancel,
+    /// A piece is reported to be durable when that was only asked for.
+    FinishedTooEarly,
 }
 
 /// Which bug there is, if any. Takes no room without the feature.

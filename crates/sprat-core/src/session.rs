@@ -16,7 +16,7 @@ use crate::context::{Context, Limits, Names};
 use crate::io::{AddMagnet, AddTorrent, ConnectionId, FilePriority, Input, Output, RateLimits};
 use crate::peer_list::PeerSource;
 use crate::seeker::Seeker;
-use crate::storage::TorrentId;
+use crate::storage::{Files, TorrentId};
 use crate::time::Time;
 use crate::torrent::Torrent;
 
@@ -178,7 +178,20 @@ impl Session {
     /// Leaves the swarm, closes the files, forgets the torrent. [`Event::Removed`](crate::io::Event::Removed) comes when
     /// that is done. The data stays.
     pub fn remove(&mut self, now: Time, id: TorrentId) {
-        self.with_member(now, id, |member, cx| either!(member, it => it.close(cx)));
+        self.remove_with(now, id, Files::Keep);
+    }
+
+    /// As [`Self::remove`], with a say in what becomes of the files.
+    pub fn remove_with(&mut self, now: Time, id: TorrentId, files: Files) {
+        self.with_member(now, id, |member, cx| match member {
+            Member::Torrent(torrent) => torrent.close(cx, files),
+            Member::Seeker(seeker) => seeker.close(cx),
+        });
+    }
+
+    /// Looks at once whether the trouble that a torrent has with its disk is over.
+    pub fn retry(&mut self, now: Time, id: TorrentId) {
+        self.with_torrent(now, id, |torrent, cx| torrent.retry(cx));
     }
 
     /// Leaves the swarm until [`Self::resume`].

@@ -8,6 +8,10 @@
 //! - `Finish` hashes the whole piece. Only when every expected hash agrees is all of it written and
 //!   [`StorageReply::Stored`] sent; a piece that disagrees is dropped and never counts as had.
 //! - Files and directories come into being when their first byte is written, or for empty files at `Open`.
+//! - `Stored` and `Verified` say what a piece hashed to, no more: it may be given to others, and may be gone after a
+//!   power cut. Only [`StorageReply::Committed`] makes it durable: data synced, names synced, and then the claim.
+//! - A file that was changed by somebody else is told of once ([`StorageReply::FileChanged`]); nothing of it is read before
+//!   that, and a `Verified` after it is about the file as it is now.
 
 use std::sync::Arc;
 
@@ -65,8 +69,8 @@ impl Geometry {
 /// A question to the disk.
 #[derive(Debug, Clone)]
 pub enum StorageRequest {
-    /// Makes a torrent known, looks for data and a resume record that are there already. Creates empty files.
-    /// Answered by [`StorageReply::Opened`].
+    /// Makes a torrent known, looks for data and a record of progress that are there already. Creates empty files.
+    /// Asked again of an open torrent, it looks again. Answered by [`StorageReply::Opened`].
     Open {
         /// The torrent.
         torrent: TorrentId,
@@ -134,13 +138,17 @@ pub enum StorageRequest {
         /// The piece.
         piece: PieceIndex,
     },
-    /// Writes the resume record: these pieces are had. Not answered unless it fails, by
-    /// [`StorageReply::SaveFailed`].
-    SaveResume {
+    /// Makes what was written durable, and then the claim that these pieces are had. Answered by
+    /// [`StorageReply::Committed`].
+    Commit {
         /// The torrent.
         torrent: TorrentId,
         /// What is had.
         have: Bitfield,
+        /// Those of them that an earlier process left behind, and nobody has hashed since.
+        unproven: Bitfield,
+        /// Nothing will be written for now: files that look otherwise at the next start were changed by somebody else.
+        at_rest: bool,
     },
     /// Asks whether a failed disk can be written again. Answered by [`StorageReply::Probed`].
     Probe {
@@ -151,6 +159,8 @@ pub enum StorageRequest {
     Close {
         /// The torrent.
         torrent: TorrentId,
+        /// What becomes of the files.
+        files: Files,
     },
 }
 
@@ -222,11 +232,25 @@ pub enum StorageReply {
         /// Why.
         error: StorageError,
     },
-    /// A [`StorageRequest::SaveResume`] could not be carried out: the record before it, if any, stays.
-    SaveFailed {
+    /// To [`StorageRequest::Commit`]: `Ok` when all of the pieces will be there after a power cut.
+    Committed {
         /// The torrent.
         torrent: TorrentId,
-        /// Why.
+        /// How it went.
+        result: Result<(), CommitError>,
+    },
+    /// Somebody else has changed, replaced or removed a file, or may have.
+    FileChanged {
+        /// The torrent.
+        torrent: TorrentId,
+        /// By its number in the info dictionary.
+        file: usize,
+    },
+    /// The disk is in trouble, although nothing was asked of it just now.
+    Failing {
+        /// The torrent.
+        torrent: TorrentId,
+        /// What it is.
         error: StorageError,
     },
     /// To [`StorageRequest::Probe`]: `Ok` when a piece could be written now.
@@ -255,7 +279,9 @@ impl StorageReply {
             | Self::Read { torrent, .. }
             | Self::Leaves { torrent, .. }
             | Self::Failed { torrent, .. }
-            | Self::SaveFailed { torrent, .. }
+            | Self::Committed { torrent, .. }
+            | Self::FileChanged { torrent, .. }
+            | Self::Failing { torrent, .. }
             | Self::Probed { torrent, .. }
             | Self::Closed { torrent } => *torrent,
         }
@@ -268,15 +294,62 @@ impl StorageReply {
     }
 }
 
-/// What [`StorageRequest::Open`] found.
+/// What [`StorageRequest::Open`] found. No piece is in both `have` and `unchecked`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
-    /// No file of the torrent exists: nothing to check.
-    Nothing,
-    /// A resume record whose sizes and times still match the files: these pieces are had.
-    Resumed(Bitfield),
-    /// Files exist, and what they hold must be found out: the pieces that lie in existing files.
-    Unchecked(Bitfield),
+pub struct Found {
+    /// Recorded as durable, in files that are as we left them.
+    pub have: Bitfield,
+    /// Those of `have` in files that we were still writing when we were stopped in the middle: to be hashed before
+    /// they are given to anybody.
+    pub unproven: Bitfield,
+    /// Within files of which nothing is known, or that somebody has changed: to be hashed now.
+    pub unchecked: Bitfield,
+}
+
+impl Found {
+    /// No file of the torrent, of so many pieces, exists.
+    #[must_use]
+    pub fn nothing(pieces: u32) -> Self {
+        Self::resumed(Bitfield::new(pieces))
+    }
+
+    /// These pieces are had, and there is no doubt about them.
+    #[must_use]
+    pub fn resumed(have: Bitfield) -> Self {
+        let none = Bitfield::new(have.len());
+        Self { have, unproven: none.clone(), unchecked: none }
+    }
+
+    /// Files are there, and nothing is known of these pieces in them.
+    #[must_use]
+    pub fn unchecked(pieces: Bitfield) -> Self {
+        let none = Bitfield::new(pieces.len());
+        Self { have: none.clone(), unproven: none, unchecked: pieces }
+    }
+}
+
+/// What becomes of the files of a torrent that is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Files {
+    /// They stay, and what is known of them.
+    #[default]
+    Keep,
+    /// They stay; what is known of them is forgotten.
+    Forget,
+    /// Those that we have made, and no other open torrent uses, are deleted.
+    Delete,
+}
+
+/// Why pieces are not known to be durable.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CommitError {
+    /// The data could not be synced. What was written since the last commit may be gone although it can still be read; what is
+    /// asked to be verified from now on is read from the disk itself.
+    #[error("{0}")]
+    Content(StorageError),
+    /// The data is durable, the record of it is not.
+    #[error("{0}")]
+    Record(StorageError),
 }
 
 /// Why a disk would not do as asked, in the terms a user can act on.
@@ -298,9 +371,15 @@ pub enum StorageErrorKind {
     /// Read-only file system, or permission denied.
     #[error("not writable")]
     NotWritable,
-    /// A file is missing, short or not a regular file although we count on it.
+    /// A file is missing or short although we count on it.
     #[error("file changed")]
     Changed,
+    /// The directory or its file system is not there: a disk that is not mounted, a server that is gone.
+    #[error("storage missing")]
+    Missing,
+    /// Something that we have not made has the place of one of our files. For the user to decide.
+    #[error("place taken")]
+    Conflict,
     /// Anything else that the system reported.
     #[error("I/O error")]
     Io,

@@ -12,6 +12,8 @@
 //! | `farewell` | how connections end, and what is undone then |
 //! | `choking` | what the choker asks and decides |
 //! | `turnover` | letting go of peers that are of no use |
+//! | `durability` | from verified to durable |
+//! | `proof` | what an earlier process left behind is hashed before it is given |
 //! | `download` | which blocks to ask for, what to do with those that arrive |
 //! | `first_blocks` | how long to believe a peer that has never delivered |
 //! | `bottleneck` | whether the swarm waits for our upload |
@@ -39,23 +41,25 @@ use crate::config::Config;
 use crate::connection::{Introduction, PeerConnection, Roll};
 use crate::context::{Context, Limits};
 use crate::geometry::{Geometry, PieceIndex};
-use crate::io::{AddTorrent, ConnectionId, Event, FilePriority, Output, RateLimits, Trouble};
+use crate::io::{AddTorrent, ConnectionId, FilePriority, Output, RateLimits, Trouble};
 use crate::peer_list::{PeerList, PeerSource};
 use crate::picker::Picker;
 use crate::search::Search;
-use crate::storage::{ExpectedHash, ReadToken, StorageRequest, TorrentId};
+use crate::storage::{ExpectedHash, ReadToken, TorrentId};
 use crate::time::Time;
 
 mod bottleneck;
 mod choking;
 mod dialling;
 mod download;
+mod durability;
 mod farewell;
 mod first_blocks;
 mod greeting;
 mod lifecycle;
 mod messages;
 mod pex;
+mod proof;
 mod recheck;
 mod spreading;
 mod status;
@@ -64,7 +68,9 @@ mod upload;
 mod verdict;
 
 use bottleneck::Bottleneck;
+use durability::Durability;
 use first_blocks::FirstBlocks;
+use proof::Proof;
 use recheck::Recheck;
 use spreading::Spreading;
 pub use status::{ConnectionStatus, TorrentState, TorrentStatus};
@@ -110,6 +116,8 @@ pub struct Torrent {
     /// Reads for uploads that are with the disk: for whom, and of which piece.
     reads: BTreeMap<ReadToken, (ConnectionId, PieceIndex)>,
 
+    durability: Durability,
+    proof: Proof,
     /// What may be gone with a piece that was lost.
     recheck: Recheck,
     /// Pieces that failed their hash with several senders, and the one peer that each is fetched from now.
@@ -129,7 +137,6 @@ pub struct Torrent {
     next_flush: Option<Time>,
     next_refill: Option<Time>,
     next_probe: Option<Time>,
-    next_save: Option<Time>,
     totals: Totals,
 }
 
@@ -220,6 +227,8 @@ impl Torrent {
             starved_uploads: VecDeque::new(),
             starved_downloads: BTreeSet::new(),
             reads: BTreeMap::new(),
+            durability: Durability::default(),
+            proof: Proof::default(),
             recheck: Recheck::default(),
             suspects: BTreeMap::new(),
             hash_questions: BTreeMap::new(),
@@ -235,7 +244,6 @@ impl Torrent {
             next_flush: None,
             next_refill: None,
             next_probe: None,
-            next_save: None,
             totals: Totals::default(),
         };
         torrent.set_priorities(&priorities);
@@ -305,12 +313,9 @@ impl Torrent {
 
     /// As [`Self::set_priorities`], with all that follows from another idea of what is wanted.
     pub(crate) fn change_priorities(&mut self, cx: &mut Context<'_>, priorities: &[FilePriority]) {
-        let was_finished = self.picker.is_finished();
         self.set_priorities(priorities);
         self.update_interest(cx);
-        if self.is_active() && self.picker.is_finished() && !was_finished {
-            cx.emit(Event::Finished { torrent: self.id });
-        }
+        self.tell_if_finished(cx);
         self.ask_everyone(cx);
         self.dial(cx);
         self.flush(cx);
@@ -332,7 +337,8 @@ impl Torrent {
     pub(crate) fn next_timeout(&self) -> Option<Time> {
         let announce = if self.may_announce() { self.announcer.next_time() } else { None };
         let search = self.search.next_time(self.is_lonely());
-        [search, self.next_tick, self.next_flush, self.next_refill, self.next_probe, self.next_save, announce]
+        let commit = self.durability.next_time();
+        [search, self.next_tick, self.next_flush, self.next_refill, self.next_probe, commit, announce]
             .into_iter()
             .flatten()
             .min()
@@ -347,10 +353,10 @@ impl Torrent {
             self.on_tick(cx);
         }
         if due(&mut self.next_probe, cx.now) {
-            cx.storage(StorageRequest::Probe { torrent: self.id });
+            self.look_at_trouble(cx);
         }
-        if due(&mut self.next_save, cx.now) {
-            self.save_resume(cx);
+        if self.durability.is_due(cx.now) {
+            self.commit(cx);
         }
         if due(&mut self.next_flush, cx.now) {
             self.touched.extend(self.connections.keys());

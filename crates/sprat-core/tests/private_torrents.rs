@@ -75,8 +75,9 @@ impl Watched {
     fn look_at(&mut self, output: Output) -> Option<Input> {
         let of_tracker: SocketAddr = "20.0.0.1:6881".parse().unwrap();
         match output {
-            Output::Storage(StorageRequest::Open { torrent, .. }) => {
-                Some(Input::Storage(StorageReply::Opened { torrent, result: Ok(Found::Nothing) }))
+            Output::Storage(StorageRequest::Open { torrent, geometry, .. }) => {
+                let result = Ok(Found::nothing(geometry.pieces()));
+                Some(Input::Storage(StorageReply::Opened { torrent, result }))
             }
             Output::Storage(_) | Output::Event(_) | Output::Disconnect { .. } => None,
             Output::Announce { torrent, tracker, url, .. } => {

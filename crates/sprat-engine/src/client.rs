@@ -5,7 +5,6 @@
 //! [`Storage`](crate::storage::Storage). No state is shared, so nothing is locked.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -21,7 +20,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use crate::address_policy::AddressPolicy;
 use crate::dht::{Dht, DhtConfig};
 use crate::listen::{ListenConfig, Listeners};
-use crate::storage::StorageConfig;
+use crate::storage::{Place, StorageConfig};
 use crate::udp::{UdpConfig, UdpSockets};
 
 mod driver;
@@ -112,23 +111,31 @@ impl Client {
         self.events.subscribe()
     }
 
-    /// Adds a torrent whose files go below `directory`. Its extra trackers count as named by the user.
+    /// Adds a torrent whose files lie at `place`. Its extra trackers count as named by the user.
     pub async fn add(
         &self,
         add: AddTorrent,
-        directory: PathBuf,
+        place: impl Into<Place>,
     ) -> Result<Result<TorrentId, AddError>, Ended> {
-        self.run(|driver| driver.add(add, directory)).await
+        let place = place.into();
+        self.run(|driver| driver.add(add, place)).await
     }
 
-    /// Adds a torrent of which only the name is known; its files, once they are known, go below `directory`. Its extra
+    /// Adds a torrent of which only the name is known; its files, once they are known, lie at `place`. Its extra
     /// trackers count as named by the user, those of the link do not.
     pub async fn add_magnet(
         &self,
         add: AddMagnet,
-        directory: PathBuf,
+        place: impl Into<Place>,
     ) -> Result<Result<TorrentId, AddError>, Ended> {
-        self.run(|driver| driver.add_magnet(add, directory)).await
+        let place = place.into();
+        self.run(|driver| driver.add_magnet(add, place)).await
+    }
+
+    /// Lets a torrent write files that were there before it, and that we have not made: the user's answer to
+    /// [`StorageErrorKind::Conflict`](sprat_core::storage::StorageErrorKind::Conflict). What they hold of the torrent stays.
+    pub async fn adopt(&self, torrent: TorrentId) -> Result<(), Ended> {
+        self.run(move |driver| driver.adopt(torrent)).await
     }
 
     /// Runs `act` on the session, on its own thread, and returns what it returns. This is how everything is read and

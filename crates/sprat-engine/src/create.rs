@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use sprat_core::geometry::Geometry;
-use sprat_core::storage::{StorageError, TorrentId};
+use sprat_core::storage::StorageError;
 use sprat_wire::hash::{Sha1Hash, Sha256Hash};
 use sprat_wire::merkle::{self, FileHasher, FileHashes};
 use sprat_wire::metainfo::build::{
@@ -176,7 +176,7 @@ impl Plan {
         });
         let geometry = Arc::new(Geometry::new(&info));
         let pool = Arc::new(FilePool::new(OPEN_FILES));
-        Self { content: Content::new(TorrentId(0), directory, info, geometry, pool, false), sources }
+        Self { content: Content::to_read(directory, info, geometry, pool), sources }
     }
 
     fn hash(&self, threads: usize, progress: &(dyn Fn(u64) + Sync)) -> Result<Vec<Digest>, StorageError> {

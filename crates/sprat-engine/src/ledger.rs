@@ -8,7 +8,7 @@ use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-use crate::state::{Change, StateError, StateStore, Table};
+use crate::state::{Change, Rows, StateError, StateStore, Table};
 
 /// Changes that one commit takes at the most, unless a single request has more: who is first must not wait for everybody.
 const GROUP_CHANGES: usize = 4096;
@@ -35,9 +35,6 @@ enum Request {
     Write { changes: Vec<Change>, done: Done },
     Stop,
 }
-
-/// Keys and values.
-type Rows = Vec<(Vec<u8>, Vec<u8>)>;
 
 impl Ledger {
     /// Starts the thread.
@@ -73,7 +70,7 @@ impl LedgerHandle {
     }
 
     /// All records of a table in the order of their keys, after everything that was written before. Waits.
-    pub fn scan(&self, table: Table) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StateError> {
+    pub fn scan(&self, table: Table) -> Result<Rows, StateError> {
         self.ask(|reply| Request::Scan { table, reply })?
     }
 
@@ -101,7 +98,9 @@ impl LedgerHandle {
 }
 
 /// Whom to tell. Tells also when it is dropped, so that nobody waits for nothing.
-struct Done(Option<Box<dyn FnOnce(Result<(), StateError>) + Send>>);
+struct Done(Option<Tell>);
+
+type Tell = Box<dyn FnOnce(Result<(), StateError>) + Send>;
 
 impl Done {
     fn tell(mut self, result: Result<(), StateError>) {

@@ -9,12 +9,14 @@
 //!
 //! ```text
 //! first.redb, second.redb      the copies            first.redb.damaged-1   what was set aside
-//! lock                         who has the store     quarantine/            records that are damaged in both copies
+//! lock                         who has the store,    quarantine/            records that are damaged in both copies
+//!                              and a witness of its last commit
 //! ```
 
 use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
@@ -40,6 +42,12 @@ const FORMAT: u32 = 1;
 
 /// The beginning of the file `lock`; the format follows.
 const MARK: &str = "sprat state, format ";
+
+/// Where in the file `lock` the witness is: the number of a commit that both copies have had.
+const WITNESS_AT: u64 = 64;
+
+/// What stands for its key in its checksum.
+const WITNESS: &[u8] = b"witness";
 
 /// The copies, in the order in which they are written.
 const COPIES: [&str; 2] = ["first.redb", "second.redb"];
@@ -89,6 +97,9 @@ impl Table {
         Definition::new(self.name())
     }
 }
+
+/// Keys and values of a table.
+pub type Rows = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// One change of one record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,6 +152,11 @@ pub enum Damage {
         /// How many, as far as that can be told.
         count: Option<u64>,
     },
+    /// Neither copy has the last commits any more: all that they changed is as it was before.
+    CommitsLost {
+        /// How many, at the least.
+        count: u64,
+    },
     /// There has been a store in this directory, and both copies are gone.
     StoreMissing,
 }
@@ -181,7 +197,7 @@ impl StateStore {
         whole_file::make_directory(directory).map_err(|error| failed(&error))?;
         // Whether it can be read is asked first: what cannot be seen is not the same as what is not there.
         fs::read_dir(directory).map_err(|error| failed(&error))?;
-        let (lock, is_old) = lock(&directory.join("lock"))?;
+        let (lock, past) = lock(&directory.join("lock"))?;
         let places = COPIES.map(|name| Place::new(directory, name));
         let mut store = Self {
             directory: directory.to_owned(),
@@ -191,29 +207,22 @@ impl StateStore {
             generation: 0,
             lock,
         };
-        let damage = store.load(is_old)?;
-        if !is_old {
+        let damage = store.load(&past)?;
+        if !past.is_mark_whole {
             store.mark().map_err(|error| failed(&error))?;
         }
+        store.witness();
         Ok((store, damage))
     }
 
     /// The value of a record.
-    #[expect(
-        clippy::unnecessary_wraps,
-        reason = "that all records are in memory is not for callers to rely on"
-    )]
     pub fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
         let entry = self.content.get(&(table, key.to_vec()));
         Ok(entry.map(|entry| entry.value.clone()))
     }
 
     /// All records of a table with their keys, in the order of the keys.
-    #[expect(
-        clippy::unnecessary_wraps,
-        reason = "that all records are in memory is not for callers to rely on"
-    )]
-    pub fn scan(&self, table: Table) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StateError> {
+    pub fn scan(&self, table: Table) -> Result<Rows, StateError> {
         let from = self.content.range((table, Vec::new())..);
         let rows = from.take_while(|((of, _), _)| *of == table);
         Ok(rows.map(|((_, key), entry)| (key.clone(), entry.value.clone())).collect())
@@ -258,6 +267,7 @@ impl StateStore {
             }
         }
         self.generation = generation;
+        self.witness();
         Ok(())
     }
 
@@ -302,7 +312,7 @@ impl StateStore {
         Ok(())
     }
 
-    fn load(&mut self, is_old: bool) -> Result<Vec<Damage>, StateError> {
+    fn load(&mut self, past: &Past) -> Result<Vec<Damage>, StateError> {
         let mut found = Vec::with_capacity(self.places.len());
         for place in &self.places {
             place.discard_draft()?;
@@ -328,8 +338,11 @@ impl StateStore {
         let mut damage = Vec::new();
         let is_missing = |found: &Found| matches!(found, Found::Missing);
         let is_new = found.iter().all(is_missing);
-        if is_new && is_old {
+        if is_new && past.is_marked {
             damage.push(Damage::StoreMissing);
+        }
+        if !is_new && merged.generation < past.witness {
+            damage.push(Damage::CommitsLost { count: past.witness - merged.generation });
         }
         self.quarantine(&merged, &mut damage)?;
         self.content = merged.content;
@@ -387,6 +400,18 @@ impl StateStore {
             damage.push(Damage::RecordsMissing { table: *table, count: *count });
         }
         Ok(())
+    }
+
+    /// Notes that both copies have the last commit. Nobody waits for it to be durable: it is at worst too low, and then
+    /// fewer are missed when copies go back to what they were.
+    fn witness(&self) {
+        if self.replicas.iter().any(Option::is_none) {
+            return;
+        }
+        let entry = Entry { generation: self.generation, value: Vec::new() };
+        if let Err(error) = self.lock.write_all_at(&entry.encode(survey::HEADER_CODE, WITNESS), WITNESS_AT) {
+            tracing::debug!(%error, "the number of the last commit of the state was not noted");
+        }
     }
 
     /// Writes down that there is a store here, so that one that vanishes is missed.
@@ -467,8 +492,18 @@ fn bring_up(
     place.build(content, generation)
 }
 
-/// Takes the directory for this process. The second value says whether a store has been there before.
-fn lock(path: &Path) -> Result<(File, bool), StateError> {
+/// What the file `lock` says.
+struct Past {
+    /// There has been a store here.
+    is_marked: bool,
+    /// And the file says of which format.
+    is_mark_whole: bool,
+    /// Both copies have had this commit.
+    witness: u64,
+}
+
+/// Takes the directory for this process.
+fn lock(path: &Path) -> Result<(File, Past), StateError> {
     let failed = |error: &std::io::Error| StateError::of(path.display(), error);
     let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
     let file = file.map_err(|error| failed(&error))?;
@@ -476,12 +511,17 @@ fn lock(path: &Path) -> Result<(File, bool), StateError> {
         TryLockError::WouldBlock => StateError::InUse(path.display().to_string()),
         TryLockError::Error(error) => failed(&error),
     })?;
-    let mut text = Vec::new();
-    (&file).take(64).read_to_end(&mut text).map_err(|error| failed(&error))?;
-    let format = str::from_utf8(&text).ok().and_then(|text| text.strip_prefix(MARK)?.trim_end().parse().ok());
-    match format {
+    let mut bytes = Vec::new();
+    (&file).take(2 * WITNESS_AT).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
+    let (text, witness) = bytes.split_at(bytes.len().min(64));
+    let line = text.split(|byte| *byte == b'\n').next().and_then(|line| str::from_utf8(line).ok());
+    match line.and_then(|line| line.strip_prefix(MARK)?.parse().ok()) {
         Some(found) if found > FORMAT => Err(StateError::TooNew { found, known: FORMAT }),
-        _ => Ok((file, !text.is_empty())),
+        format => {
+            let witness = Entry::decode(survey::HEADER_CODE, WITNESS, witness);
+            let witness = witness.map_or(0, |entry| entry.generation);
+            Ok((file, Past { is_marked: !text.is_empty(), is_mark_whole: format.is_some(), witness }))
+        }
     }
 }
 
@@ -531,6 +571,9 @@ impl fmt::Display for Damage {
             }
             Self::RecordsMissing { table, count: None } => {
                 write!(f, "records of {} may be lost, and it is not known which", table.name())
+            }
+            Self::CommitsLost { count } => {
+                write!(f, "what was changed last (in {count} or more commits) is lost in both copies")
             }
             Self::StoreMissing => f.write_str("there was a store here, and both of its copies are gone"),
         }

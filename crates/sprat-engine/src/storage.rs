@@ -4,7 +4,7 @@
 //! session loop --submit--> shard 0..n   Write, Finish, Forget, Verify   by piece: one piece, one thread, in order
 //!                     |--> memory       Read                            at once, of what the kernel holds in memory
 //!                     |--> readers      Read                            the rest, a shared queue: a slow read holds up one
-//!                      \-> steward      Open, SaveResume, Probe         may wait for the disk for seconds
+//!                      \-> steward      Open, Commit, Probe             may wait for the disk for seconds
 //! ```
 //!
 //! Every answer goes to the one channel given to [`Storage::start`]. No request waits for another torrent's lock: a
@@ -19,23 +19,28 @@ mod fault;
 mod file_read;
 mod finishing;
 mod pool;
-mod resume;
+mod progress;
+mod recorder;
+mod removal;
 mod shard;
+mod signature;
+mod steward;
 mod stored;
 mod survey;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
 use sprat_core::geometry::PieceIndex;
-use sprat_core::storage::{StorageReply, StorageRequest, TorrentId};
+use sprat_core::storage::{CommitError, Files, StorageReply, StorageRequest, TorrentId};
 use sprat_wire::hash::InfoHashes;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
@@ -44,9 +49,11 @@ use self::buffers::Buffers;
 pub(crate) use self::content::Content;
 use self::fault::other;
 pub(crate) use self::pool::FilePool;
-use self::resume::Records;
+use self::recorder::Recorder;
 use self::shard::Shard;
+use self::steward::Steward;
 pub(crate) use self::stored::{hash_all, thread_count};
+use crate::ledger::LedgerHandle;
 
 /// Threads that serve `Read` only: one may wait for a slow disk while the other serves the rest.
 const READERS: usize = 2;
@@ -64,8 +71,8 @@ pub struct StorageConfig {
     pub open_files: usize,
     /// Reserve the whole of a file when its first byte is written. Otherwise files are sparse and grow.
     pub preallocate: bool,
-    /// Where resume records lie. `None`: no records, every start checks what it finds.
-    pub resume_dir: Option<PathBuf>,
+    /// Where progress is recorded. `None`: nowhere, every start checks what it finds.
+    pub ledger: Option<LedgerHandle>,
 }
 
 impl Default for StorageConfig {
@@ -76,7 +83,7 @@ impl Default for StorageConfig {
             queue_limit: 16 << 20,
             open_files: 512,
             preallocate: false,
-            resume_dir: None,
+            ledger: None,
         }
     }
 }
@@ -100,15 +107,31 @@ struct Shared {
     pool: Arc<FilePool>,
     pressure: Pressure,
     buffers: Buffers,
-    records: Option<Records>,
+    ledger: Option<LedgerHandle>,
     /// Bytes of unfinished pieces in memory, of all shards.
     held: AtomicUsize,
     held_limit: usize,
 }
 
+/// Where the files of a torrent lie, and whose they are.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The files are below it.
+    pub directory: PathBuf,
+    /// Files that are there already, and that nobody has recorded as ours, may be written.
+    pub adopt: bool,
+}
+
+impl From<PathBuf> for Place {
+    /// Only what is ours is written.
+    fn from(directory: PathBuf) -> Self {
+        Self { directory, adopt: false }
+    }
+}
+
 #[derive(Debug)]
 enum Known {
-    Placed(PathBuf),
+    Placed(Place),
     Open(Arc<OpenTorrent>),
 }
 
@@ -116,8 +139,10 @@ enum Known {
 #[derive(Debug)]
 struct OpenTorrent {
     content: Arc<Content>,
-    hashes: InfoHashes,
-    closing: AtomicBool,
+    /// The user lets us write files that we have not made.
+    adopt: AtomicBool,
+    /// What becomes of the files, once it is closing.
+    closing: OnceLock<Files>,
     shared: Arc<Shared>,
 }
 
@@ -140,7 +165,7 @@ impl Storage {
             pool: Arc::new(FilePool::new(config.open_files)),
             pressure: Pressure::new(config.queue_limit),
             buffers: Buffers::default(),
-            records: config.resume_dir.map(Records::new),
+            ledger: config.ledger,
             held: AtomicUsize::new(0),
             held_limit: config.held_limit,
         });
@@ -159,28 +184,46 @@ impl Storage {
             threads.push(std::thread::spawn(move || serve_reads(&inbox)));
         }
         let (steward, inbox) = channel();
-        threads.push(std::thread::spawn(move || serve_torrents(&inbox)));
+        threads.push(std::thread::spawn(move || Steward::default().run(&inbox)));
         let preallocate = config.preallocate;
         Self { shared, torrents: Mutex::default(), shards, readers, steward, threads, preallocate }
     }
 
-    /// Says in which directory the files of `torrent` lie. To be called before [`StorageRequest::Open`].
-    pub fn place(&self, torrent: TorrentId, directory: PathBuf) {
-        self.with_torrents(|torrents| torrents.insert(torrent, Known::Placed(directory)));
+    /// Says where the files of `torrent` lie. To be called before [`StorageRequest::Open`].
+    pub fn place(&self, torrent: TorrentId, place: impl Into<Place>) {
+        let place = place.into();
+        self.with_torrents(|torrents| torrents.insert(torrent, Known::Placed(place)));
+    }
+
+    /// From now on files of `torrent` that we have not made may be written.
+    pub fn adopt(&self, torrent: TorrentId) {
+        self.with_torrents(|torrents| match torrents.get_mut(&torrent) {
+            Some(Known::Placed(place)) => place.adopt = true,
+            Some(Known::Open(open)) => {
+                open.adopt.store(true, Ordering::Release);
+                open.content.watch.adopt_all();
+            }
+            None => {}
+        });
     }
 
     /// Hands over a request. Never waits: see [`Storage::is_congested`].
     pub fn submit(&self, request: StorageRequest) {
         let id = torrent_of(&request);
         let torrent = self.with_torrents(|torrents| match (&request, torrents.remove(&id)) {
-            (StorageRequest::Open { metainfo, geometry, .. }, Some(Known::Placed(directory))) => {
+            (StorageRequest::Open { metainfo, geometry, .. }, Some(Known::Placed(place))) => {
+                let Place { directory, adopt } = place;
                 let info = Arc::clone(&metainfo.info);
                 let pool = Arc::clone(&self.shared.pool);
-                let content = Content::new(id, directory, info, Arc::clone(geometry), pool, self.preallocate);
+                let recorder = Recorder::new(self.shared.ledger.clone(), key_of(&metainfo.info_hashes));
+                let news = Some(self.shared.reply.clone());
+                let geometry = Arc::clone(geometry);
+                let content =
+                    Content::new(id, directory, info, geometry, pool, self.preallocate, recorder, news);
                 let torrent = Arc::new(OpenTorrent {
                     content: Arc::new(content),
-                    hashes: metainfo.info_hashes,
-                    closing: AtomicBool::new(false),
+                    adopt: AtomicBool::new(adopt),
+                    closing: OnceLock::new(),
                     shared: Arc::clone(&self.shared),
                 });
                 torrents.insert(id, Known::Open(Arc::clone(&torrent)));
@@ -256,11 +299,12 @@ impl Storage {
                 }
                 &self.readers
             }
-            StorageRequest::Open { .. }
-            | StorageRequest::SaveResume { .. }
-            | StorageRequest::Probe { .. } => &self.steward,
-            StorageRequest::Close { .. } => {
-                torrent.closing.store(true, Ordering::Release);
+            StorageRequest::Open { .. } | StorageRequest::Commit { .. } | StorageRequest::Probe { .. } => {
+                &self.steward
+            }
+            StorageRequest::Close { files, .. } => {
+                // Once: after it the torrent is not known any more.
+                let _ = torrent.closing.set(*files);
                 for shard in &self.shards {
                     send(shard, Job { torrent: Arc::clone(&torrent), request: request.clone() });
                 }
@@ -294,7 +338,9 @@ impl Storage {
             StorageRequest::Leaves { token, .. } => {
                 StorageReply::Leaves { torrent, token: *token, result: Err(error()) }
             }
-            StorageRequest::SaveResume { .. } => StorageReply::SaveFailed { torrent, error: error() },
+            StorageRequest::Commit { .. } => {
+                StorageReply::Committed { torrent, result: Err(CommitError::Content(error())) }
+            }
             StorageRequest::Probe { .. } => StorageReply::Probed { torrent, result: Err(error()) },
             StorageRequest::Close { .. } => StorageReply::Closed { torrent },
             StorageRequest::Write { .. } | StorageRequest::Forget { .. } => return,
@@ -316,11 +362,33 @@ impl Shared {
 
 impl Drop for OpenTorrent {
     fn drop(&mut self) {
-        if self.closing.load(Ordering::Acquire) {
+        if let Some(files) = self.closing.get() {
             self.content.close();
+            self.dispose_of(*files);
             self.shared.reply(StorageReply::Closed { torrent: self.content.torrent });
         }
     }
+}
+
+impl OpenTorrent {
+    /// Does with the files as the user has said; what does not succeed is left as it is.
+    fn dispose_of(&self, files: Files) {
+        if files == Files::Delete
+            && let Err(error) = removal::delete(&self.content)
+        {
+            tracing::warn!(%error, "not all files of the torrent could be deleted");
+        }
+        if files != Files::Keep
+            && let Err(error) = self.content.recorder.forget()
+        {
+            tracing::warn!(%error, "the record of a torrent that is gone stays behind");
+        }
+    }
+}
+
+/// By what the record of a torrent is found.
+fn key_of(hashes: &InfoHashes) -> Vec<u8> {
+    hashes.primary().0.to_vec()
 }
 
 fn send(queue: &Sender<Job>, job: Job) {
@@ -341,9 +409,9 @@ fn torrent_of(request: &StorageRequest) -> TorrentId {
         | StorageRequest::Verify { torrent, .. }
         | StorageRequest::Read { torrent, .. }
         | StorageRequest::Leaves { torrent, .. }
-        | StorageRequest::SaveResume { torrent, .. }
+        | StorageRequest::Commit { torrent, .. }
         | StorageRequest::Probe { torrent }
-        | StorageRequest::Close { torrent } => *torrent,
+        | StorageRequest::Close { torrent, .. } => *torrent,
     }
 }
 
@@ -357,29 +425,6 @@ fn serve_reads(inbox: &Mutex<Receiver<Job>>) {
         let read = torrent.content.read(piece, begin, buffer.as_mut());
         let result = read.map(|()| buffer.freeze());
         torrent.shared.reply(StorageReply::Read { torrent: torrent.content.torrent, token, result });
-    }
-}
-
-fn serve_torrents(inbox: &Receiver<Job>) {
-    while let Ok(Job { torrent: open, request }) = inbox.recv() {
-        let OpenTorrent { content, hashes, shared, .. } = &*open;
-        let torrent = content.torrent;
-        match request {
-            StorageRequest::Open { .. } => {
-                let result = survey::open(content, hashes, shared.records.as_ref());
-                shared.reply(StorageReply::Opened { torrent, result });
-            }
-            StorageRequest::SaveResume { have, .. } => {
-                let Some(records) = &shared.records else { continue };
-                if let Err(error) = resume::save(content, hashes, records, have) {
-                    shared.reply(StorageReply::SaveFailed { torrent, error });
-                }
-            }
-            StorageRequest::Probe { .. } => {
-                shared.reply(StorageReply::Probed { torrent, result: content.probe() });
-            }
-            _ => {} // never sent here, see Storage::submit
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sprat_core::bitfield::Bitfield;
 use sprat_core::geometry::Geometry;
-use sprat_core::storage::{StorageError, StorageErrorKind, TorrentId};
+use sprat_core::storage::{StorageError, StorageErrorKind};
 use sprat_wire::metainfo::Metainfo;
 
 use crate::storage::{Content, FilePool, hash_all, thread_count};
@@ -54,8 +54,7 @@ pub fn verify(
     let total = geometry.total_length();
     let pool = Arc::new(FilePool::new(OPEN_FILES));
     let info = Arc::clone(&metainfo.info);
-    let content =
-        Content::new(TorrentId(0), directory.to_path_buf(), info, Arc::clone(&geometry), pool, false);
+    let content = Content::to_read(directory.to_path_buf(), info, Arc::clone(&geometry), pool);
     let wanted = (metainfo.info.is_v1(), metainfo.info.is_v2());
     let outcomes =
         hash_all(&content, wanted, thread_count(threads), &|done| progress(done, total), |piece, digest| {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use sprat_core::bitfield::Bitfield;
 use sprat_core::geometry::{BlockRef, Geometry, PieceIndex};
 use sprat_core::storage::{
-    ExpectedHash, Found, StorageError, StorageErrorKind, StorageReply, StorageRequest,
+    CommitError, ExpectedHash, Found, StorageError, StorageErrorKind, StorageReply, StorageRequest,
 };
 use sprat_core::time::Time;
 use sprat_wire::BLOCK_LENGTH;
@@ -46,7 +46,7 @@ pub struct DiskFaults {
 
 /// The disk of one peer.
 ///
-/// What is written is safe from a crash only when a resume record has been written after it.
+/// What is written is safe from a crash only when it has been committed.
 #[derive(Debug)]
 pub struct Disk {
     content: Arc<Content>,
@@ -54,12 +54,12 @@ pub struct Disk {
     have: Bitfield,
     unfinished: BTreeMap<PieceIndex, BTreeMap<u32, Block>>,
     rot: Option<Rot>,
-    /// The resume record.
-    record: Option<Bitfield>,
-    /// Written since the record.
-    unsynced: Bitfield,
-    /// There, and not right.
-    torn: Bitfield,
+    /// What was committed: it outlives a crash.
+    record: Bitfield,
+    /// Those that nobody has hashed since a crash, as it was committed.
+    unproven: Bitfield,
+    /// Nothing was written since the last commit, which said so.
+    at_rest: bool,
     failing_calls: VecDeque<u64>,
     calls: u64,
     is_full: bool,
@@ -77,12 +77,12 @@ impl Disk {
         let have = if has_everything { Bitfield::full(pieces) } else { Bitfield::new(pieces) };
         Self {
             content,
-            record: has_everything.then(|| have.clone()),
+            record: have.clone(),
+            unproven: Bitfield::new(pieces),
+            at_rest: true,
             have,
             unfinished: BTreeMap::new(),
             rot: None,
-            unsynced: Bitfield::new(pieces),
-            torn: Bitfield::new(pieces),
             failing_calls: VecDeque::new(),
             calls: 0,
             is_full: false,
@@ -99,7 +99,7 @@ impl Disk {
 
     /// These pieces are there already, and known to be.
     pub(crate) fn with_pieces(mut self, pieces: Bitfield) -> Self {
-        self.record = Some(pieces.clone());
+        self.record = pieces.clone();
         self.have = pieces;
         self
     }
@@ -129,19 +129,12 @@ impl Disk {
     }
 
     /// The machine has stopped in the middle of it all.
-    pub(crate) fn crash(&mut self, rng: &mut fastrand::Rng) {
+    pub(crate) fn crash(&mut self) {
         self.unfinished.clear();
-        let unsynced = std::mem::replace(&mut self.unsynced, Bitfield::new(self.have.len()));
-        for piece in unsynced.iter() {
-            match rng.u8(..3) {
-                0 => _ = self.have.remove(piece),
-                1 => _ = self.have.remove(piece) && self.torn.insert(piece),
-                _ => {}
-            }
-        }
-        // The times of the files are no longer those of the record.
-        if !unsynced.is_empty() {
-            self.record = None;
+        // Of the rest some may be there, but nobody knows.
+        self.have = self.record.clone();
+        if !self.at_rest {
+            self.unproven = self.record.clone();
         }
         self.answers.clear();
     }
@@ -158,6 +151,12 @@ impl Disk {
         };
         self.last_answer = self.last_answer.max(at);
         at
+    }
+
+    /// The pieces that outlive a crash.
+    #[must_use]
+    pub const fn durable(&self) -> &Bitfield {
+        &self.record
     }
 
     /// The pieces that were hashed and agreed.
@@ -225,14 +224,14 @@ impl Disk {
                 let result = if there { Ok(self.content.leaves(piece).to_vec()) } else { Err(changed()) };
                 Some(StorageReply::Leaves { torrent, token, result })
             }
-            StorageRequest::SaveResume { have, .. } => {
-                self.unsynced = Bitfield::new(have.len());
-                self.torn = Bitfield::new(have.len());
-                self.record = Some(have);
-                None
+            StorageRequest::Commit { torrent, have, unproven, at_rest } => {
+                self.record = have;
+                self.unproven = unproven;
+                self.at_rest = at_rest;
+                Some(StorageReply::Committed { torrent, result: Ok(()) })
             }
             StorageRequest::Probe { torrent } => Some(StorageReply::Probed { torrent, result: Ok(()) }),
-            StorageRequest::Close { torrent } => Some(StorageReply::Closed { torrent }),
+            StorageRequest::Close { torrent, .. } => Some(StorageReply::Closed { torrent }),
         }
     }
 
@@ -260,36 +259,24 @@ impl Disk {
             StorageRequest::Leaves { torrent, token, .. } => {
                 Some(StorageReply::Leaves { torrent, token, result: Err(error) })
             }
-            StorageRequest::SaveResume { torrent, .. } => Some(StorageReply::SaveFailed { torrent, error }),
+            StorageRequest::Commit { torrent, .. } => {
+                let result = Err(CommitError::Record(error));
+                Some(StorageReply::Committed { torrent, result })
+            }
             StorageRequest::Probe { torrent } => Some(StorageReply::Probed { torrent, result: Err(error) }),
             // These cannot fail.
             StorageRequest::Forget { piece, .. } => {
                 self.unfinished.remove(&piece);
                 None
             }
-            StorageRequest::Close { torrent } => Some(StorageReply::Closed { torrent }),
+            StorageRequest::Close { torrent, .. } => Some(StorageReply::Closed { torrent }),
         }
     }
 
     /// What somebody finds who opens the torrent.
     fn find(&self) -> Found {
-        match &self.record {
-            // Written files are newer than the record.
-            Some(record) if self.unsynced.is_empty() => {
-                if record.is_empty() {
-                    Found::Nothing
-                } else {
-                    Found::Resumed(record.clone())
-                }
-            }
-            _ => {
-                let mut present = self.have.clone();
-                for piece in self.torn.iter() {
-                    present.insert(piece);
-                }
-                if present.is_empty() { Found::Nothing } else { Found::Unchecked(present) }
-            }
-        }
+        let found = Found::resumed(self.record.clone());
+        Found { unproven: self.unproven.clone(), ..found }
     }
 
     fn is_whole(&self, piece: PieceIndex) -> bool {
@@ -330,8 +317,7 @@ impl Disk {
             return Err((leaves, inconsistent));
         }
         self.have.insert(piece.get());
-        self.torn.remove(piece.get());
-        self.unsynced.insert(piece.get());
+        self.at_rest = false;
         Ok(leaves)
     }
 
@@ -405,7 +391,7 @@ const fn takes_room(request: &StorageRequest) -> bool {
         request,
         StorageRequest::Write { .. }
             | StorageRequest::Finish { .. }
-            | StorageRequest::SaveResume { .. }
+            | StorageRequest::Commit { .. }
             | StorageRequest::Probe { .. }
     )
 }
@@ -419,7 +405,9 @@ const fn piece_of(reply: &StorageReply) -> Option<PieceIndex> {
         StorageReply::Opened { .. }
         | StorageReply::Read { .. }
         | StorageReply::Leaves { .. }
-        | StorageReply::SaveFailed { .. }
+        | StorageReply::Committed { .. }
+        | StorageReply::FileChanged { .. }
+        | StorageReply::Failing { .. }
         | StorageReply::Probed { .. }
         | StorageReply::Closed { .. } => None,
     }

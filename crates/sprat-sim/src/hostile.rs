@@ -368,7 +368,7 @@ impl Hostile {
         match reply {
             StorageReply::Stored { piece, .. } => {
                 self.have.insert(piece.get());
-                let event = Happened::PieceCompleted { torrent: TORRENT, piece: *piece };
+                let event = Happened::PieceVerified { torrent: TORRENT, piece: *piece };
                 self.outputs.push_back(Output::Event(event));
                 for connection in self.introduced() {
                     self.say(connection, &Message::Have(piece.get()));

@@ -69,6 +69,14 @@ pub enum Violation {
         /// Who.
         peer: PeerNumber,
     },
+    /// A piece is said to be durable that a crash would take.
+    #[error("at {at:?} {peer:?} reports a piece as durable that is not")]
+    FleetingPiece {
+        /// When.
+        at: Time,
+        /// Who.
+        peer: PeerNumber,
+    },
     /// An honest peer gets nothing although an honest seed is within reach.
     #[error("at {at:?} {peer:?} has had no new piece since {since:?}, with a seed within reach")]
     Starved {

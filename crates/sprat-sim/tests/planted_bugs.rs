@@ -78,6 +78,11 @@ fn no_interest_in_news() {
 }
 
 #[test]
+fn a_piece_that_is_said_to_be_durable_too_early() {
+    is_caught(PlantedBug::FinishedTooEarly);
+}
+
+#[test]
 fn too_many_connections() {
     is_caught(PlantedBug::TooManyConnections);
 }

@@ -119,7 +119,7 @@ pub(crate) struct ClientArgs {
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) connections: usize,
 
-    /// Where resume records are kept. Default: the state directory of the platform.
+    /// Where it is kept how far a torrent has come. Default: the state directory of the platform.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) state_dir: Option<PathBuf>,
 }
@@ -145,6 +145,11 @@ pub(crate) struct GetArgs {
     /// Reserve the space of every file when its first byte is written.
     #[arg(long)]
     pub(crate) preallocate: bool,
+
+    /// Write files that are there already although no earlier run has made them. What they hold of the torrent is kept; the
+    /// rest of them is overwritten.
+    #[arg(long)]
+    pub(crate) adopt: bool,
 
     /// Go on seeding when everything is there, until interrupted.
     #[arg(long)]

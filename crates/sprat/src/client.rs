@@ -9,11 +9,12 @@ use serde_json::json;
 use sprat_core::config::Config;
 use sprat_core::io::{Event, RateLimits, Trouble};
 use sprat_core::seeker::{Seeker, SeekerStatus};
-use sprat_core::storage::TorrentId;
+use sprat_core::storage::{StorageErrorKind, TorrentId};
 use sprat_core::torrent::{TorrentState, TorrentStatus};
 use sprat_engine::address_policy::AddressPolicy;
 use sprat_engine::client::{Client, ClientConfig};
 use sprat_engine::dht::DhtConfig;
+use sprat_engine::ledger::Ledger;
 use sprat_engine::listen::ListenConfig;
 use sprat_engine::storage::StorageConfig;
 use sprat_engine::udp::UdpConfig;
@@ -44,7 +45,7 @@ pub(crate) fn policy(args: &ClientArgs) -> Arc<AddressPolicy> {
 }
 
 /// Starts a client as the flags say.
-pub(crate) fn start(args: &ClientArgs, preallocate: bool) -> anyhow::Result<Client> {
+pub(crate) fn start(args: &ClientArgs, preallocate: bool, record: &Ledger) -> anyhow::Result<Client> {
     let limits = RateLimits { download: args.download_limit, upload: args.upload_limit };
     let ports = args.port.map_or(USUAL_PORTS, |port| port..=port);
     let listen = |ports| {
@@ -60,11 +61,7 @@ pub(crate) fn start(args: &ClientArgs, preallocate: bool) -> anyhow::Result<Clie
     let config = ClientConfig {
         session,
         listen: Some(listen(ports)),
-        storage: StorageConfig {
-            preallocate,
-            resume_dir: Some(state_directory(args).join("resume")),
-            ..StorageConfig::default()
-        },
+        storage: StorageConfig { preallocate, ledger: Some(record.handle()), ..StorageConfig::default() },
         policy: policy(args),
         udp: if args.loopback { UdpConfig::loopback(0) } else { UdpConfig::everywhere(0) },
         dht: (!args.no_dht).then(|| dht_config(args)),
@@ -281,6 +278,11 @@ fn progress_object(status: &TorrentStatus) -> serde_json::Value {
     })
 }
 
+/// Whether nothing goes on without a word of the user.
+fn needs_consent(trouble: &Trouble) -> bool {
+    matches!(trouble, Trouble::Storage(error) if error.kind == StorageErrorKind::Conflict)
+}
+
 fn trouble_text(trouble: &Trouble) -> String {
     match trouble {
         Trouble::Storage(error) => text::safe(&error.to_string(), 300),
@@ -331,6 +333,10 @@ fn tell(event: &Event, shelf: Option<&Shelf>, output: Output) -> anyhow::Result<
         } => {
             return fail(Failure::Torrent, trouble_text(trouble));
         }
+        Event::Trouble { trouble: Some(trouble), .. } if needs_consent(trouble) => {
+            let what = "; --adopt lets it be overwritten, --dir names another place";
+            return fail(Failure::Disk, format_args!("{}{what}", trouble_text(trouble)));
+        }
         Event::Trouble { trouble: Some(trouble), .. } => {
             let trouble = trouble_text(trouble);
             output.line(format_args!("stopped: {trouble}; trying again by itself"));
@@ -347,11 +353,16 @@ fn tell(event: &Event, shelf: Option<&Shelf>, output: Output) -> anyhow::Result<
             let reason = format!("{reason:?}");
             output.object(&json!({ "event": "peer_disconnected", "address": address, "reason": reason }));
         }
+        Event::FileChanged { file, .. } => {
+            output.line(format_args!("file {file} was changed by somebody else; looking at it again"));
+            output.object(&json!({ "event": "file_changed", "file": file }));
+        }
         Event::PieceRejected { piece, .. } => {
             output.object(&json!({ "event": "piece_rejected", "piece": piece.get() }));
         }
         Event::Checked { .. }
         | Event::MetadataProgress { .. }
+        | Event::PieceVerified { .. }
         | Event::PieceCompleted { .. }
         | Event::Finished { .. }
         | Event::Removed { .. } => {}

@@ -8,6 +8,9 @@ use sprat_core::io::{AddTorrent, FilePriority, RateLimits};
 use sprat_engine::address_policy::Origin;
 use sprat_engine::client::Client;
 use sprat_engine::http::{HttpClient, HttpConfig, Limits};
+use sprat_engine::ledger::Ledger;
+use sprat_engine::storage::Place;
+use sprat_wire::hash::InfoHashes;
 use sprat_wire::magnet::Magnet;
 use sprat_wire::metainfo::Metainfo;
 
@@ -16,7 +19,7 @@ use crate::client::{self, Until};
 use crate::exit::{Failure, OrExit as _, fail};
 use crate::output::Output;
 use crate::shelf::Shelf;
-use crate::{magnet, text};
+use crate::{magnet, record, text};
 
 pub(crate) async fn run(args: GetArgs, output: Output) -> anyhow::Result<()> {
     if args.source.starts_with("magnet:") {
@@ -36,8 +39,8 @@ pub(crate) async fn run(args: GetArgs, output: Output) -> anyhow::Result<()> {
 
 async fn get_torrent(args: &GetArgs, add: AddTorrent, output: Output) -> anyhow::Result<()> {
     client::introduce(&add.metainfo, output);
-    let client = start(args, output)?;
-    let torrent = client.add(add, args.dir.clone()).await??;
+    let (client, _record) = start(args, &add.metainfo.info_hashes, output)?;
+    let torrent = client.add(add, place(args)).await??;
     client::watch(client, torrent, until(args), None, output).await
 }
 
@@ -54,15 +57,22 @@ async fn get_magnet(args: &GetArgs, output: Output) -> anyhow::Result<()> {
     let hash = magnet.info_hashes.primary();
     output.line(format_args!("{}  {hash}", name.as_deref().unwrap_or("a magnet link")));
     output.object(&json!({ "event": "magnet", "name": name, "info_hash": hash.to_string() }));
-    let client = start(args, output)?;
-    let torrent = client.add_magnet(wish, args.dir.clone()).await??;
+    let (client, _record) = start(args, &magnet.info_hashes, output)?;
+    let torrent = client.add_magnet(wish, place(args)).await??;
     client::watch(client, torrent, until(args), Some(&shelf), output).await
 }
 
-fn start(args: &GetArgs, output: Output) -> anyhow::Result<Client> {
-    let client = client::start(&args.client, args.preallocate)?;
+/// The client, and the record that it writes to: to be kept until the client has ended.
+fn start(args: &GetArgs, hashes: &InfoHashes, output: Output) -> anyhow::Result<(Client, Ledger)> {
+    let state = client::state_directory(&args.client);
+    let record = record::open(&state, hashes, &args.dir, output)?;
+    let client = client::start(&args.client, args.preallocate, &record)?;
     output.object(&json!({ "event": "listening", "port": client.port() }));
-    Ok(client)
+    Ok((client, record))
+}
+
+fn place(args: &GetArgs) -> Place {
+    Place { directory: args.dir.clone(), adopt: args.adopt }
 }
 
 const fn until(args: &GetArgs) -> Until {

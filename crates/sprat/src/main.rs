@@ -15,6 +15,7 @@ mod exit;
 mod get;
 mod magnet;
 mod output;
+mod record;
 mod share;
 mod shelf;
 mod show;

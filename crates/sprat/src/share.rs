@@ -16,7 +16,7 @@ use crate::cli::ShareArgs;
 use crate::client::{self, Until};
 use crate::exit::{Failure, OrExit as _};
 use crate::output::Output;
-use crate::{create, get};
+use crate::{create, get, record};
 
 pub(crate) fn run(args: ShareArgs, output: Output) -> anyhow::Result<()> {
     let embedded = embedded_tracker(&args)?;
@@ -41,7 +41,9 @@ async fn seed(
     trackers: Vec<String>,
     output: Output,
 ) -> anyhow::Result<()> {
-    let client = client::start(&args.client, false)?;
+    let state = client::state_directory(&args.client);
+    let record = record::open(&state, &metainfo.info_hashes, &directory, output)?;
+    let client = client::start(&args.client, false, &record)?;
     output.line(format_args!("seeding on port {}; Ctrl-C ends it", client.port()));
     output.object(&json!({ "event": "listening", "port": client.port() }));
     let add = AddTorrent {

@@ -94,7 +94,7 @@ impl Scene {
             "--no-dht",
             "--allow-private",
             "--upload-limit",
-            "16M",
+            "6M",
             "--state-dir",
             &path("seeder.state"),
         ]);
@@ -142,11 +142,12 @@ impl Scene {
         usize::try_from(claimed.expect("a number of pieces")).unwrap()
     }
 
-    /// Downloads until so many pieces are had, then kills.
-    fn kill_at(&self, pieces: u64) {
+    /// Downloads until so many pieces are said to be had, then kills. How many were said to be.
+    fn kill_at(&self, pieces: u64) -> usize {
         let mut run = self.get(true);
-        run.wait_for(|event| (event["pieces_have"].as_u64()? >= pieces).then_some(()));
+        let had = run.wait_for(|event| event["pieces_have"].as_u64().filter(|had| *had >= pieces));
         run.kill();
+        usize::try_from(had).unwrap()
     }
 
     fn ends_well(&self) {
@@ -161,25 +162,23 @@ impl Scene {
 fn a_killed_download_claims_what_is_there_and_no_more_and_goes_on() {
     let scene = Scene::new();
     for pieces in [1, 60, 150] {
-        scene.kill_at(pieces);
+        let had = scene.kill_at(pieces);
         let good = scene.good_pieces();
         assert!(good > 0 && good < PIECES, "killed too late: {good}");
-        // The kernel has what was written, so what was had before is found again; a piece may have been written whose
-        // verdict nobody heard.
-        assert_eq!(scene.claimed_pieces(), good);
+        let claimed = scene.claimed_pieces();
+        // What was said to be durable is; a commit may have come to its end of which nobody heard.
+        assert!(had <= claimed && claimed <= good, "{had} were had, {claimed} are claimed, {good} are good");
     }
     scene.ends_well();
 }
 
 #[test]
-fn what_was_spoilt_after_the_kill_is_not_claimed() {
+fn what_was_spoilt_after_the_kill_is_found_before_the_end() {
     let scene = Scene::new();
     scene.kill_at(60);
     let good = scene.good_pieces();
     spoil(&scene.copy(), &scene.content);
-    let left = scene.good_pieces();
-    assert!(left < good, "something was spoilt");
-    assert_eq!(scene.claimed_pieces(), left);
+    assert!(scene.good_pieces() < good, "something was spoilt");
     scene.ends_well();
 }
 
@@ -199,7 +198,7 @@ fn spoil(copy: &Path, content: &[u8]) {
 fn a_complete_download_that_was_spoilt_is_noticed() {
     let scene = Scene::new();
     scene.ends_well();
-    // A resume record says that all is there; the file has changed since.
+    // The record says that all is there; the file has changed since.
     spoil(&scene.copy(), &scene.content);
     assert_eq!(scene.claimed_pieces(), PIECES - 5);
     scene.ends_well();

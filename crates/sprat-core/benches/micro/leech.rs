@@ -91,7 +91,7 @@ impl Download {
         let torrent = session.add(Time::ZERO, add).unwrap();
         let mut have = Bitfield::new(PIECES);
         assert!((0..setting.had).all(|piece| have.insert(piece)), "they are all there are");
-        let opened = StorageReply::Opened { torrent, result: Ok(Found::Resumed(have)) };
+        let opened = StorageReply::Opened { torrent, result: Ok(Found::resumed(have)) };
         session.handle_input(Time::ZERO, Input::Storage(opened));
         Self { session, torrent }
     }

@@ -35,6 +35,11 @@ impl PeerConnection {
         self.uploads.next_length()
     }
 
+    /// The piece that would be read next.
+    pub(crate) fn next_upload_piece(&self) -> Option<u32> {
+        self.uploads.next_piece()
+    }
+
     /// We do not have what was asked for.
     pub(crate) fn reject(&mut self, stretch: &Stretch) {
         if self.is_fast() {

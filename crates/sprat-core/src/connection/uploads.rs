@@ -149,6 +149,11 @@ impl Uploads {
         self.reading_bytes
     }
 
+    /// The piece of the request that would be read next.
+    pub(super) fn next_piece(&self) -> Option<u32> {
+        self.queue.front().map(|request| request.piece)
+    }
+
     /// The length of the request that would be read next.
     pub(super) fn next_length(&self) -> Option<u32> {
         self.queue.front().map(|request| request.length)

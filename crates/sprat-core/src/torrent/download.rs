@@ -11,7 +11,7 @@ use crate::io::{ConnectionId, Event, Trouble};
 use crate::picker::{PickRequest, Received};
 use crate::planted::PlantedBug;
 use crate::rate::TokenBucket;
-use crate::storage::{StorageError, StorageRequest};
+use crate::storage::{StorageError, StorageErrorKind, StorageRequest};
 use crate::time::Time;
 
 use super::{HAVE_DELAY, Torrent};
@@ -206,11 +206,11 @@ impl Torrent {
         let was_finished = self.picker.is_finished();
         self.picker.set_have(piece);
         self.picker.unrestrict(piece);
-        self.progress_made(cx);
+        cx.emit(Event::PieceVerified { torrent: self.id, piece });
+        self.piece_verified(cx, piece);
         if let Some(leaves) = leaves {
             self.on_good_copy(cx, piece, &leaves);
         }
-        cx.emit(Event::PieceCompleted { torrent: self.id, piece });
         let planted = cx.config.planted();
         let is_lost = planted.is(PlantedBug::LostHave) && piece.get().is_multiple_of(4);
         if !is_lost && !planted.is(PlantedBug::EarlyClaim) {
@@ -225,11 +225,10 @@ impl Torrent {
     }
 
     fn on_finished(&mut self, cx: &mut Context<'_>) {
-        cx.emit(Event::Finished { torrent: self.id });
         if self.picker.have().is_full() {
             self.announcer.completed(cx.now);
         }
-        self.save_resume(cx);
+        self.commit(cx);
         self.announce_upload_only(cx);
         self.announce(cx);
         *cx.rechoke = true;
@@ -256,7 +255,10 @@ impl Torrent {
     /// The disk could not take a piece in: its blocks are gone.
     pub(super) fn on_failed(&mut self, cx: &mut Context<'_>, piece: PieceIndex, error: StorageError) {
         self.picker.set_missing(piece);
-        self.enter_trouble(cx, Trouble::Storage(error));
+        // A file that is not what it was is told of, and looked at; the piece is fetched once more.
+        if error.kind != StorageErrorKind::Changed {
+            self.enter_trouble(cx, Trouble::Storage(error));
+        }
     }
 
     pub(super) fn look_after_downloads(&mut self, cx: &mut Context<'_>) {

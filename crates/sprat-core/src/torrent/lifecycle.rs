@@ -10,23 +10,18 @@ use crate::context::Context;
 use crate::geometry::{Geometry, PieceIndex};
 use crate::io::{DisconnectReason, Event, Output, TrackerId, Trouble};
 use crate::peer_list::PeerSource;
-use crate::storage::{Found, StorageError, StorageErrorKind, StorageReply, StorageRequest};
+use crate::storage::{Files, Found, StorageError, StorageErrorKind, StorageReply, StorageRequest};
 
 use sprat_wire::tracker::AnnounceResponse;
 
+use super::recheck::Recheck;
 use super::{Phase, Torrent};
 
 /// Bytes that may be read and hashed at once while checking: enough to keep a disk and all cores busy.
 const CHECK_WINDOW: u32 = 64 * 1024 * 1024;
 
-/// How often a full disk is tried again. Promise P-05 gives 15 s from the moment there is room.
-const PROBE_FULL_AFTER: Duration = Duration::from_secs(10);
-
-/// How often a disk with other trouble is tried again.
-const PROBE_AFTER: Duration = Duration::from_secs(60);
-
-/// How long progress may go unrecorded.
-const SAVE_AFTER: Duration = Duration::from_secs(30);
+/// How often a disk in trouble is tried again. Promise P-05 gives 15 s from the moment there is room.
+const PROBE_AFTER: Duration = Duration::from_secs(10);
 
 /// The check of what was found on disk.
 #[derive(Debug)]
@@ -43,6 +38,14 @@ impl Check {
         let left = self.waiting.len() + self.in_flight;
         let done = self.total.saturating_sub(left).saturating_mul(1000);
         u16::try_from(done.checked_div(self.total).unwrap_or(1000)).unwrap_or(1000)
+    }
+}
+
+/// What kind of trouble with the disk it is, if with the disk.
+const fn kind_of(trouble: Option<&Trouble>) -> Option<StorageErrorKind> {
+    match trouble {
+        Some(Trouble::Storage(error)) => Some(error.kind),
+        Some(Trouble::Inconsistent | Trouble::Unusable(_)) | None => None,
     }
 }
 
@@ -74,8 +77,9 @@ impl Torrent {
             StorageReply::Read { token, result, .. } => self.on_read(cx, token, result),
             StorageReply::Leaves { token, result, .. } => self.on_leaves(token, result),
             StorageReply::Probed { result, .. } => self.on_probed(cx, result),
-            // Tried again with the next progress; without a record the next start checks what it finds.
-            StorageReply::SaveFailed { .. } => self.progress_made(cx),
+            StorageReply::Committed { result, .. } => self.on_committed(cx, result),
+            StorageReply::FileChanged { file, .. } => self.on_file_changed(cx, file),
+            StorageReply::Failing { error, .. } => self.enter_trouble(cx, Trouble::Storage(error)),
             StorageReply::Closed { .. } => cx.emit(Event::Removed { torrent: self.id }),
         }
         self.flush(cx);
@@ -86,16 +90,31 @@ impl Torrent {
             return;
         }
         match result {
-            Ok(Found::Nothing) => self.activate(cx),
-            Ok(Found::Resumed(have)) => {
-                for piece in have.iter().filter_map(|index| self.geometry.piece(index)) {
-                    self.picker.set_have(piece);
+            Ok(found) => {
+                self.leave_trouble(cx);
+                self.take_stock(found.have, found.unproven);
+                if found.unchecked.is_empty() {
+                    self.activate(cx);
+                } else {
+                    self.check(cx, &found.unchecked);
                 }
-                self.activate(cx);
             }
-            Ok(Found::Unchecked(present)) => self.check(cx, &present),
             Err(error) => self.enter_trouble(cx, Trouble::Storage(error)),
         }
+    }
+
+    /// What is had is this, whatever was thought before.
+    fn take_stock(&mut self, have: Bitfield, unproven: Bitfield) {
+        for piece in self.geometry.all_pieces() {
+            if have.contains(piece.get()) {
+                self.picker.set_have(piece);
+            } else if self.picker.have().contains(piece.get()) {
+                self.picker.set_missing(piece);
+            }
+        }
+        self.recheck = Recheck::default();
+        self.proof.opened(unproven);
+        self.durability.opened(have);
     }
 
     /// Hashes these pieces as they are on disk; what agrees is had.
@@ -109,6 +128,9 @@ impl Torrent {
     }
 
     fn check_more(&mut self, cx: &mut Context<'_>) {
+        if self.trouble.is_some() {
+            return;
+        }
         let window = check_window(&self.geometry);
         let Phase::Checking(check) = &mut self.phase else { return };
         let free = window.saturating_sub(check.in_flight).min(check.waiting.len());
@@ -120,24 +142,31 @@ impl Torrent {
             cx.storage(StorageRequest::Verify { torrent: self.id, piece, expected });
         }
         if over {
-            self.save_resume(cx);
             self.activate(cx);
+            self.commit(cx);
         }
     }
 
     fn on_verified(&mut self, cx: &mut Context<'_>, piece: PieceIndex, result: Result<bool, StorageError>) {
+        let is_good = match result {
+            Ok(is_good) => is_good,
+            // A second time it counts as lost: what is written anew is given another place by the disk.
+            Err(error) if error.kind == StorageErrorKind::Io && self.recheck.is_unreadable(piece) => false,
+            Err(error) => return self.on_unverifiable(cx, piece, error),
+        };
         let have = self.picker.have();
-        let is_lost = result == Ok(false) && have.contains(piece.get());
-        let is_rechecked = self.recheck.hashed(piece);
-        match &result {
-            Ok(true) => self.picker.set_have(piece),
+        let is_lost = !is_good && have.contains(piece.get());
+        let is_awaited = self.recheck.hashed(piece) | self.proof.hashed(piece);
+        if is_good {
+            self.picker.set_have(piece);
+        } else if is_lost {
             // Also the answer to a read that failed: the piece is no longer what it was.
-            Ok(false) if is_lost => self.recheck.lost(&self.geometry, piece, |other| have.contains(other)),
-            Ok(false) => {}
-            Err(error) => self.enter_trouble(cx, Trouble::Storage(error.clone())),
+            self.recheck.lost(&self.geometry, piece, |other| have.contains(other));
         }
-        if is_lost || is_rechecked {
+        if is_lost || is_awaited {
             self.recheck_more(cx);
+            self.tell_if_finished(cx);
+            self.serve_those_who_waited(cx);
         }
         if let Phase::Checking(check) = &mut self.phase {
             check.in_flight = check.in_flight.saturating_sub(1);
@@ -145,12 +174,21 @@ impl Torrent {
         }
     }
 
+    /// Nothing is known of the piece: it is looked at once more when the trouble is over.
+    fn on_unverifiable(&mut self, cx: &mut Context<'_>, piece: PieceIndex, error: StorageError) {
+        self.recheck.put_back(piece, error.kind == StorageErrorKind::Io);
+        self.proof.put_back(piece);
+        if let Phase::Checking(check) = &mut self.phase {
+            check.in_flight = check.in_flight.saturating_sub(1);
+            check.waiting.push(piece);
+        }
+        self.enter_trouble(cx, Trouble::Storage(error));
+    }
+
     fn activate(&mut self, cx: &mut Context<'_>) {
         self.phase = Phase::Active;
         cx.emit(Event::Checked { torrent: self.id, have: self.picker.have().count() });
-        if self.picker.is_finished() {
-            cx.emit(Event::Finished { torrent: self.id });
-        }
+        self.tell_if_finished(cx);
         if !self.paused {
             self.take_part(cx);
         }
@@ -174,7 +212,7 @@ impl Torrent {
             return;
         }
         self.leave_swarm(cx);
-        self.save_resume(cx);
+        self.commit(cx);
     }
 
     pub(crate) fn resume(&mut self, cx: &mut Context<'_>) {
@@ -185,18 +223,15 @@ impl Torrent {
     }
 
     /// Leaves the swarm for good and closes the files. [`Event::Removed`] comes when that is done.
-    pub(crate) fn close(&mut self, cx: &mut Context<'_>) {
+    pub(crate) fn close(&mut self, cx: &mut Context<'_>, files: Files) {
         if matches!(self.phase, Phase::Closing) {
             return;
         }
         self.leave_swarm(cx);
-        if matches!(self.phase, Phase::Active) {
-            self.save_resume(cx);
-        }
+        self.commit_last(cx);
         self.phase = Phase::Closing;
-        self.next_save = None;
         self.next_probe = None;
-        cx.storage(StorageRequest::Close { torrent: self.id });
+        cx.storage(StorageRequest::Close { torrent: self.id, files });
     }
 
     fn leave_swarm(&mut self, cx: &mut Context<'_>) {
@@ -232,23 +267,59 @@ impl Torrent {
 
     /// Stops taking data in, says so, and tries again by itself when that can help.
     pub(super) fn enter_trouble(&mut self, cx: &mut Context<'_>, trouble: Trouble) {
-        if self.trouble.as_ref() == Some(&trouble) || self.trouble == Some(Trouble::Inconsistent) {
+        if matches!(self.phase, Phase::Closing) || self.trouble == Some(Trouble::Inconsistent) {
             return;
         }
-        self.next_probe = match &trouble {
-            Trouble::Storage(error) if error.kind == StorageErrorKind::Full => {
-                Some(cx.now + PROBE_FULL_AFTER)
-            }
-            Trouble::Storage(_) => Some(cx.now + PROBE_AFTER),
-            Trouble::Inconsistent | Trouble::Unusable(_) => None,
+        let kind = kind_of(Some(&trouble));
+        self.next_probe = match kind {
+            // Nothing but the user's word changes it.
+            None | Some(StorageErrorKind::Conflict) => None,
+            Some(_) => Some(self.next_probe.unwrap_or(cx.now + PROBE_AFTER)),
         };
+        let is_missing = kind == Some(StorageErrorKind::Missing);
+        let is_news = self.trouble.is_none() || kind_of(self.trouble.as_ref()) != kind;
         let for_good = trouble == Trouble::Inconsistent;
-        self.trouble = Some(trouble.clone());
-        cx.emit(Event::Trouble { torrent: self.id, trouble: Some(trouble) });
+        if is_news {
+            self.trouble = Some(trouble.clone());
+            cx.emit(Event::Trouble { torrent: self.id, trouble: Some(trouble) });
+        }
         if for_good {
             self.leave_swarm(cx);
-        } else {
+        } else if is_missing {
+            self.stand_aside(cx);
+        } else if is_news {
             self.take_back_requests(cx);
+        }
+    }
+
+    /// Nothing can be read: until the storage is there again, there is nothing to do in the swarm.
+    fn stand_aside(&mut self, cx: &mut Context<'_>) {
+        if matches!(self.phase, Phase::Active | Phase::Checking(_)) {
+            self.leave_swarm(cx);
+            self.phase = Phase::Opening;
+        }
+    }
+
+    fn leave_trouble(&mut self, cx: &mut Context<'_>) {
+        if self.trouble.take().is_some() {
+            self.next_probe = None;
+            cx.emit(Event::Trouble { torrent: self.id, trouble: None });
+        }
+    }
+
+    /// Whether the trouble is over, the disk is asked.
+    pub(super) fn look_at_trouble(&mut self, cx: &mut Context<'_>) {
+        match self.phase {
+            Phase::Opening => self.open(cx),
+            _ => cx.storage(StorageRequest::Probe { torrent: self.id }),
+        }
+    }
+
+    /// The user has done something about the trouble.
+    pub(crate) fn retry(&mut self, cx: &mut Context<'_>) {
+        if matches!(self.trouble, Some(Trouble::Storage(_))) {
+            self.next_probe = None;
+            self.look_at_trouble(cx);
         }
     }
 
@@ -256,36 +327,16 @@ impl Torrent {
         let Some(Trouble::Storage(_)) = self.trouble else { return };
         match result {
             Ok(()) => {
-                self.trouble = None;
-                cx.emit(Event::Trouble { torrent: self.id, trouble: None });
-                match self.phase {
-                    Phase::Opening => self.open(cx),
-                    _ => self.ask_everyone(cx),
-                }
+                self.leave_trouble(cx);
+                self.check_more(cx);
+                self.recheck_more(cx);
+                self.commit(cx);
+                self.serve_those_who_waited(cx);
+                self.ask_everyone(cx);
             }
-            Err(error) => {
-                // Said again only when it is another kind of trouble.
-                let full = error.kind == StorageErrorKind::Full;
-                self.next_probe = Some(cx.now + if full { PROBE_FULL_AFTER } else { PROBE_AFTER });
-                if !matches!(&self.trouble, Some(Trouble::Storage(known)) if known.kind == error.kind) {
-                    self.enter_trouble(cx, Trouble::Storage(error));
-                }
-            }
+            // Said again only when it is another kind of trouble.
+            Err(error) => self.enter_trouble(cx, Trouble::Storage(error)),
         }
-    }
-
-    // The resume record.
-
-    pub(super) fn progress_made(&mut self, cx: &Context<'_>) {
-        self.next_save.get_or_insert(cx.now + SAVE_AFTER);
-    }
-
-    pub(super) fn save_resume(&mut self, cx: &mut Context<'_>) {
-        self.next_save = None;
-        if !self.recheck.is_over() {
-            return;
-        }
-        cx.storage(StorageRequest::SaveResume { torrent: self.id, have: self.picker.have().clone() });
     }
 
     // Trackers.

@@ -41,8 +41,12 @@ pub struct TorrentStatus {
     pub state: TorrentState,
     /// Pieces, and how many of them are had and how many are wanted but not had.
     pub pieces: u32,
-    /// Pieces had.
+    /// Pieces had and durable.
     pub pieces_have: u32,
+    /// Pieces had, also those that a power cut may take yet.
+    pub pieces_verified: u32,
+    /// Pieces that were had, of files that somebody else has changed: they are being looked at.
+    pub pieces_doubtful: u32,
     /// Pieces wanted and not had.
     pub pieces_wanted_left: u32,
     /// Bytes of the whole torrent.
@@ -120,7 +124,7 @@ impl Torrent {
             (_, None) if self.paused => TorrentState::Paused,
             (Phase::New | Phase::Opening, None) => TorrentState::Opening,
             (Phase::Checking(check), None) => TorrentState::Checking { permille: check.permille() },
-            (Phase::Active, None) if self.picker.is_finished() => TorrentState::Seeding,
+            (Phase::Active, None) if self.is_complete() => TorrentState::Seeding,
             (Phase::Active, None) => TorrentState::Downloading,
         }
     }
@@ -132,7 +136,9 @@ impl Torrent {
         TorrentStatus {
             state: self.state(),
             pieces: self.geometry.pieces(),
-            pieces_have: self.picker.have().count(),
+            pieces_have: self.durability.count(),
+            pieces_verified: self.picker.have().count(),
+            pieces_doubtful: u32::try_from(self.recheck.doubtful().count()).unwrap_or(u32::MAX),
             pieces_wanted_left: self.picker.wanted_left(),
             bytes_total: self.geometry.total_length(),
             bytes_left: self.picker.bytes_left(),
@@ -151,7 +157,7 @@ impl Torrent {
         }
     }
 
-    /// The pieces had.
+    /// The pieces had, also those that are not durable yet.
     #[must_use]
     pub const fn have(&self) -> &Bitfield {
         self.picker.have()

@@ -28,6 +28,10 @@ impl Torrent {
                 }
                 return self.await_refill(cx);
             }
+            let next = connection.next_upload_piece().and_then(|piece| self.geometry.piece(piece));
+            if let Some(piece) = next.filter(|piece| self.proof.is_due(*piece)) {
+                return self.prove(cx, piece, id);
+            }
             let Some(stretch) = connection.next_upload(most) else { return };
             let Some(piece) = self.geometry.piece(stretch.piece) else { continue };
             let is_had = self.picker.have().contains(stretch.piece);

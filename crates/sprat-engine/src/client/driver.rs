@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +25,7 @@ use crate::announce::{AnnounceClient, AnnounceConfig};
 use crate::dht::Dht;
 use crate::listen::Listeners;
 use crate::lsd::{self, LocalDiscovery, Neighbour};
-use crate::storage::Storage;
+use crate::storage::{Place, Storage};
 use crate::udp::UdpSockets;
 
 /// Happenings of sockets that may wait for the session. Readers wait when there are more: what is not read stays
@@ -398,7 +397,7 @@ impl Driver {
 
     // Tasks of the user.
 
-    pub(super) fn add(&mut self, add: AddTorrent, directory: PathBuf) -> Result<TorrentId, AddError> {
+    pub(super) fn add(&mut self, add: AddTorrent, place: Place) -> Result<TorrentId, AddError> {
         let user_trackers = add.extra_trackers.iter().flatten().cloned().collect();
         let now = self.now();
         let metainfo = Arc::clone(&add.metainfo);
@@ -408,19 +407,25 @@ impl Driver {
             dht.add_nodes(metainfo.nodes.clone(), Arc::clone(&self.policy));
         }
         // Before the outputs are drained, so the storage knows the place when it is asked to open.
-        self.storage.place(id, directory);
+        self.storage.place(id, place);
         self.user_trackers.insert(id, user_trackers);
         Ok(id)
     }
 
-    pub(super) fn add_magnet(&mut self, add: AddMagnet, directory: PathBuf) -> Result<TorrentId, AddError> {
+    pub(super) fn add_magnet(&mut self, add: AddMagnet, place: Place) -> Result<TorrentId, AddError> {
         let user_trackers = add.extra_trackers.iter().flatten().cloned().collect();
         let now = self.now();
         let id = self.session.add_magnet(now, add)?;
         self.announce_locally_soon();
-        self.storage.place(id, directory);
+        self.storage.place(id, place);
         self.user_trackers.insert(id, user_trackers);
         Ok(id)
+    }
+
+    pub(super) fn adopt(&mut self, id: TorrentId) {
+        self.storage.adopt(id);
+        let now = self.now();
+        self.session.retry(now, id);
     }
 
     pub(super) fn with_session<R>(&mut self, act: impl FnOnce(&mut Session, Time) -> R) -> R {

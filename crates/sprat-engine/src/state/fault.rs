@@ -91,10 +91,9 @@ pub(super) fn guarded<T>(
 pub(super) fn io_trouble(doing: impl Display, error: &io::Error) -> Trouble {
     match Errno::from_io_error(error) {
         Some(Errno::IO) => Trouble::Unreadable(format!("{doing}: {error}")),
-        Some(_) => Trouble::Refused(StateError::of(doing, error)),
         None if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) => {
             Trouble::Damaged(format!("{doing}: {error}"))
         }
-        None => Trouble::Refused(StateError::of(doing, error)),
+        _ => Trouble::Refused(StateError::of(doing, error)),
     }
 }

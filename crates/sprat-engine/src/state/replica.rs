@@ -173,6 +173,8 @@ impl Replica {
         guarded(self.name, "committing", || {
             let mut writing = database.begin_write()?;
             writing.set_durability(Durability::Immediate)?;
+            // Otherwise the database goes back to the commit before when it finds the last one damaged, and says nothing.
+            writing.set_two_phase_commit(true);
             // All of them, so that a table that is not there is one that was lost.
             for table in Table::ALL {
                 let mut open = writing.open_table(table.definition())?;

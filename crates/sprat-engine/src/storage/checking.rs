@@ -56,7 +56,13 @@ impl Checking {
             let digests = hash_together(&first.torrent.content, &pieces, (v1, v2), buffer);
             for (Waiting { piece, expected, .. }, digest) in alike.iter().zip(digests) {
                 let result = match digest {
-                    Ok(digest) => Ok(digest.compare(expected).is_good()),
+                    Ok(digest) => {
+                        let is_good = digest.compare(expected).is_good();
+                        if is_good {
+                            first.torrent.content.sync_before_claiming(*piece);
+                        }
+                        Ok(is_good)
+                    }
                     // Missing or short: it does not hold the piece.
                     Err(error) if error.kind == StorageErrorKind::Changed => Ok(false),
                     Err(error) => Err(error),

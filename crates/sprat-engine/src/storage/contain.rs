@@ -39,10 +39,17 @@ impl Root {
         }
     }
 
-    /// Creates a file, and the directories to it, unless they exist. `permissions` are narrowed by the umask.
-    pub(super) fn create(&self, path: &str, flags: OFlags, permissions: Mode) -> Result<OwnedFd, Errno> {
+    /// Creates a file, and the directories to it, unless they exist. `permissions` are narrowed by the umask; `made` gets
+    /// the directories that were missing.
+    pub(super) fn create(
+        &self,
+        path: &str,
+        flags: OFlags,
+        permissions: Mode,
+        made: &mut Vec<String>,
+    ) -> Result<OwnedFd, Errno> {
         check(path)?;
-        let (parent, name) = self.parent(path, Missing::Create)?;
+        let (parent, name) = self.parent(path, Missing::Create(made))?;
         let parent = parent.as_ref().map_or(self.0.as_fd(), AsFd::as_fd);
         disk::openat(parent, name, flags | FILE | OFlags::CREATE, permissions)
     }
@@ -76,6 +83,20 @@ impl Root {
         disk::unlinkat(&self.0, name)
     }
 
+    /// Removes a file below the root.
+    pub(super) fn remove_file(&self, path: &str) -> Result<(), Errno> {
+        check(path)?;
+        let (parent, name) = self.parent(path, Missing::Refuse)?;
+        disk::unlinkat(parent.as_ref().map_or(self.0.as_fd(), AsFd::as_fd), name)
+    }
+
+    /// Removes a directory below the root, if it is empty.
+    pub(super) fn remove_directory(&self, path: &str) -> Result<(), Errno> {
+        check(path)?;
+        let (parent, name) = self.parent(path, Missing::Refuse)?;
+        disk::rmdirat(parent.as_ref().map_or(self.0.as_fd(), AsFd::as_fd), name)
+    }
+
     /// Number of the file system.
     pub(super) fn device(&self) -> Result<u64, Errno> {
         Ok(disk::fstat(&self.0)?.st_dev)
@@ -88,34 +109,50 @@ impl Root {
     }
 
     /// The directory of `path` (`None`: the root) and the last component.
-    fn parent<'a>(&self, path: &'a str, missing: Missing) -> Result<(Option<OwnedFd>, &'a str), Errno> {
+    fn parent<'a>(
+        &self,
+        path: &'a str,
+        mut missing: Missing<'_>,
+    ) -> Result<(Option<OwnedFd>, &'a str), Errno> {
         let Some((directories, name)) = path.rsplit_once('/') else { return Ok((None, path)) };
         let mut at: Option<OwnedFd> = None;
+        let mut end = 0;
         for component in directories.split('/') {
             let here = at.as_ref().map_or(self.0.as_fd(), AsFd::as_fd);
-            at = Some(step(here, component, missing)?);
+            end += component.len() + usize::from(end > 0);
+            let (directory, is_new) = step(here, component, matches!(missing, Missing::Create(_)))?;
+            at = Some(directory);
+            if let Missing::Create(made) = &mut missing
+                && is_new
+            {
+                made.extend(directories.get(..end).map(str::to_owned));
+            }
         }
         Ok((at, name))
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Missing {
-    Create,
+/// What to do where there is no directory.
+enum Missing<'a> {
+    /// Make it, and note its path.
+    Create(&'a mut Vec<String>),
     Refuse,
 }
 
-fn step(here: BorrowedFd<'_>, component: &str, missing: Missing) -> Result<OwnedFd, Errno> {
+/// One directory further, and whether it was made for that.
+fn step(here: BorrowedFd<'_>, component: &str, may_create: bool) -> Result<(OwnedFd, bool), Errno> {
     let flags = DIRECTORY | OFlags::NOFOLLOW;
     match disk::openat(here, component, flags, Mode::empty()) {
-        Err(Errno::NOENT) if missing == Missing::Create => {}
-        result => return result,
+        Err(Errno::NOENT) if may_create => {}
+        result => return result.map(|directory| (directory, false)),
     }
-    match disk::mkdirat(here, component, Mode::from_raw_mode(0o777)) {
+    let is_new = match disk::mkdirat(here, component, Mode::from_raw_mode(0o777)) {
+        Ok(()) => true,
         // Another thread may have been first.
-        Ok(()) | Err(Errno::EXIST) => disk::openat(here, component, flags, Mode::empty()),
-        Err(errno) => Err(errno),
-    }
+        Err(Errno::EXIST) => false,
+        Err(errno) => return Err(errno),
+    };
+    disk::openat(here, component, flags, Mode::empty()).map(|directory| (directory, is_new))
 }
 
 fn contained_open(root: BorrowedFd<'_>, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
@@ -148,7 +185,7 @@ mod tests {
         {
             assert!(root.file(path, OFlags::RDONLY).is_err(), "{path:?}");
             assert!(root.walk(path, OFlags::RDONLY).is_err() || check(path).is_err(), "{path:?}");
-            assert!(root.create(path, OFlags::RDWR, Mode::RWXU).is_err(), "{path:?}");
+            assert!(root.create(path, OFlags::RDWR, Mode::RWXU, &mut Vec::new()).is_err(), "{path:?}");
         }
         assert_eq!(fs::read_dir(base.path()).unwrap().count(), 2);
     }
@@ -166,7 +203,7 @@ mod tests {
         for path in ["dir/file", "dir/other", "file", "dangling"] {
             assert!(root.file(path, OFlags::RDWR).is_err(), "{path}");
             assert!(root.walk(path, OFlags::RDWR | FILE).is_err(), "{path}");
-            assert!(root.create(path, OFlags::RDWR, Mode::RWXU).is_err(), "{path}");
+            assert!(root.create(path, OFlags::RDWR, Mode::RWXU, &mut Vec::new()).is_err(), "{path}");
         }
         assert_eq!(fs::read_dir(base.path().join("outside")).unwrap().count(), 1);
     }

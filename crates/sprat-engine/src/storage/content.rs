@@ -4,22 +4,27 @@ use std::collections::BTreeSet;
 use std::io::IoSlice;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use rustix::fs::{Advice, FallocateFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use sprat_core::geometry::{FileSlice, Geometry, PieceIndex};
-use sprat_core::storage::{StorageError, TorrentId};
+use sprat_core::storage::{StorageError, StorageErrorKind, StorageReply, TorrentId};
 use sprat_wire::metainfo::{File, Info};
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::contain::Root;
-use super::fault::{changed, fault};
+use super::fault::{changed, conflict, errno_of, fault};
 use super::file_read::{read_exact_at, read_resident_at};
 use super::pool::FilePool;
-use crate::disk;
+use super::progress::{FileRecord, Origin};
+use super::recorder::Recorder;
+use super::signature::Signature;
+use super::watch::Watch;
 use crate::disk::planted::{PlantedBug, is_planted, is_planted_in};
+use crate::{disk, whole_file};
 
 /// Buffers per system call: `IOV_MAX` of Linux and the BSDs.
 const VECTORS_PER_CALL: usize = 1024;
@@ -33,11 +38,17 @@ pub(crate) struct Content {
     pub(crate) geometry: Arc<Geometry>,
     preallocate: bool,
     pool: Arc<FilePool>,
-    /// The file system of the directory when we first saw it.
-    device: OnceLock<u64>,
+    pub(super) watch: Watch,
+    pub(super) recorder: Recorder,
+    /// Who hears of files that were changed by somebody else.
+    news: Option<UnboundedSender<StorageReply>>,
+    /// The file system of the directory when the torrent was opened.
+    device: Mutex<Option<u64>>,
     unsynced: Mutex<Unsynced>,
-    /// Why syncing failed once: nothing written since the record before can be vouched for.
-    sync_failure: OnceLock<StorageError>,
+    /// Directories below the root that we have made.
+    made: Mutex<BTreeSet<String>>,
+    /// How often syncing has failed.
+    failed_syncs: AtomicU64,
     /// The file that could not be written last, for [`Content::probe`].
     refused: Mutex<Option<usize>>,
 }
@@ -48,16 +59,21 @@ struct Unsynced {
     files: BTreeSet<usize>,
     /// Files whose names are new.
     created: BTreeSet<usize>,
+    /// The root and what was made on the way to it: the directories that hold their names.
+    parents_of_root: BTreeSet<PathBuf>,
 }
 
 impl Content {
-    pub(crate) fn new(
+    #[expect(clippy::too_many_arguments, reason = "each is a part of it, and there are two callers")]
+    pub(super) fn new(
         torrent: TorrentId,
         directory: PathBuf,
         info: Arc<Info>,
         geometry: Arc<Geometry>,
         pool: Arc<FilePool>,
         preallocate: bool,
+        recorder: Recorder,
+        news: Option<UnboundedSender<StorageReply>>,
     ) -> Self {
         Self {
             torrent,
@@ -66,11 +82,67 @@ impl Content {
             geometry,
             preallocate,
             pool,
-            device: OnceLock::new(),
+            watch: Watch::default(),
+            recorder,
+            news,
+            device: Mutex::default(),
             unsynced: Mutex::default(),
-            sync_failure: OnceLock::new(),
+            made: Mutex::default(),
+            failed_syncs: AtomicU64::new(0),
             refused: Mutex::new(None),
         }
+    }
+
+    /// To be read only: nothing is recorded, and nobody hears of changes.
+    pub(crate) fn to_read(
+        directory: PathBuf,
+        info: Arc<Info>,
+        geometry: Arc<Geometry>,
+        pool: Arc<FilePool>,
+    ) -> Self {
+        let recorder = Recorder::new(None, Vec::new());
+        Self::new(TorrentId(0), directory, info, geometry, pool, false, recorder, None)
+    }
+
+    /// The torrent is about to be looked at as if for the first time.
+    pub(super) fn look_anew(&self) {
+        self.pool.forget(self.torrent);
+        *locked(&self.device) = None;
+    }
+
+    /// The torrent has been looked at.
+    pub(super) fn opened(&self, files: &[FileRecord], made_directories: &[String]) {
+        self.watch.begin(files);
+        *locked(&self.made) = made_directories.iter().cloned().collect();
+    }
+
+    /// Directories below the root that we have made.
+    pub(super) fn made_directories(&self) -> Vec<String> {
+        locked(&self.made).iter().cloned().collect()
+    }
+
+    /// How often syncing has failed: what was written while this changed may be gone.
+    pub(super) fn failed_syncs(&self) -> u64 {
+        self.failed_syncs.load(Ordering::Acquire)
+    }
+
+    /// Somebody has changed a file.
+    pub(super) fn tell_of_change(&self, file: usize) {
+        self.pool.forget_file((self.torrent, file));
+        tracing::info!(file = self.path(file), "a file was changed by somebody else");
+        if let Some(news) = &self.news {
+            // Nobody listens any more: the session has gone.
+            let _ = news.send(StorageReply::FileChanged { torrent: self.torrent, file });
+        }
+    }
+
+    /// Looks at a file by its name: whether it is what it was. Tells if not.
+    pub(super) fn look_at(&self, root: &Root, file: usize) -> Result<(), StorageError> {
+        let now = self.stat(root, file)?.as_ref().map(Signature::of);
+        if !self.is_planted(PlantedBug::SignatureIgnored) && !self.watch.look(file, now) {
+            self.tell_of_change(file);
+        }
+        Ok(())
     }
 
     /// Fills `buffer` from `begin` of `piece`, with zeros where there is padding.
@@ -80,11 +152,36 @@ impl Content {
         self.each_slice(piece, begin, buffer, |slice, target| {
             let file = self.open(slice.file, Access::Read)?;
             match read_exact_at(&file, target, slice.offset) {
-                Ok(true) => Ok(()),
-                Ok(false) => Err(changed(self.path(slice.file), "is shorter than it was")),
+                Ok(true) if self.is_as_left(slice.file, &file) => Ok(()),
+                Ok(true) => {
+                    self.look_again(slice.file);
+                    Err(changed(self.path(slice.file), "was changed by somebody else"))
+                }
+                Ok(false) => {
+                    self.look_again(slice.file);
+                    Err(changed(self.path(slice.file), "is shorter than it was"))
+                }
                 Err(errno) => Err(fault(self.path(slice.file), "reading it", errno)),
             }
         })
+    }
+
+    /// Whether an open file holds what we have left in it, as far as can be told. Asked after its bytes were read.
+    fn is_as_left(&self, file: usize, descriptor: &OwnedFd) -> bool {
+        self.news.is_none()
+            || self.is_planted(PlantedBug::SignatureIgnored)
+            || disk::fstat(descriptor)
+                .is_ok_and(|stat| stat.st_nlink > 0 && self.watch.may_read(file, Signature::of(&stat)))
+    }
+
+    /// Something is wrong with a file: how does it look?
+    fn look_again(&self, file: usize) {
+        if self.news.is_some()
+            && let Ok(root) = self.root()
+            && let Err(error) = self.look_at(&root, file)
+        {
+            tracing::debug!(file = self.path(file), %error, "a file that has changed cannot be looked at");
+        }
     }
 
     /// As [`Self::read`], but only if that takes no wait: the files are open, and the bytes in the kernel's memory.
@@ -92,7 +189,8 @@ impl Content {
     pub(super) fn read_resident(&self, piece: PieceIndex, begin: u32, buffer: &mut [u8]) -> bool {
         let read = self.each_slice(piece, begin, buffer, |slice, target| {
             let file = self.pool.find((self.torrent, slice.file), false).ok_or(())?;
-            if read_resident_at(&file, target, slice.offset) { Ok(()) } else { Err(()) }
+            let is_read = read_resident_at(&file, target, slice.offset);
+            if is_read && self.is_as_left(slice.file, &file) { Ok(()) } else { Err(()) }
         });
         read.is_ok()
     }
@@ -137,9 +235,7 @@ impl Content {
             blocks.advance((slice.begin - at) as usize);
             let vectors = blocks.take(slice.length as usize);
             at = slice.begin + u32::try_from(slice.length).unwrap_or(u32::MAX);
-            self.write_slice(&slice, vectors).inspect_err(|_| {
-                *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(slice.file);
-            })?;
+            self.write_slice(&slice, vectors).inspect_err(|_| *locked(&self.refused) = Some(slice.file))?;
         }
         Ok(())
     }
@@ -158,7 +254,7 @@ impl Content {
     pub(super) fn root(&self) -> Result<Root, Errno> {
         let root = Root::open(&self.directory)?;
         let device = root.device()?;
-        if *self.device.get_or_init(|| device) != device {
+        if *locked(&self.device).get_or_insert(device) != device {
             // A disk was unmounted below us: what is there now is the bare mount point.
             return Err(Errno::NODEV);
         }
@@ -167,10 +263,8 @@ impl Content {
 
     /// Creates an empty file unless something has its name.
     pub(super) fn create_empty(&self, file: usize) -> Result<(), StorageError> {
-        match self.open(file, Access::Read) {
-            Ok(_) => Ok(()),
-            Err(_) => self.open(file, Access::Write).map(drop),
-        }
+        self.recorder.about_to_write(self)?;
+        self.open(file, Access::Write).map(drop)
     }
 
     /// Whether a piece could be written now: writes and removes as much in the torrent's directory.
@@ -184,51 +278,89 @@ impl Content {
         drop(file);
         let removed = root.remove(&name);
         filled.and(removed).map_err(|errno| self.root_fault(errno))?;
-        let refused = *self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = *locked(&self.refused);
         if let Some(file) = refused {
             self.open(file, Access::Write)?;
         }
-        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        Ok(())
+        *locked(&self.refused) = None;
+        self.recorder.probe()
     }
 
-    /// Makes what was written since the last call durable: first the bytes, then the names.
+    /// Makes what was written since the last call durable: first the bytes, then the names. Returns the number of the file
+    /// system, if there is a directory at all.
     ///
-    /// After a failed `fsync` this fails for good: the kernel drops pages that it could not write, and a second `fsync`
-    /// would report a success that never was.
-    pub(super) fn sync(&self) -> Result<(), StorageError> {
-        if let Some(error) = self.sync_failure.get() {
-            return Err(error.clone());
-        }
-        let unsynced = std::mem::take(&mut *self.unsynced.lock().unwrap_or_else(PoisonError::into_inner));
-        self.sync_list(&unsynced).inspect_err(|_| {
-            let mut later = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The kernel drops pages that it could not write, and a second `fsync` would report a success that never was. So when one
+    /// fails, whatever the kernel still holds of the files is dropped: what is read from now on is what the disk has.
+    pub(super) fn sync(&self) -> Result<Option<u64>, StorageError> {
+        let unsynced = std::mem::take(&mut *locked(&self.unsynced));
+        let synced = self.sync_list(&unsynced);
+        if synced.is_err() {
+            self.failed_syncs.fetch_add(1, Ordering::AcqRel);
+            for &file in &unsynced.files {
+                if let Ok(descriptor) = self.open(file, Access::Read) {
+                    // Advice; where it is not taken, nothing better is to be had.
+                    let _ = disk::fadvise(&descriptor, 0, None, Advice::DontNeed);
+                }
+            }
+            let mut later = locked(&self.unsynced);
             later.files.extend(&unsynced.files);
             later.created.extend(&unsynced.created);
-        })
+            later.parents_of_root.extend(unsynced.parents_of_root);
+        }
+        synced
     }
 
-    fn sync_list(&self, unsynced: &Unsynced) -> Result<(), StorageError> {
+    fn sync_list(&self, unsynced: &Unsynced) -> Result<Option<u64>, StorageError> {
         for &file in &unsynced.files {
-            let descriptor = self.open(file, Access::Read)?;
-            if let Err(errno) = disk::fsync(&descriptor)
-                && !is_planted(&self.directory, PlantedBug::LostSyncError)
-            {
-                let error = fault(self.path(file), "syncing it", errno);
-                return Err(self.sync_failure.get_or_init(|| error).clone());
+            match self.open(file, Access::Read) {
+                Ok(descriptor) => match retried(|| disk::fsync(&descriptor)) {
+                    Err(_) if self.is_planted(PlantedBug::LostSyncError) => {}
+                    Err(_) if self.is_planted(PlantedBug::SyncRetriedAsIfNothing) => {
+                        disk::fsync(&descriptor)
+                            .map_err(|errno| fault(self.path(file), "syncing it", errno))?;
+                    }
+                    result => result.map_err(|errno| fault(self.path(file), "syncing it", errno))?,
+                },
+                // It was removed or replaced, which is noticed below.
+                Err(error) if error.kind == StorageErrorKind::Changed => {}
+                Err(error) => return Err(error),
             }
         }
-        if unsynced.created.is_empty() || is_planted(&self.directory, PlantedBug::DirectoryNotSynced) {
-            return Ok(());
-        }
-        let root = self.root().map_err(|errno| self.root_fault(errno))?;
+        let root = match self.root() {
+            Ok(root) => root,
+            Err(Errno::NOENT) if unsynced.files.is_empty() && unsynced.created.is_empty() => return Ok(None),
+            Err(errno) => return Err(self.root_fault(errno)),
+        };
         let directories: BTreeSet<&str> =
             unsynced.created.iter().flat_map(|file| directories_of(self.path(*file))).collect();
-        for directory in directories {
-            root.sync_directory(directory)
-                .map_err(|errno| fault(self.directory.join(directory).display(), "syncing it", errno))?;
+        for directory in directories.into_iter().filter(|_| !self.is_planted(PlantedBug::DirectoryNotSynced))
+        {
+            match retried(|| root.sync_directory(directory)) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(errno) => {
+                    return Err(fault(self.directory.join(directory).display(), "syncing it", errno));
+                }
+            }
         }
-        Ok(())
+        for parent in &unsynced.parents_of_root {
+            whole_file::sync_directory(parent)
+                .map_err(|error| fault(parent.display(), "syncing it", errno_of(&error)))?;
+        }
+        for &file in &unsynced.files {
+            let now = self.stat(&root, file)?.as_ref().map(Signature::of);
+            let is_unsynced = locked(&self.unsynced).files.contains(&file);
+            if !self.watch.committed(file, now, is_unsynced) {
+                self.watch.look(file, now);
+                self.tell_of_change(file);
+            }
+        }
+        root.device().map(Some).map_err(|errno| self.root_fault(errno))
+    }
+
+    /// What was hashed is to be claimed: whoever wrote it may not have synced it.
+    pub(super) fn sync_before_claiming(&self, piece: PieceIndex) {
+        let slices = self.geometry.slices(piece, 0, self.geometry.length_of(piece));
+        locked(&self.unsynced).files.extend(slices.map(|slice| slice.file));
     }
 
     /// Closes the files.
@@ -236,9 +368,14 @@ impl Content {
         self.pool.forget(self.torrent);
     }
 
-    /// Whether this file has bytes on the disk at all.
-    pub(super) fn has_bytes(file: &File) -> bool {
-        file.length > 0 && !file.attributes.pad && !file.attributes.symlink
+    /// Whether a test has planted this bug here. Never outside of tests.
+    pub(super) fn is_planted(&self, bug: PlantedBug) -> bool {
+        is_planted(&self.directory, bug)
+    }
+
+    /// Whether this is a file on the disk at all.
+    pub(super) const fn is_file(file: &File) -> bool {
+        !file.attributes.pad && !file.attributes.symlink
     }
 
     pub(super) fn path(&self, file: usize) -> &str {
@@ -246,29 +383,39 @@ impl Content {
     }
 
     pub(super) fn root_fault(&self, errno: Errno) -> StorageError {
-        if errno == Errno::NODEV {
-            return changed(
-                self.directory.display(),
-                "is on another file system now; is a disk not mounted?",
-            );
+        match errno {
+            Errno::NODEV => self.missing("is on another file system than before"),
+            Errno::NOENT | Errno::NOTDIR => self.missing("is not there"),
+            Errno::NOTCONN | Errno::STALE | Errno::HOSTDOWN | Errno::TIMEDOUT => {
+                self.missing(&errno.to_string())
+            }
+            _ => fault(self.directory.display(), "using the directory", errno),
         }
-        fault(self.directory.display(), "using the directory", errno)
+    }
+
+    /// The directory is not what it was.
+    pub(super) fn missing(&self, what: &str) -> StorageError {
+        let detail = format!("{} {what}; is a disk not mounted?", self.directory.display());
+        StorageError { kind: StorageErrorKind::Missing, detail }
     }
 
     fn write_slice(&self, slice: &FileSlice, mut vectors: Vec<IoSlice<'_>>) -> Result<(), StorageError> {
         let path = self.path(slice.file);
+        self.recorder.about_to_write(self)?;
         let file = self.open(slice.file, Access::Write)?;
+        self.watch.begin_write(slice.file);
         let written = write_all_at(&file, &mut vectors, slice.offset);
-        if !is_planted(&self.directory, PlantedBug::LostWriteError) {
+        locked(&self.unsynced).files.insert(slice.file);
+        self.watch.end_write(slice.file);
+        if !self.is_planted(PlantedBug::LostWriteError) {
             written.map_err(|errno| fault(path, "writing it", errno))?;
         }
         // A file that was removed while open takes our bytes and keeps them for nobody.
         let links = disk::fstat(&file).map_err(|errno| fault(path, "looking at it", errno))?.st_nlink;
         if links == 0 {
-            self.pool.forget_file((self.torrent, slice.file));
+            self.look_again(slice.file);
             return Err(changed(path, "was removed"));
         }
-        self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).files.insert(slice.file);
         Ok(())
     }
 
@@ -280,27 +427,35 @@ impl Content {
         self.pool.file((self.torrent, file), access == Access::Write, open).map_err(|errno| {
             let path = self.path(file);
             match errno {
-                Errno::LOOP | Errno::XDEV | Errno::NXIO | Errno::ISDIR | Errno::NOTDIR => {
-                    changed(path, "a link, a directory or something else lies where a file should be")
+                Errno::LOOP | Errno::XDEV | Errno::NXIO | Errno::ISDIR | Errno::NOTDIR | Errno::EXIST => {
+                    let what = "something that we have not made has its place";
+                    if access == Access::Write { conflict(path, what) } else { changed(path, what) }
                 }
-                Errno::NODEV => self.root_fault(errno),
+                Errno::NODEV | Errno::NOTCONN | Errno::STALE => self.root_fault(errno),
+                Errno::NOENT if matches!(self.root(), Err(Errno::NOENT)) => self.root_fault(errno),
                 _ => fault(path, "opening it", errno),
             }
         })
     }
 
     fn open_for_writing(&self, file: usize) -> Result<OwnedFd, Errno> {
-        let path = self.path(file);
+        if self.is_planted(PlantedBug::ForeignFileOverwritten) {
+            self.watch.adopt_all();
+        }
+        if self.watch.record(file).origin == Origin::Foreign {
+            return Err(Errno::EXIST);
+        }
         let root = self.root_for_writing()?;
-        let descriptor = match root.file(path, OFlags::RDWR) {
-            Err(Errno::NOENT) => {
-                let descriptor = root.create(path, OFlags::RDWR, self.permissions(file))?;
-                self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).created.insert(file);
-                descriptor
-            }
+        let descriptor = match root.file(self.path(file), OFlags::RDWR) {
+            Err(Errno::NOENT) => self.create(&root, file)?,
             result => result?,
         };
         let descriptor = only_regular(descriptor)?;
+        // What has come since we looked is not ours, unless another thread is just about to say that it has made it.
+        drop(locked(&self.unsynced));
+        if !self.watch.record(file).origin.is_writable() {
+            return Err(Errno::EXIST);
+        }
         let length = self.info.files.get(file).map_or(0, |file| file.length);
         if self.preallocate && length > 0 {
             // The size stays honest: it says how far the file has been written.
@@ -313,6 +468,27 @@ impl Content {
         Ok(descriptor)
     }
 
+    /// Makes a file that is not there.
+    fn create(&self, root: &Root, file: usize) -> Result<OwnedFd, Errno> {
+        // Held meanwhile, so that of two threads that miss the file one makes it and the other finds it.
+        let mut unsynced = locked(&self.unsynced);
+        if unsynced.created.contains(&file) {
+            match root.file(self.path(file), OFlags::RDWR) {
+                Err(Errno::NOENT) => {}
+                result => return result,
+            }
+        }
+        let mut made = Vec::new();
+        let flags = OFlags::RDWR | OFlags::EXCL;
+        let created = root.create(self.path(file), flags, self.permissions(file), &mut made);
+        locked(&self.made).extend(made);
+        let descriptor = created?;
+        unsynced.files.insert(file);
+        unsynced.created.insert(file);
+        self.watch.made(file, Signature::of(&disk::fstat(&descriptor)?));
+        Ok(descriptor)
+    }
+
     /// What a new file may be used for: what the torrent says of it (BEP 47), as far as the user's umask allows.
     fn permissions(&self, file: usize) -> Mode {
         let executable = self.info.files.get(file).is_some_and(|file| file.attributes.executable);
@@ -321,8 +497,11 @@ impl Content {
 
     fn root_for_writing(&self) -> Result<Root, Errno> {
         match self.root() {
-            Err(Errno::NOENT) if self.device.get().is_none() => {
+            Err(Errno::NOENT) if locked(&self.device).is_none() => {
+                let missing = self.directory.ancestors().take_while(|path| !path.exists());
+                let parents: Vec<PathBuf> = missing.filter_map(Path::parent).map(Path::to_path_buf).collect();
                 disk::create_dir_all(&self.directory)?;
+                locked(&self.unsynced).parents_of_root.extend(parents);
                 self.root()
             }
             result => result,
@@ -339,6 +518,20 @@ enum Access {
 fn only_regular(file: OwnedFd) -> Result<OwnedFd, Errno> {
     let mode = disk::fstat(&file)?.st_mode;
     if FileType::from_raw_mode(mode).is_file() { Ok(file) } else { Err(Errno::NXIO) }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Tries again whenever a signal came between.
+fn retried<T>(mut act: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+    loop {
+        match act() {
+            Err(Errno::INTR) => {}
+            result => return result,
+        }
+    }
 }
 
 /// The directories on the way to a file, the root (empty) first.

@@ -15,6 +15,11 @@ pub(super) fn changed(file: impl Display, what: &str) -> StorageError {
     StorageError { kind: StorageErrorKind::Changed, detail: format!("{file}: {what}") }
 }
 
+/// Something has the place of one of our files.
+pub(super) fn conflict(file: impl Display, what: &str) -> StorageError {
+    StorageError { kind: StorageErrorKind::Conflict, detail: format!("{file}: {what}") }
+}
+
 /// Any other trouble.
 pub(super) fn other(what: impl Into<String>) -> StorageError {
     StorageError { kind: StorageErrorKind::Io, detail: what.into() }

@@ -27,22 +27,6 @@ pub(super) fn read_exact_at(file: impl AsFd, mut target: &mut [u8], mut offset: 
     Ok(true)
 }
 
-/// All of the file, or its first `most` bytes.
-pub(super) fn read_up_to(file: impl AsFd, most: usize) -> Result<Vec<u8>, Errno> {
-    let mut bytes = Vec::new();
-    let mut part = [0; 8 * 1024];
-    while bytes.len() < most {
-        let length = part.len().min(most - bytes.len());
-        match disk::pread(&file, part.get_mut(..length).unwrap_or_default(), bytes.len() as u64) {
-            Ok(0) => break,
-            Ok(read) => bytes.extend_from_slice(part.get(..read).unwrap_or_default()),
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-    Ok(bytes)
-}
-
 /// Fills `target` if all of it is in the kernel's memory, and returns whether it did.
 pub(super) fn read_resident_at(file: impl AsFd, target: &mut [u8], offset: u64) -> bool {
     if target.is_empty() {
@@ -74,8 +58,6 @@ mod tests {
         assert_eq!(&target, b"6789");
         assert_eq!(read_exact_at(&file, &mut target, 7), Ok(false));
         assert!(!read_resident_at(&file, &mut target, 7));
-        assert_eq!(read_up_to(&file, 11).unwrap(), b"0123456789");
-        assert_eq!(read_up_to(&file, 3).unwrap(), b"012");
     }
 
     #[test]

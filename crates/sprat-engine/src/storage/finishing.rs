@@ -13,6 +13,7 @@ use sprat_hash::Batch;
 use sprat_wire::hash::Sha1Hash;
 
 use super::assembly::{Assembly, Hashed};
+use super::fault::other;
 use super::{OpenTorrent, Shared};
 
 /// Bytes of pieces that wait in one thread at most.
@@ -115,10 +116,20 @@ impl Whole {
         let content = &torrent.content;
         let torrent = content.torrent;
         match assembly.hash(content, &expected, leaves, sha1, buffer) {
-            Ok(Hashed { agreement, leaves }) if agreement.is_good() => match assembly.write(content) {
-                Ok(()) => StorageReply::Stored { torrent, piece, leaves },
-                Err(error) => StorageReply::Failed { torrent, piece, error },
-            },
+            Ok(Hashed { agreement, leaves }) if agreement.is_good() => {
+                let failed_syncs = content.failed_syncs();
+                match assembly.write(content) {
+                    Ok(()) if content.failed_syncs() == failed_syncs => {
+                        StorageReply::Stored { torrent, piece, leaves }
+                    }
+                    // The kernel may have dropped it with the rest.
+                    Ok(()) => {
+                        let error = other("syncing has failed while this was written");
+                        StorageReply::Failed { torrent, piece, error }
+                    }
+                    Err(error) => StorageReply::Failed { torrent, piece, error },
+                }
+            }
             Ok(Hashed { agreement, leaves }) => StorageReply::Rejected {
                 torrent,
                 piece,

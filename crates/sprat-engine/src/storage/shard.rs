@@ -98,10 +98,10 @@ impl Shard {
                 }
             }
             StorageRequest::Leaves { token, piece, .. } => self.leaves(torrent, token, piece),
-            StorageRequest::Close { torrent } => self.drop_torrent(torrent),
+            StorageRequest::Close { torrent, .. } => self.drop_torrent(torrent),
             StorageRequest::Open { .. }
             | StorageRequest::Read { .. }
-            | StorageRequest::SaveResume { .. }
+            | StorageRequest::Commit { .. }
             | StorageRequest::Probe { .. } => {} // never sent here, see Storage::submit
         }
     }

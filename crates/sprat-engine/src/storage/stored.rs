@@ -171,7 +171,6 @@ mod tests {
     use std::convert::Infallible;
     use std::sync::Arc;
 
-    use sprat_core::storage::TorrentId;
     use sprat_wire::metainfo::{Attributes, File, Info, Version};
 
     use super::*;
@@ -210,7 +209,7 @@ mod tests {
         });
         let geometry = Arc::new(Geometry::new(&info));
         let pool = Arc::new(FilePool::new(8));
-        let content = Content::new(TorrentId(0), directory.path().to_path_buf(), info, geometry, pool, false);
+        let content = Content::to_read(directory.path().to_path_buf(), info, geometry, pool);
         (directory, content)
     }
 

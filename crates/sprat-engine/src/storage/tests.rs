@@ -3,10 +3,11 @@
 mod cold;
 mod faults;
 mod finishing;
-mod resume;
+mod records;
 mod writing;
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use sprat_core::geometry::{BlockRef, Geometry, PieceIndex};
 use sprat_core::storage::{
-    ExpectedRoot, Found, ReadToken, StorageError, StorageReply, StorageRequest, TorrentId,
+    ExpectedRoot, Files, Found, ReadToken, StorageError, StorageErrorKind, StorageReply, StorageRequest,
+    TorrentId,
 };
 use sprat_wire::hash::{Sha1Hash, Sha256Hash};
 use sprat_wire::metainfo::build::{Builder, Description, Hashes, SourceFile, Stretch};
@@ -22,7 +24,7 @@ use sprat_wire::metainfo::{Attributes, Metainfo, Version};
 use sprat_wire::{BLOCK_LENGTH, merkle};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::{Pressure, Storage, StorageConfig};
+use super::{Place, Pressure, Storage, StorageConfig};
 use sprat_core::storage::ExpectedHash;
 
 const ID: TorrentId = TorrentId(7);
@@ -150,6 +152,8 @@ struct Bench {
     runtime: tokio::runtime::Runtime,
     sample: Sample,
     home: Arc<tempfile::TempDir>,
+    /// Files that were said to have been changed by somebody else.
+    changed: Vec<usize>,
 }
 
 impl Bench {
@@ -161,11 +165,18 @@ impl Bench {
         )
     }
 
+    /// Whatever is there already may be written.
+    fn adopting(sample: Sample) -> Self {
+        let bench = Self::new(sample);
+        bench.storage.place(ID, Place { directory: bench.directory(), adopt: true });
+        bench
+    }
+
     fn with(sample: Sample, home: Arc<tempfile::TempDir>, config: StorageConfig) -> Self {
         let (reply, replies) = unbounded_channel();
         let storage = Storage::start(config, reply);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let bench = Self { storage, replies, runtime, sample, home };
+        let bench = Self { storage, replies, runtime, sample, home, changed: Vec::new() };
         bench.storage.place(ID, bench.directory());
         bench
     }
@@ -176,11 +187,18 @@ impl Bench {
 
     /// The next answer. The time is only there so that a bug ends the test.
     fn reply(&mut self) -> StorageReply {
-        let next = self.replies.recv();
-        self.runtime
-            .block_on(async { tokio::time::timeout(Duration::from_secs(60), next).await })
-            .unwrap()
-            .unwrap()
+        loop {
+            let next = self.replies.recv();
+            let reply = self
+                .runtime
+                .block_on(async { tokio::time::timeout(Duration::from_secs(60), next).await })
+                .unwrap()
+                .unwrap();
+            match reply {
+                StorageReply::FileChanged { file, .. } => self.changed.push(file),
+                reply => return reply,
+            }
+        }
     }
 
     fn open(&mut self) -> Result<Found, StorageError> {
@@ -245,8 +263,23 @@ impl Bench {
         }
     }
 
+    /// Why this piece cannot be stored.
+    fn failure(&mut self, piece: u32) -> StorageErrorKind {
+        let piece = self.piece(piece);
+        self.write_piece(piece);
+        self.finish(piece, false);
+        match self.reply() {
+            StorageReply::Failed { error, .. } => error.kind,
+            other => panic!("{other:?}"),
+        }
+    }
+
     fn close(&mut self) {
-        self.storage.submit(StorageRequest::Close { torrent: ID });
+        self.close_with(Files::Keep);
+    }
+
+    fn close_with(&mut self, files: Files) {
+        self.storage.submit(StorageRequest::Close { torrent: ID, files });
         let reply = self.reply();
         assert!(matches!(reply, StorageReply::Closed { torrent: ID }), "{reply:?}");
     }

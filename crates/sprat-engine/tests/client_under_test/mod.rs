@@ -11,7 +11,7 @@ use sprat_core::storage::TorrentId;
 use sprat_engine::address_policy::AddressPolicy;
 use sprat_engine::client::{Client, ClientConfig};
 use sprat_engine::listen::ListenConfig;
-use sprat_engine::storage::StorageConfig;
+use sprat_engine::storage::{Place, StorageConfig};
 use sprat_engine::udp::UdpConfig;
 use sprat_wire::metainfo::Metainfo;
 use tokio::sync::broadcast::Receiver;
@@ -53,7 +53,7 @@ impl Node {
             sequential: false,
             limits: RateLimits::default(),
         };
-        let torrent = client.add(add, directory).await.unwrap().unwrap();
+        let torrent = client.add(add, Place { directory, adopt: true }).await.unwrap().unwrap();
         let mut node = Self { client, torrent, events };
         node.wait_for("the check", |event| matches!(event, Event::Checked { .. }).then_some(())).await;
         node

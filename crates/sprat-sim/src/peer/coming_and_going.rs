@@ -75,7 +75,7 @@ impl Peer {
         self.presence = Presence::Expected;
         self.crashed = true;
         self.take_copies_along(cx);
-        self.disk.crash(&mut self.rng);
+        self.disk.crash();
         self.close_all(cx);
         self.life += 1;
     }

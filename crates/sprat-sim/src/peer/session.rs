@@ -91,7 +91,7 @@ impl Peer {
 
     fn ask_disk(&mut self, cx: &mut Context<'_>, request: StorageRequest) {
         self.note(b'q', 0);
-        if let StorageRequest::SaveResume { have, .. } = &request
+        if let StorageRequest::Commit { have, .. } = &request
             && !have.is_subset_of(self.disk.have())
         {
             return cx.violate(Violation::UnverifiedPiece { at: cx.now, peer: self.number });

@@ -12,9 +12,14 @@ use crate::report::Violation;
 impl Peer {
     pub(super) fn watch(&mut self, cx: &mut Context<'_>, event: &Happened) {
         match event {
-            Happened::PieceCompleted { piece, .. } => {
+            Happened::PieceVerified { piece, .. } => {
                 self.note(b'p', u64::from(piece.get()));
-                self.piece_completed(cx, piece.get());
+                self.piece_verified(cx, piece.get());
+            }
+            Happened::PieceCompleted { piece, .. } => {
+                if !self.disk.durable().contains(piece.get()) {
+                    cx.violate(Violation::FleetingPiece { at: cx.now, peer: self.number });
+                }
             }
             Happened::PieceRejected { piece, .. } => self.note(b'R', u64::from(piece.get())),
             Happened::PeerBanned { address, .. } => {
@@ -35,6 +40,7 @@ impl Peer {
             Happened::MetadataReceived { .. } => self.note(b'm', 0),
             Happened::Checked { .. }
             | Happened::MetadataProgress { .. }
+            | Happened::FileChanged { .. }
             | Happened::Finished { .. }
             | Happened::Trouble { .. }
             | Happened::PeerConnected { .. }
@@ -51,7 +57,7 @@ impl Peer {
         }
     }
 
-    fn piece_completed(&mut self, cx: &mut Context<'_>, piece: u32) {
+    fn piece_verified(&mut self, cx: &mut Context<'_>, piece: u32) {
         let verified = self.disk.have();
         let counted = self.torrent.and_then(|id| self.session.torrent(id)).map(Torrent::have);
         let claims_more = counted.is_some_and(|counted| !counted.is_subset_of(verified));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use sprat_core::bitfield::Bitfield;
 use sprat_core::geometry::PieceIndex;
-use sprat_core::storage::{Found, StorageError, StorageErrorKind, StorageReply, StorageRequest};
+use sprat_core::storage::{CommitError, Found, StorageError, StorageErrorKind, StorageReply, StorageRequest};
 use sprat_sim::Disk;
 
 /// What is there at the start.
@@ -25,12 +25,13 @@ pub(crate) struct FarDisk {
     held: BTreeMap<PieceIndex, BTreeSet<u32>>,
     /// What has passed its hash, or was found with a resume record: what may be claimed.
     verified: Bitfield,
+    commits_failed: u32,
 }
 
 impl FarDisk {
     pub(crate) fn new(disk: Disk, start: Start) -> Self {
         let verified = Bitfield::new(disk.have().len());
-        Self { disk, start, waiting: VecDeque::new(), held: BTreeMap::new(), verified }
+        Self { disk, start, waiting: VecDeque::new(), held: BTreeMap::new(), verified, commits_failed: 0 }
     }
 
     pub(crate) const fn verified(&self) -> &Bitfield {
@@ -61,7 +62,7 @@ impl FarDisk {
         let request = self.take(nth)?;
         match &request {
             StorageRequest::Open { torrent, .. } if self.start == Start::Unchecked => {
-                let found = Found::Unchecked(Bitfield::full(self.verified.len()));
+                let found = Found::unchecked(Bitfield::full(self.verified.len()));
                 return Some(StorageReply::Opened { torrent: *torrent, result: Ok(found) });
             }
             StorageRequest::Write { block, .. } => {
@@ -81,9 +82,7 @@ impl FarDisk {
         }
         let reply = self.disk.serve(request);
         match &reply {
-            Some(StorageReply::Opened { result: Ok(Found::Resumed(have)), .. }) => {
-                self.verified = have.clone();
-            }
+            Some(StorageReply::Opened { result: Ok(found), .. }) => self.verified = found.have.clone(),
             Some(
                 StorageReply::Stored { piece, .. } | StorageReply::Verified { piece, result: Ok(true), .. },
             ) => {
@@ -111,7 +110,13 @@ impl FarDisk {
             StorageRequest::Leaves { torrent, token, .. } => {
                 StorageReply::Leaves { torrent, token, result: Err(error) }
             }
-            StorageRequest::SaveResume { torrent, .. } => StorageReply::SaveFailed { torrent, error },
+            StorageRequest::Commit { torrent, .. } => {
+                // Both ways in turn, whatever the kind of trouble.
+                self.commits_failed += 1;
+                let in_content = self.commits_failed.is_multiple_of(2);
+                let failure = if in_content { CommitError::Content } else { CommitError::Record };
+                StorageReply::Committed { torrent, result: Err(failure(error)) }
+            }
             StorageRequest::Probe { torrent } => StorageReply::Probed { torrent, result: Err(error) },
             // These cannot fail.
             StorageRequest::Forget { piece, .. } => {
@@ -147,17 +152,19 @@ fn piece_of(request: &StorageRequest) -> Option<PieceIndex> {
         | StorageRequest::Read { piece, .. }
         | StorageRequest::Leaves { piece, .. } => Some(*piece),
         StorageRequest::Open { .. }
-        | StorageRequest::SaveResume { .. }
+        | StorageRequest::Commit { .. }
         | StorageRequest::Probe { .. }
         | StorageRequest::Close { .. } => None,
     }
 }
 
 fn error(kind: u8) -> StorageError {
-    let kind = match kind % 4 {
+    let kind = match kind % 6 {
         0 => StorageErrorKind::Io,
         1 => StorageErrorKind::Full,
         2 => StorageErrorKind::NotWritable,
+        3 => StorageErrorKind::Missing,
+        4 => StorageErrorKind::Conflict,
         _ => StorageErrorKind::Changed,
     };
     StorageError { kind, detail: "the script says so".to_owned() }

@@ -520,7 +520,7 @@ impl World {
                 assert!(*length <= 256 * 1024 && geometry.contains(piece.get(), *begin, *length));
             }
             StorageRequest::Leaves { piece, .. } => assert!(verified.contains(piece.get())),
-            StorageRequest::SaveResume { have, .. } => {
+            StorageRequest::Commit { have, .. } => {
                 assert!(have.iter().all(|piece| verified.contains(piece)), "records what nobody verified");
             }
             StorageRequest::Open { .. } => assert!(!self.is_removed),

@@ -3,19 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
-use sprat_core::storage::StorageErrorKind;
-
 use super::*;
-
-fn failure(bench: &mut Bench, piece: u32) -> StorageErrorKind {
-    let piece = bench.piece(piece);
-    bench.write_piece(piece);
-    bench.finish(piece, false);
-    match bench.reply() {
-        StorageReply::Failed { error, .. } => error.kind,
-        other => panic!("{other:?}"),
-    }
-}
 
 #[test]
 fn links_in_the_way_are_refused_and_nothing_is_written_through_them() {
@@ -28,8 +16,8 @@ fn links_in_the_way_are_refused_and_nothing_is_written_through_them() {
         fs::create_dir_all(link.parent().unwrap()).unwrap();
         let target = if planted.ends_with("f000") { outside.join("victim") } else { outside.clone() };
         symlink(target, &link).unwrap();
-        assert_eq!(bench.open().unwrap(), Found::Nothing, "{planted}");
-        assert_eq!(failure(&mut bench, 0), StorageErrorKind::Changed, "{planted}");
+        assert_eq!(bench.open().unwrap(), Found::nothing(2), "{planted}");
+        assert_eq!(bench.failure(0), StorageErrorKind::Conflict, "{planted}");
         assert!(!bench.verify(bench.piece(0)));
         assert_eq!(fs::read(outside.join("victim")).unwrap(), b"precious");
         assert_eq!(count_files(&outside), 1);
@@ -45,7 +33,7 @@ fn a_link_planted_while_downloading_is_not_followed() {
     fs::create_dir(&outside).unwrap();
     symlink(&outside, bench.directory().join("sample/d2")).unwrap();
     let last = bench.sample.geometry.all_pieces().last().unwrap();
-    assert_eq!(failure(&mut bench, last.get()), StorageErrorKind::Changed);
+    assert_eq!(bench.failure(last.get()), StorageErrorKind::Conflict);
     assert_eq!(count_files(&outside), 0);
 }
 
@@ -57,7 +45,7 @@ fn a_fifo_in_the_way_holds_up_nobody() {
     assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
     bench.open().unwrap();
     assert!(!bench.verify(bench.piece(0)));
-    assert_eq!(failure(&mut bench, 0), StorageErrorKind::Changed);
+    assert_eq!(bench.failure(0), StorageErrorKind::Conflict);
 }
 
 #[test]
@@ -81,7 +69,7 @@ fn a_file_removed_under_us_does_not_swallow_pieces() {
     bench.download(bench.piece(0));
     let path = bench.directory().join(&bench.sample.files[0].0);
     fs::remove_file(&path).unwrap();
-    assert_eq!(failure(&mut bench, 1), StorageErrorKind::Changed);
+    assert_eq!(bench.failure(1), StorageErrorKind::Changed);
     bench.download(bench.piece(1));
     assert!(path.exists(), "the next piece makes it anew");
 }
@@ -173,7 +161,7 @@ fn a_disk_that_is_unmounted_below_us_is_missed_and_nothing_is_written_in_its_pla
     bench.download(bench.piece(0));
     drop(disk);
     let last = bench.sample.geometry.all_pieces().last().unwrap();
-    assert_eq!(failure(&mut bench, last.get()), StorageErrorKind::Changed);
+    assert_eq!(bench.failure(last.get()), StorageErrorKind::Missing);
     assert!(bench.probe().is_err());
     assert_eq!(count_files(&bench.directory()), 0);
 }

@@ -83,7 +83,7 @@ fn what_waits_is_finished_before_a_torrent_is_closed() {
         bench.write_piece(*piece);
         bench.finish(*piece, false);
     }
-    bench.storage.submit(StorageRequest::Close { torrent: ID });
+    bench.storage.submit(StorageRequest::Close { torrent: ID, files: Files::Keep });
     let outcomes = outcomes(&mut bench, pieces.len());
     assert!(outcomes.values().all(|outcome| matches!(outcome, StorageReply::Stored { .. })));
     assert!(matches!(bench.reply(), StorageReply::Closed { .. }));

@@ -64,7 +64,7 @@ proptest! {
         let home = Arc::new(tempfile::tempdir().unwrap());
         let config = StorageConfig { workers: 2, held_limit, open_files: 2, ..StorageConfig::default() };
         let mut bench = Bench::with(sample, home, config);
-        prop_assert_eq!(bench.open().unwrap(), Found::Nothing);
+        prop_assert_eq!(bench.open().unwrap(), Found::nothing(bench.sample.geometry.pieces()));
         download_shuffled(&mut bench, seed);
         bench.sample.assert_complete(&bench.directory());
         for piece in bench.sample.geometry.all_pieces() {
@@ -209,7 +209,7 @@ fn preallocated_files_have_honest_sizes() {
 #[test]
 fn opening_creates_empty_files_and_nothing_else() {
     let mut bench = Bench::new(Sample::new(Version::Hybrid, BLOCK_LENGTH, &[0, 100, 0]));
-    assert_eq!(bench.open().unwrap(), Found::Nothing);
+    assert_eq!(bench.open().unwrap(), Found::nothing(bench.sample.geometry.pieces()));
     assert_eq!(count_files(&bench.directory()), 2);
 }
 
