@@ -15,13 +15,14 @@
 
 use std::fmt;
 use std::fs::{self, File, TryLockError};
-use std::io::{Read as _, Seek as _, Write as _};
-use std::os::unix::fs::FileExt as _;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
+use rustix::fs::{Mode, OFlags};
 
-use crate::whole_file;
+use crate::{disk, whole_file};
+use database_file::{retried, write_all_at};
 use fault::Trouble;
 use merge::{Merged, merge};
 use record::Entry;
@@ -30,6 +31,7 @@ use survey::{Content, Definition, Survey};
 
 pub use fault::StateError;
 
+mod database_file;
 mod fault;
 mod merge;
 mod record;
@@ -409,17 +411,17 @@ impl StateStore {
             return;
         }
         let entry = Entry { generation: self.generation, value: Vec::new() };
-        if let Err(error) = self.lock.write_all_at(&entry.encode(survey::HEADER_CODE, WITNESS), WITNESS_AT) {
+        let entry = entry.encode(survey::HEADER_CODE, WITNESS);
+        if let Err(error) = write_all_at(&self.lock, &entry, WITNESS_AT) {
             tracing::debug!(%error, "the number of the last commit of the state was not noted");
         }
     }
 
     /// Writes down that there is a store here, so that one that vanishes is missed.
-    fn mark(&mut self) -> std::io::Result<()> {
-        self.lock.rewind()?;
-        self.lock.set_len(0)?;
-        writeln!(self.lock, "{MARK}{FORMAT}")?;
-        self.lock.sync_all()?;
+    fn mark(&self) -> std::io::Result<()> {
+        retried(|| disk::ftruncate(&self.lock, 0))?;
+        write_all_at(&self.lock, format!("{MARK}{FORMAT}\n").as_bytes(), 0)?;
+        retried(|| disk::fsync(&self.lock))?;
         whole_file::sync_directory(&self.directory)
     }
 }
@@ -505,8 +507,9 @@ struct Past {
 /// Takes the directory for this process.
 fn lock(path: &Path) -> Result<(File, Past), StateError> {
     let failed = |error: &std::io::Error| StateError::of(path.display(), error);
-    let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
-    let file = file.map_err(|error| failed(&error))?;
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC;
+    let file = disk::open(path, flags, Mode::from_raw_mode(0o666)).map_err(|errno| failed(&errno.into()))?;
+    let file = File::from(file);
     file.try_lock().map_err(|error| match error {
         TryLockError::WouldBlock => StateError::InUse(path.display().to_string()),
         TryLockError::Error(error) => failed(&error),

@@ -1,15 +1,18 @@
 //! One of the two databases.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use redb::{Builder, Database, Durability};
+use rustix::fs::CWD;
+use rustix::io::Errno;
 
+use super::database_file::DatabaseFile;
 use super::fault::{StateError, Trouble, guarded, io_trouble};
 use super::survey::{Content, HEADER, HEADER_KEY, Header, Survey};
 use super::{FORMAT, Table};
-use crate::whole_file;
+use crate::{disk, whole_file};
 
 /// What the database may keep in memory. Whatever is read is in memory anyway, so this is for pages being written.
 const CACHE_BYTES: usize = 4 << 20;
@@ -72,7 +75,7 @@ impl Place {
         match self.build_once(content, generation) {
             Err(StateError::Full(detail)) => {
                 // What was undone is worth less than a second copy.
-                fs::remove_file(self.undone()).map_err(|_| StateError::Full(detail))?;
+                disk::unlinkat(CWD, self.undone()).map_err(|_| StateError::Full(detail))?;
                 self.build_once(content, generation)
             }
             result => result,
@@ -94,31 +97,29 @@ impl Place {
             replica.close()
         });
         if let Err(trouble) = built {
-            let _ = fs::remove_file(&draft);
+            let _ = disk::unlinkat(CWD, &draft);
             return Err(trouble.into_error());
         }
         let aside = self.set_aside()?;
-        fs::rename(&draft, &self.path).map_err(|error| StateError::of(self.path.display(), &error))?;
+        rename(&draft, &self.path).map_err(|error| StateError::of(self.path.display(), &error))?;
         self.sync_directory()?;
-        let _ = fs::remove_file(self.undone());
+        let _ = disk::unlinkat(CWD, self.undone());
         let replica = self.open_file(&self.path).map_err(Trouble::into_error)?;
         Ok((replica, aside))
     }
 
     /// What is left of building when the power failed.
     pub(super) fn discard_draft(&self) -> Result<(), StateError> {
-        match fs::remove_file(self.with_suffix("new")) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(StateError::of(self.path.display(), &error))
-            }
-            _ => Ok(()),
+        match disk::unlinkat(CWD, self.with_suffix("new")) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(StateError::of(self.path.display(), &errno.into())),
         }
     }
 
     /// Takes a copy out of the way that has a commit which must not count, and cannot be brought back. The other copy
     /// must be whole and have all that counts.
     pub(super) fn retract(&self) -> Result<(), StateError> {
-        match fs::rename(&self.path, self.undone()) {
+        match rename(&self.path, &self.undone()) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(StateError::of(self.path.display(), &error)),
             Ok(()) => self.sync_directory(),
@@ -127,7 +128,7 @@ impl Place {
 
     /// Gives a damaged file a name under which it is out of the way and can be looked at.
     fn set_aside(&self) -> Result<Option<PathBuf>, StateError> {
-        let failed = |error: &std::io::Error| StateError::of(self.path.display(), error);
+        let failed = |error: &io::Error| StateError::of(self.path.display(), error);
         if let Err(error) = fs::symlink_metadata(&self.path) {
             return if error.kind() == ErrorKind::NotFound { Ok(None) } else { Err(failed(&error)) };
         }
@@ -135,7 +136,7 @@ impl Place {
             .map(|number| self.with_suffix(&format!("damaged-{number}")))
             .find(|path| fs::symlink_metadata(path).is_err());
         let Some(aside) = free else { return Err(StateError::Io("no free name".to_owned())) };
-        fs::rename(&self.path, &aside).map_err(|error| failed(&error))?;
+        rename(&self.path, &aside).map_err(|error| failed(&error))?;
         Ok(Some(aside))
     }
 
@@ -143,7 +144,7 @@ impl Place {
         let database = guarded(self.name, "opening", || {
             let mut builder = Builder::new();
             builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
-            Ok(builder.create(path)?)
+            Ok(builder.create_with_backend(DatabaseFile::open(path)?)?)
         })?;
         Ok(Replica { database: Some(database), name: self.name })
     }
@@ -160,6 +161,10 @@ impl Place {
         whole_file::sync_directory(whole_file::directory_of(&self.path))
             .map_err(|error| StateError::of(self.path.display(), &error))
     }
+}
+
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    Ok(disk::renameat(CWD, from, CWD, to)?)
 }
 
 impl Replica {
