@@ -27,6 +27,7 @@ pub mod peer_list;
 pub mod picker;
 mod planted;
 pub mod rate;
+mod ration;
 mod search;
 pub mod seeker;
 pub mod session;
@@ -35,6 +36,7 @@ pub mod storage;
 mod test_torrents;
 pub mod time;
 pub mod torrent;
+mod turns;
 
 pub use connection::Direction;
 pub use io::{Input, Output};

@@ -12,9 +12,10 @@ use thiserror::Error;
 use crate::choker::{Candidate, Choker};
 use crate::config::Config;
 use crate::connection::{Direction, Introduction};
-use crate::context::{Context, Limits, Names};
+use crate::context::{Context, Names};
 use crate::io::{AddMagnet, AddTorrent, ConnectionId, FilePriority, Input, Output, RateLimits};
 use crate::peer_list::PeerSource;
+use crate::ration::Rations;
 use crate::seeker::Seeker;
 use crate::storage::TorrentId;
 use crate::time::Time;
@@ -55,7 +56,10 @@ pub struct Session {
     rechoke: bool,
     /// The last decision has left a slot free.
     slot_is_free: bool,
-    limits: Limits,
+    /// For which torrents wait.
+    limits: Rations<TorrentId>,
+    /// When one that waits may pass.
+    next_turn: Option<Time>,
     names: Names,
     outputs: VecDeque<Output>,
 }
@@ -126,7 +130,7 @@ impl Session {
         Self {
             peer_id: PeerId::generate(|| rng.u8(..)),
             choker: Choker::new(config.choker, fastrand::Rng::with_seed(rng.u64(..))),
-            limits: Limits::new(config.limits),
+            limits: Rations::new(config.limits),
             config,
             rng,
             members: BTreeMap::new(),
@@ -138,6 +142,7 @@ impl Session {
             appointment_of: BTreeMap::new(),
             rechoke: false,
             slot_is_free: true,
+            next_turn: None,
             names: Names::default(),
             outputs: VecDeque::new(),
         }
@@ -212,7 +217,7 @@ impl Session {
         self.limits.set(now, limits);
         self.config.choker.upload_limit = limits.upload;
         self.choker.set_config(self.config.choker);
-        self.for_each_torrent(now, |torrent, cx| torrent.on_limits_changed(cx));
+        self.take_turns(now);
     }
 
     /// Makes addresses known that the user named.
@@ -318,6 +323,7 @@ impl Session {
         if self.rechoke || now >= self.choker.next_rechoke() {
             self.decide_chokes(now);
         }
+        self.take_turns(now);
     }
 
     /// The next thing to be done.
@@ -345,7 +351,7 @@ impl Session {
         let torrents = self.appointments.first().map(|(at, _)| *at);
         let strangers = self.strangers.values().next().map(|stranger| stranger.since + HANDSHAKE_LIMIT);
         let choker = (!self.owners.is_empty()).then(|| self.choker.next_rechoke());
-        [torrents, strangers, choker].into_iter().flatten().min()
+        [torrents, strangers, choker, self.next_turn].into_iter().flatten().min()
     }
 
     fn add_found(&mut self, now: Time, id: TorrentId, source: PeerSource, peers: &[SocketAddr]) {
@@ -445,6 +451,17 @@ impl Session {
         self.rechoke = false;
     }
 
+    /// Whatever the rate limits have to give, the torrents that wait for it are given in turn.
+    fn take_turns(&mut self, now: Time) {
+        // Who is called passes something, or waits for more than there is, or leaves the line.
+        while let Some(id) = self.limits.next_permitted(now) {
+            if self.torrent(id).is_none() {
+                self.limits.forget(id);
+            }
+            self.with_torrent(now, id, Torrent::take_turns);
+        }
+    }
+
     // Torrents.
 
     fn with_owner(
@@ -514,6 +531,7 @@ impl Session {
                 self.owners.insert(*connection, id);
             }
         }
+        self.next_turn = self.limits.next_time(now);
         let next = either!(member, it => it.next_timeout());
         if self.appointment_of.get(&id).copied() != next {
             if let Some(old) = self.appointment_of.remove(&id) {
@@ -533,5 +551,6 @@ impl Session {
         if let Some(at) = self.appointment_of.remove(&id) {
             self.appointments.remove(&(at, id));
         }
+        self.limits.forget(id);
     }
 }

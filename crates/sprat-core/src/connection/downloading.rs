@@ -78,8 +78,14 @@ impl PeerConnection {
         at.is_some_and(|at| self.cancelled.remove(at).is_some())
     }
 
-    /// How many more blocks to ask for now.
+    /// How many more blocks to ask for now: none, or enough to be worth a message.
     pub(crate) fn request_room(&mut self, now: Time) -> usize {
+        let room = self.request_room_in_turn(now);
+        if self.snubbed { room } else { self.requests.worth_asking(room) }
+    }
+
+    /// How many more blocks may be asked for now, be it one.
+    pub(crate) fn request_room_in_turn(&mut self, now: Time) -> usize {
         // One request keeps the door open for a peer that has stopped delivering.
         if self.snubbed {
             return 1_usize.saturating_sub(self.requests.len());
