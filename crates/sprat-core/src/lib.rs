@@ -32,6 +32,8 @@ mod search;
 pub mod seeker;
 pub mod session;
 pub mod storage;
+mod strangers;
+mod subnet;
 #[cfg(test)]
 mod test_torrents;
 pub mod time;
