@@ -25,6 +25,7 @@ use crate::storage::StorageConfig;
 use crate::udp::{UdpConfig, UdpSockets};
 
 mod driver;
+mod receive;
 mod socket;
 
 use driver::{Driver, Shell};
