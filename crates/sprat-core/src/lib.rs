@@ -36,6 +36,7 @@ mod strangers;
 mod subnet;
 #[cfg(test)]
 mod test_torrents;
+mod thrift;
 pub mod time;
 pub mod torrent;
 mod turns;

@@ -17,6 +17,7 @@ use crate::ration::Rations;
 use crate::seeker::Seeker;
 use crate::storage::TorrentId;
 use crate::strangers::{Caller, Said, Strangers};
+use crate::thrift::OneRead;
 use crate::time::Time;
 use crate::torrent::Torrent;
 
@@ -357,9 +358,11 @@ impl Session {
 
     fn on_received(&mut self, now: Time, connection: ConnectionId, bytes: Bytes) {
         if self.owners.contains_key(&connection) {
-            return self.with_owner(now, connection, |member, cx| {
+            let (read, first_output) = (OneRead::of(&bytes), self.outputs.len());
+            self.with_owner(now, connection, |member, cx| {
                 either!(member, it => it.on_received(cx, connection, bytes));
             });
+            return read.let_go(self.outputs.range_mut(first_output..));
         }
         match self.strangers.hear(connection, bytes) {
             None | Some(Said::Little) => {}

@@ -106,7 +106,7 @@ impl Torrent {
             .collect();
         let mut silent = Vec::new();
         for (id, connection) in &mut self.connections {
-            if connection.is_silent(cx.now) {
+            if connection.is_silent(cx.now) || connection.has_stopped_reading(cx.now) {
                 silent.push(*id);
             }
             connection.keep_alive(cx.now);

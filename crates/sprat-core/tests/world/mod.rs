@@ -33,6 +33,8 @@ const PIPELINE: u32 = 16;
 pub(crate) enum Kind {
     /// Asks for block after block, of this length, once it may.
     Takes(u32),
+    /// The same, and takes nothing of what is sent to it.
+    Deaf,
     /// Has everything, and sends what it is asked for.
     Gives,
     /// Says nothing.
@@ -58,6 +60,8 @@ struct Peer {
     may_ask: bool,
     asked: u64,
     had: u64,
+    /// Everything that was sent to it.
+    sent: usize,
 }
 
 pub(crate) struct World {
@@ -87,6 +91,14 @@ impl World {
             coming: BTreeMap::new(),
             callers: 0,
         }
+    }
+
+    /// Adds a torrent of which only the name is known.
+    pub(crate) fn seek(&mut self, metainfo: Arc<Metainfo>) -> TorrentId {
+        let id = self.session.add_magnet(self.now, AddMagnet::new(metainfo.info_hashes)).unwrap();
+        self.metainfos.insert(id, metainfo);
+        self.drain();
+        id
     }
 
     /// Adds a torrent of which everything or nothing is there.
@@ -128,14 +140,15 @@ impl World {
             may_ask: false,
             asked: 0,
             had: 0,
+            sent: 0,
         };
         self.peers.insert(connection, peer);
-        let handshake =
-            Handshake { reserved: Reserved::default().with_fast(), info_hash, peer_id: PeerId(peer_id) };
+        let reserved = Reserved::default().with_fast().with_extended();
+        let handshake = Handshake { reserved, info_hash, peer_id: PeerId(peer_id) };
         let bytes = Bytes::copy_from_slice(&handshake.encode());
         self.input(Input::Received { connection, bytes });
         let messages: &[Message] = match kind {
-            Kind::Takes(_) => &[Message::HaveNone, Message::Interested],
+            Kind::Takes(_) | Kind::Deaf => &[Message::HaveNone, Message::Interested],
             Kind::Gives => &[Message::HaveAll],
             Kind::Silent => &[],
         };
@@ -159,6 +172,11 @@ impl World {
     /// Payload that the peers of a torrent have had from us, or given to us.
     pub(crate) fn moved(&self, torrent: TorrentId) -> u64 {
         self.peers.values().filter(|peer| peer.torrent == torrent).map(|peer| peer.had).sum()
+    }
+
+    /// Everything that was sent to one peer.
+    pub(crate) fn sent_to(&self, connection: ConnectionId) -> usize {
+        self.peers[&connection].sent
     }
 
     /// Payload that one peer has had from us, or given to us.
@@ -193,7 +211,14 @@ impl World {
             match output {
                 Output::Storage(request) => self.serve(request),
                 Output::Send { connection, bytes } => {
-                    self.soon(Input::Sent { connection, bytes: bytes.len() });
+                    let peer = self.peers.get_mut(&connection);
+                    let is_deaf = peer.is_some_and(|peer| {
+                        peer.sent += bytes.len();
+                        peer.kind == Kind::Deaf
+                    });
+                    if !is_deaf {
+                        self.soon(Input::Sent { connection, bytes: bytes.len() });
+                    }
                     self.hear(connection, bytes);
                 }
                 Output::Disconnect { connection } => {
@@ -253,12 +278,12 @@ impl World {
 impl Peer {
     fn on_message(&mut self, geometry: &Geometry, message: Message, answers: &mut Vec<Message>) {
         match (self.kind, message) {
-            (Kind::Takes(_), Message::Choke) => self.may_ask = false,
-            (Kind::Takes(_), Message::Unchoke) => {
+            (Kind::Takes(_) | Kind::Deaf, Message::Choke) => self.may_ask = false,
+            (Kind::Takes(_) | Kind::Deaf, Message::Unchoke) => {
                 self.may_ask = true;
                 (0..PIPELINE).for_each(|_| self.ask(geometry, answers));
             }
-            (Kind::Takes(_), Message::Piece { block, .. }) => {
+            (Kind::Takes(_) | Kind::Deaf, Message::Piece { block, .. }) => {
                 self.had += block.len() as u64;
                 self.ask(geometry, answers);
             }
@@ -272,7 +297,10 @@ impl Peer {
     }
 
     fn ask(&mut self, geometry: &Geometry, answers: &mut Vec<Message>) {
-        let Kind::Takes(length) = self.kind else { return };
+        let length = match self.kind {
+            Kind::Takes(length) => length,
+            _ => BLOCK,
+        };
         if self.may_ask {
             let at = self.asked * u64::from(length) % geometry.total_length();
             let piece_length = u64::from(geometry.piece_length());
