@@ -9,18 +9,18 @@ use std::time::Duration;
 
 use crate::io::ConnectionId;
 use crate::storage::TorrentId;
+use crate::subnet::Subnet;
 use crate::time::Time;
 
 mod exchange;
 mod giveaway;
 mod slots;
-mod subnet;
+mod subnet_memory;
 #[cfg(test)]
 mod tests;
 
 use exchange::Exchange;
 use giveaway::Giveaway;
-use subnet::Subnet;
 
 /// Time between two regular decisions (BEP 3: "every ten seconds").
 pub const RECHOKE_INTERVAL: Duration = Duration::from_secs(10);

@@ -25,6 +25,9 @@ pub struct Config {
     pub connections: usize,
     /// Connections of one torrent. At most twenty addresses are known for each.
     pub connections_per_torrent: usize,
+    /// Callers that have not named a torrent yet, besides these. When there are more, the place that most of them come from
+    /// loses one.
+    pub strangers: usize,
     /// For all torrents together.
     pub limits: RateLimits,
     /// Upload slots.
@@ -47,6 +50,7 @@ impl Default for Config {
             pex: true,
             connections: 500,
             connections_per_torrent: 100,
+            strangers: 512,
             limits: RateLimits::default(),
             choker: ChokerConfig::default(),
             announcer: AnnouncerConfig::default(),

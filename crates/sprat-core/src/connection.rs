@@ -38,6 +38,7 @@ mod uploads;
 use exchange::Exchange;
 use haves::Untold;
 use requests::Requests;
+use uploading::Taking;
 use uploads::Uploads;
 
 pub(crate) use exchange::Roll;
@@ -130,6 +131,7 @@ pub(crate) struct PeerConnection {
     limits: MessageLimits,
     outbox: BytesMut,
     unsent_bytes: usize,
+    taking: Taking,
     last_heard: Time,
     last_said: Time,
     untold: Untold,
@@ -243,6 +245,7 @@ impl PeerConnection {
             limits: MessageLimits::for_torrent(geometry.pieces(), geometry.version() != Version::V1),
             outbox: BytesMut::new(),
             unsent_bytes: 0,
+            taking: Taking::default(),
             last_heard: now,
             last_said: now,
             untold: Untold::default(),
@@ -290,7 +293,10 @@ impl PeerConnection {
 
     /// The next complete message of what was pushed.
     pub(crate) fn next_message(&mut self) -> Result<Option<Message>, DisconnectReason> {
-        self.deframer.next(&self.limits).map_err(|_| DisconnectReason::Malformed("message length"))
+        // Hashes may be a quarter of a MiB long, and are only to be sent by those who were asked for some.
+        let hashes = if self.hash_requests.is_empty() { 0 } else { self.limits.hashes };
+        let limits = MessageLimits { hashes, ..self.limits };
+        self.deframer.next(&limits).map_err(|_| DisconnectReason::Malformed("message length"))
     }
 
     pub(crate) fn is_fast(&self) -> bool {

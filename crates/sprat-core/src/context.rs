@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use sprat_wire::hash::PeerId;
 
 use crate::config::Config;
-use crate::io::{ConnectionId, Event, Output, RateLimits};
-use crate::rate::TokenBucket;
-use crate::storage::{ReadToken, StorageRequest};
+use crate::io::{ConnectionId, Event, Output};
+use crate::ration::Rations;
+use crate::storage::{ReadToken, StorageRequest, TorrentId};
 use crate::time::Time;
 
 /// The session's side of one handler call: the time, where outputs go, and what all torrents share.
@@ -17,7 +17,8 @@ pub(crate) struct Context<'a> {
     pub(crate) config: &'a Config,
     pub(crate) peer_id: PeerId,
     pub(crate) outputs: &'a mut VecDeque<Output>,
-    pub(crate) limits: &'a mut Limits,
+    /// The rate limits of all torrents together.
+    pub(crate) limits: &'a mut Rations<TorrentId>,
     pub(crate) names: &'a mut Names,
     /// How many more connections the session may open.
     pub(crate) connections_left: usize,
@@ -36,24 +37,6 @@ impl Context<'_> {
 
     pub(crate) fn storage(&mut self, request: StorageRequest) {
         self.outputs.push_back(Output::Storage(request));
-    }
-}
-
-/// Both directions of one rate limit.
-#[derive(Debug)]
-pub(crate) struct Limits {
-    pub(crate) download: TokenBucket,
-    pub(crate) upload: TokenBucket,
-}
-
-impl Limits {
-    pub(crate) fn new(limits: RateLimits) -> Self {
-        Self { download: TokenBucket::new(limits.download), upload: TokenBucket::new(limits.upload) }
-    }
-
-    pub(crate) fn set(&mut self, now: Time, limits: RateLimits) {
-        self.download.set_limit(now, limits.download);
-        self.upload.set_limit(now, limits.upload);
     }
 }
 

@@ -27,14 +27,19 @@ pub mod peer_list;
 pub mod picker;
 mod planted;
 pub mod rate;
+mod ration;
 mod search;
 pub mod seeker;
 pub mod session;
 pub mod storage;
+mod strangers;
+mod subnet;
 #[cfg(test)]
 mod test_torrents;
+mod thrift;
 pub mod time;
 pub mod torrent;
+mod turns;
 
 pub use connection::Direction;
 pub use io::{Input, Output};

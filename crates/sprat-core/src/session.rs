@@ -2,30 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use bytes::Bytes;
 use sprat_wire::hash::{InfoHashes, PeerId};
-use sprat_wire::peer::deframer::Deframer;
 use thiserror::Error;
 
 use crate::choker::{Candidate, Choker};
 use crate::config::Config;
 use crate::connection::{Direction, Introduction};
-use crate::context::{Context, Limits, Names};
+use crate::context::{Context, Names};
 use crate::io::{AddMagnet, AddTorrent, ConnectionId, FilePriority, Input, Output, RateLimits};
 use crate::peer_list::PeerSource;
+use crate::ration::Rations;
 use crate::seeker::Seeker;
 use crate::storage::{Files, TorrentId};
+use crate::strangers::{Caller, Said, Strangers};
+use crate::thrift::OneRead;
 use crate::time::Time;
 use crate::torrent::Torrent;
-
-/// A caller must have named its torrent in this time.
-const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
-
-/// Callers that have not named a torrent yet; beyond this many the oldest is let go. Slots that say nothing must not
-/// keep honest peers out.
-const STRANGERS: usize = 128;
 
 /// Why a torrent was not added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -44,7 +38,7 @@ pub struct Session {
     members: BTreeMap<TorrentId, Member>,
     next_torrent: u32,
     metadata_in_flight: u64,
-    strangers: BTreeMap<ConnectionId, Stranger>,
+    strangers: Strangers,
     /// Which torrent a connection belongs to.
     owners: BTreeMap<ConnectionId, TorrentId>,
     /// When each torrent wants to be woken, soonest first.
@@ -55,7 +49,10 @@ pub struct Session {
     rechoke: bool,
     /// The last decision has left a slot free.
     slot_is_free: bool,
-    limits: Limits,
+    /// For which torrents wait.
+    limits: Rations<TorrentId>,
+    /// When one that waits may pass.
+    next_turn: Option<Time>,
     names: Names,
     outputs: VecDeque<Output>,
 }
@@ -110,14 +107,6 @@ impl Member {
     }
 }
 
-/// A caller that has not named its torrent yet.
-#[derive(Debug)]
-struct Stranger {
-    address: SocketAddr,
-    since: Time,
-    deframer: Deframer,
-}
-
 impl Session {
     /// A session without torrents. Everything random in it follows from `seed`.
     #[must_use]
@@ -126,18 +115,19 @@ impl Session {
         Self {
             peer_id: PeerId::generate(|| rng.u8(..)),
             choker: Choker::new(config.choker, fastrand::Rng::with_seed(rng.u64(..))),
-            limits: Limits::new(config.limits),
+            limits: Rations::new(config.limits),
+            strangers: Strangers::new(config.strangers),
             config,
             rng,
             members: BTreeMap::new(),
             metadata_in_flight: 0,
             next_torrent: 0,
-            strangers: BTreeMap::new(),
             owners: BTreeMap::new(),
             appointments: BTreeSet::new(),
             appointment_of: BTreeMap::new(),
             rechoke: false,
             slot_is_free: true,
+            next_turn: None,
             names: Names::default(),
             outputs: VecDeque::new(),
         }
@@ -225,7 +215,7 @@ impl Session {
         self.limits.set(now, limits);
         self.config.choker.upload_limit = limits.upload;
         self.choker.set_config(self.config.choker);
-        self.for_each_torrent(now, |torrent, cx| torrent.on_limits_changed(cx));
+        self.take_turns(now);
     }
 
     /// Makes addresses known that the user named.
@@ -331,6 +321,7 @@ impl Session {
         if self.rechoke || now >= self.choker.next_rechoke() {
             self.decide_chokes(now);
         }
+        self.take_turns(now);
     }
 
     /// The next thing to be done.
@@ -356,9 +347,8 @@ impl Session {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         let torrents = self.appointments.first().map(|(at, _)| *at);
-        let strangers = self.strangers.values().next().map(|stranger| stranger.since + HANDSHAKE_LIMIT);
         let choker = (!self.owners.is_empty()).then(|| self.choker.next_rechoke());
-        [torrents, strangers, choker].into_iter().flatten().min()
+        [torrents, self.strangers.next_timeout(), choker, self.next_turn].into_iter().flatten().min()
     }
 
     fn add_found(&mut self, now: Time, id: TorrentId, source: PeerSource, peers: &[SocketAddr]) {
@@ -375,50 +365,39 @@ impl Session {
     // Callers.
 
     fn on_accepted(&mut self, now: Time, connection: ConnectionId, address: SocketAddr) {
-        if self.strangers.len() >= STRANGERS
-            && let Some((oldest, _)) = self.strangers.pop_first()
-        {
-            self.outputs.push_back(Output::Disconnect { connection: oldest });
-        }
-        self.strangers.insert(connection, Stranger { address, since: now, deframer: Deframer::new() });
+        let shed = self.strangers.accept(now, connection, address);
+        self.outputs.extend(shed.map(|connection| Output::Disconnect { connection }));
     }
 
     fn on_received(&mut self, now: Time, connection: ConnectionId, bytes: Bytes) {
-        if self.strangers.contains_key(&connection) {
-            self.on_stranger(now, connection, bytes);
-        } else {
+        if self.owners.contains_key(&connection) {
+            let (read, first_output) = (OneRead::of(&bytes), self.outputs.len());
             self.with_owner(now, connection, |member, cx| {
                 either!(member, it => it.on_received(cx, connection, bytes));
             });
+            return read.let_go(self.outputs.range_mut(first_output..));
+        }
+        match self.strangers.hear(connection, bytes) {
+            None | Some(Said::Little) => {}
+            Some(Said::Nonsense) => self.outputs.push_back(Output::Disconnect { connection }),
+            Some(Said::Name(caller)) => self.on_caller(now, connection, *caller),
         }
     }
 
-    fn on_stranger(&mut self, now: Time, id: ConnectionId, bytes: Bytes) {
-        let Some(stranger) = self.strangers.get_mut(&id) else { return };
-        stranger.deframer.push(bytes);
-        let handshake = match stranger.deframer.handshake() {
-            Ok(None) => return,
-            Ok(Some(handshake)) => Some(handshake),
-            Err(_) => None,
-        };
-        let Some(stranger) = self.strangers.remove(&id) else { return };
-        let wanted = handshake.and_then(|theirs| {
-            let named = |member: &Member| either!(member, it => it.answers_to(theirs.info_hash));
-            let (id, _) = self.members.iter().find(|(_, member)| named(member))?;
-            Some((theirs, *id))
-        });
-        let Some((theirs, torrent)) = wanted else {
+    fn on_caller(&mut self, now: Time, id: ConnectionId, caller: Caller) {
+        let Caller { address, theirs, deframer } = caller;
+        let named = |member: &Member| either!(member, it => it.answers_to(theirs.info_hash));
+        let Some(torrent) = self.members.iter().find(|(_, member)| named(member)).map(|(id, _)| *id) else {
             self.outputs.push_back(Output::Disconnect { connection: id });
             return;
         };
-        let introduction =
-            Introduction::new(id, stranger.address, Direction::Incoming, theirs, stranger.deframer);
+        let introduction = Introduction::new(id, address, Direction::Incoming, theirs, deframer);
         self.owners.insert(id, torrent);
         self.with_member(now, torrent, |member, cx| either!(member, it => it.accept(cx, introduction)));
     }
 
     fn on_closed(&mut self, now: Time, connection: ConnectionId) {
-        if self.strangers.remove(&connection).is_none() {
+        if !self.strangers.hung_up(connection) {
             self.with_owner(
                 now,
                 connection,
@@ -437,12 +416,7 @@ impl Session {
         for id in due {
             self.with_member(now, id, |member, cx| either!(member, it => it.on_timeout(cx)));
         }
-        while let Some((id, stranger)) = self.strangers.first_key_value() {
-            if now.since(stranger.since) < HANDSHAKE_LIMIT {
-                break;
-            }
-            let connection = *id;
-            self.strangers.pop_first();
+        while let Some(connection) = self.strangers.take_late(now) {
             self.outputs.push_back(Output::Disconnect { connection });
         }
     }
@@ -456,6 +430,17 @@ impl Session {
         self.for_each_torrent(now, |torrent, cx| torrent.apply_choker(cx, &unchoked));
         // What the decision itself set in motion waits for the next occasion, or two ends could excite each other.
         self.rechoke = false;
+    }
+
+    /// Whatever the rate limits have to give, the torrents that wait for it are given in turn.
+    fn take_turns(&mut self, now: Time) {
+        // Who is called passes something, or waits for more than there is, or leaves the line.
+        while let Some(id) = self.limits.next_permitted(now) {
+            if self.torrent(id).is_none() {
+                self.limits.forget(id);
+            }
+            self.with_torrent(now, id, Torrent::take_turns);
+        }
     }
 
     // Torrents.
@@ -527,6 +512,7 @@ impl Session {
                 self.owners.insert(*connection, id);
             }
         }
+        self.next_turn = self.limits.next_time(now);
         let next = either!(member, it => it.next_timeout());
         if self.appointment_of.get(&id).copied() != next {
             if let Some(old) = self.appointment_of.remove(&id) {
@@ -546,5 +532,6 @@ impl Session {
         if let Some(at) = self.appointment_of.remove(&id) {
             self.appointments.remove(&(at, id));
         }
+        self.limits.forget(id);
     }
 }

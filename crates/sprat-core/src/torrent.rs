@@ -24,7 +24,7 @@
 //! | `verdict` | finding who sent bad data, with the hashes of v2 where there are any |
 //! | `status` | what a user sees |
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,11 +39,12 @@ use crate::announcer::Announcer;
 use crate::blame::{Blame, PeerKey};
 use crate::config::Config;
 use crate::connection::{Introduction, PeerConnection, Roll};
-use crate::context::{Context, Limits};
+use crate::context::Context;
 use crate::geometry::{Geometry, PieceIndex};
 use crate::io::{AddTorrent, ConnectionId, FilePriority, Output, RateLimits, Trouble};
 use crate::peer_list::{PeerList, PeerSource};
 use crate::picker::Picker;
+use crate::ration::Rations;
 use crate::search::Search;
 use crate::storage::{ExpectedHash, ReadToken, TorrentId};
 use crate::time::Time;
@@ -96,7 +97,8 @@ pub struct Torrent {
     blame: Blame,
     peers: PeerList,
     announcer: Announcer,
-    limits: Limits,
+    /// The rate limits of this torrent, for which its connections wait, and in whose order they pass those of the session.
+    limits: Rations<ConnectionId>,
     rng: fastrand::Rng,
 
     dials: BTreeMap<ConnectionId, Dial>,
@@ -110,9 +112,6 @@ pub struct Torrent {
     identities: BTreeMap<ConnectionId, PeerKey>,
     /// Connections whose outbox may have something for the network.
     touched: Vec<ConnectionId>,
-    /// Connections that wait for the rate limit, first come first served.
-    starved_uploads: VecDeque<ConnectionId>,
-    starved_downloads: BTreeSet<ConnectionId>,
     /// Reads for uploads that are with the disk: for whom, and of which piece.
     reads: BTreeMap<ReadToken, (ConnectionId, PieceIndex)>,
 
@@ -216,7 +215,7 @@ impl Torrent {
             trouble: None,
             picker,
             blame: Blame::new(),
-            limits: Limits::new(limits),
+            limits: Rations::new(limits),
             rng: fastrand::Rng::with_seed(rng.u64(..)),
             dials: BTreeMap::new(),
             connections: BTreeMap::new(),
@@ -224,8 +223,6 @@ impl Torrent {
             guests: BTreeMap::new(),
             identities: BTreeMap::new(),
             touched: Vec::new(),
-            starved_uploads: VecDeque::new(),
-            starved_downloads: BTreeSet::new(),
             reads: BTreeMap::new(),
             durability: Durability::default(),
             proof: Proof::default(),
@@ -329,8 +326,20 @@ impl Torrent {
     /// Whoever waits for a rate limit looks again.
     pub(crate) fn on_limits_changed(&mut self, cx: &mut Context<'_>) {
         self.next_refill = None;
-        self.on_refill(cx);
+        self.take_turns(cx);
+    }
+
+    /// A rate limit has something to give: those who wait for it take turns.
+    pub(crate) fn take_turns(&mut self, cx: &mut Context<'_>) {
+        self.take_upload_turns(cx);
+        self.take_download_turns(cx);
         self.flush(cx);
+    }
+
+    /// Makes an appointment for when this torrent's own limits have something to give again.
+    fn await_refill(&mut self, now: Time) {
+        let refill = self.limits.next_time(now);
+        self.next_refill = refill.into_iter().chain(self.next_refill).min();
     }
 
     /// When `on_timeout` wants to be called.
@@ -347,7 +356,7 @@ impl Torrent {
     /// The time has come for something; what is due is done.
     pub(crate) fn on_timeout(&mut self, cx: &mut Context<'_>) {
         if due(&mut self.next_refill, cx.now) {
-            self.on_refill(cx);
+            self.take_turns(cx);
         }
         if due(&mut self.next_tick, cx.now) {
             self.on_tick(cx);

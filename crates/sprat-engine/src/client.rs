@@ -24,6 +24,7 @@ use crate::storage::{Place, StorageConfig};
 use crate::udp::{UdpConfig, UdpSockets};
 
 mod driver;
+mod receive;
 mod socket;
 
 use driver::{Driver, Shell};

@@ -13,6 +13,7 @@
 mod assembly;
 mod buffers;
 mod checking;
+mod committing;
 mod contain;
 mod content;
 mod fault;
@@ -29,6 +30,7 @@ mod stored;
 mod survey;
 #[cfg(test)]
 mod tests;
+mod unsynced;
 mod watch;
 
 use std::collections::BTreeMap;

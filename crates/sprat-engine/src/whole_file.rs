@@ -78,7 +78,7 @@ fn write_all(file: impl AsFd, bytes: &[u8]) -> Result<(), Errno> {
 }
 
 /// Tries again whenever a signal came between.
-fn retried<T>(mut act: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+pub(crate) fn retried<T>(mut act: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
     loop {
         match act() {
             Err(Errno::INTR) => {}

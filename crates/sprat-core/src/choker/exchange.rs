@@ -4,10 +4,11 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::subnet::{Subnet, SubnetMemory};
+use super::subnet_memory::SubnetMemory;
 use super::{Contender, Round};
 use crate::io::ConnectionId;
 use crate::storage::TorrentId;
+use crate::subnet::Subnet;
 use crate::time::Time;
 
 /// How long somebody unknown is tried (BEP 3: "rotates every 30 seconds").

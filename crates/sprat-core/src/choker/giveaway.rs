@@ -12,10 +12,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::subnet::{Subnet, SubnetMemory};
+use super::subnet_memory::SubnetMemory;
 use super::{Contender, PassesOn, Round};
 use crate::io::ConnectionId;
 use crate::storage::TorrentId;
+use crate::subnet::Subnet;
 use crate::time::Time;
 
 /// A turn lasts at least this long: less is not enough for a piece over a slow line.

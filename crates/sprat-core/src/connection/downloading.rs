@@ -14,6 +14,9 @@ use super::{PeerConnection, SNUBBED_AFTER};
 /// or have lied, and somebody else may have it.
 const REFUSED_FOR: Duration = Duration::from_secs(30);
 
+/// Requests taken back of which an answer is expected. Beyond it the oldest are forgotten: one answer too many is borne.
+const MOST_CANCELLED: usize = 2048;
+
 /// An answer to a request that was taken back so long ago is not expected any more.
 const CANCEL_ANSWER_LIMIT: Duration = Duration::from_secs(300);
 
@@ -65,7 +68,9 @@ impl PeerConnection {
             }
         }
         // Some never answer a cancel.
-        while self.cancelled.front().is_some_and(|(_, at)| now.since(*at) >= CANCEL_ANSWER_LIMIT) {
+        while self.cancelled.len() > MOST_CANCELLED
+            || self.cancelled.front().is_some_and(|(_, at)| now.since(*at) >= CANCEL_ANSWER_LIMIT)
+        {
             self.cancelled.pop_front();
         }
     }
@@ -78,8 +83,14 @@ impl PeerConnection {
         at.is_some_and(|at| self.cancelled.remove(at).is_some())
     }
 
-    /// How many more blocks to ask for now.
+    /// How many more blocks to ask for now: none, or enough to be worth a message.
     pub(crate) fn request_room(&mut self, now: Time) -> usize {
+        let room = self.request_room_in_turn(now);
+        if self.snubbed { room } else { self.requests.worth_asking(room) }
+    }
+
+    /// How many more blocks may be asked for now, be it one.
+    pub(crate) fn request_room_in_turn(&mut self, now: Time) -> usize {
         // One request keeps the door open for a peer that has stopped delivering.
         if self.snubbed {
             return 1_usize.saturating_sub(self.requests.len());

@@ -136,13 +136,14 @@ impl Requests {
         let sustained = u32::try_from(sustained).unwrap_or(u32::MAX).max(SMALLEST_WINDOW);
         let wanted = if self.slow_start.is_some() { self.window.max(sustained) } else { sustained };
         let window = wanted.min(limit.max(1)).min(LARGEST_WINDOW) as usize;
-        // Asking in small bites would cost a message and a write each: wait until there is room for some.
-        let free = window.saturating_sub(self.outstanding.len());
-        if free >= (window / 4).min(BITE) || self.outstanding.len() < SMALLEST_WINDOW as usize {
-            free
-        } else {
-            0
-        }
+        window.saturating_sub(self.outstanding.len())
+    }
+
+    /// Asking in small bites would cost a message and a write each: all of `room`, or nothing until there is room for some.
+    pub(super) fn worth_asking(&self, room: usize) -> usize {
+        let window = room + self.outstanding.len();
+        let is_enough = room >= (window / 4).min(BITE) || self.outstanding.len() < SMALLEST_WINDOW as usize;
+        if is_enough { room } else { 0 }
     }
 
     pub(super) fn sent(&mut self, now: Time, block: BlockRef) {

@@ -14,9 +14,12 @@ use super::{KEEPALIVE_AFTER, PeerConnection};
 /// How often one connection may fetch the whole info dictionary.
 const METADATA_COPIES: u32 = 3;
 
-/// Bytes that wait to be sent to one peer. Payload stops far below, at [`UPLOAD_WATERMARK`]; what grows beyond are
+/// Bytes that wait to be sent to one peer. Payload stops at [`MOST_ON_ITS_WAY`](super::uploading); what grows beyond are
 /// answers to questions of a peer that asks and does not read.
-const UNREAD_LIMIT: usize = 2 * 1024 * 1024;
+const UNREAD_LIMIT: usize = 768 * 1024;
+
+/// With so much waiting to be sent, no metadata is given: who asks for all of it at once gets the rest when it asks again.
+const METADATA_BACKLOG: usize = 512 * 1024;
 
 impl PeerConnection {
     pub(crate) fn say(&mut self, message: &Message) {
@@ -36,7 +39,8 @@ impl PeerConnection {
         let most = total_size.div_ceil(METADATA_PIECE_LENGTH).saturating_mul(METADATA_COPIES);
         let from = (piece as usize).saturating_mul(METADATA_PIECE_LENGTH as usize);
         let to = from.saturating_add(METADATA_PIECE_LENGTH as usize).min(info.len());
-        let message = if from < to && self.metadata_given < most {
+        let is_behind = self.outbox.len() + self.unsent_bytes >= METADATA_BACKLOG;
+        let message = if from < to && self.metadata_given < most && !is_behind {
             self.metadata_given += 1;
             MetadataMessage::Data { piece, total_size, data: info.slice(from..to) }
         } else {
@@ -151,6 +155,7 @@ impl PeerConnection {
     }
 
     pub(crate) fn sent(&mut self, bytes: usize) {
+        self.taking.took(bytes);
         self.unsent_bytes = self.unsent_bytes.saturating_sub(bytes);
     }
 }

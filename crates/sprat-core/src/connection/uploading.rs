@@ -1,5 +1,7 @@
 //! From what the peer has asked for to what is sent.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use sprat_wire::peer::message::{Message, encode_piece_header};
 
@@ -10,14 +12,62 @@ use crate::time::Time;
 use super::PeerConnection;
 use super::uploads::Stretch;
 
-/// Bytes given to the network or being read from disk for one peer. Deep enough for a disk that answers late, small
-/// enough that 2,000 peers fit into memory, and that a choke takes back what matters.
-const UPLOAD_WATERMARK: usize = 512 * 1024;
+/// Bytes given to the network or being read from disk for one peer, at the most. Deep enough for a disk that answers late,
+/// small enough that 2,000 peers fit into memory, and that a choke takes back what matters.
+const MOST_ON_ITS_WAY: usize = 512 * 1024;
+
+/// There must be room for so much before the disk is asked: many small reads would cost more than a few large ones. It is
+/// the longest request as well.
+const LEAST_ROOM: usize = 128 * 1024;
+
+/// A peer that takes less than [`LEAST_TAKEN`] of what waits for it in this time does not read, or is gone.
+const READING_LIMIT: Duration = Duration::from_secs(120);
+
+/// A block in two minutes, less than the slowest modem.
+const LEAST_TAKEN: u64 = 16 * 1024;
+
+/// Whether a peer takes what is sent to it.
+#[derive(Debug, Default)]
+pub(super) struct Taking {
+    /// Bytes that the network has taken, all together.
+    taken: u64,
+    /// Since when something waits for it, or when it had last taken enough, and how much it had taken then.
+    mark: Option<(Time, u64)>,
+}
+
+impl Taking {
+    pub(super) const fn took(&mut self, bytes: usize) {
+        self.taken = self.taken.saturating_add(bytes as u64);
+    }
+
+    /// Looks, now and then: whether something has waited for too long.
+    fn has_stopped(&mut self, now: Time, something_waits: bool) -> bool {
+        if !something_waits {
+            self.mark = None;
+            return false;
+        }
+        let (since, taken) = *self.mark.get_or_insert((now, self.taken));
+        if self.taken.saturating_sub(taken) >= LEAST_TAKEN {
+            self.mark = Some((now, self.taken));
+            return false;
+        }
+        now.since(since) >= READING_LIMIT
+    }
+}
 
 impl PeerConnection {
     /// Whether there is room for more on the way to the network.
     pub(crate) fn can_take_upload(&self) -> bool {
-        self.unsent_bytes + self.uploads.reading_bytes() < UPLOAD_WATERMARK
+        self.upload_room() >= LEAST_ROOM
+    }
+
+    fn upload_room(&self) -> usize {
+        MOST_ON_ITS_WAY.saturating_sub(self.unsent_bytes + self.uploads.reading_bytes())
+    }
+
+    /// Whether it has not taken what waits for it, for so long that it never will.
+    pub(crate) fn has_stopped_reading(&mut self, now: Time) -> bool {
+        self.taking.has_stopped(now, self.unsent_bytes > 0)
     }
 
     /// Whether the peer waits for something that it has asked for.
@@ -28,7 +78,8 @@ impl PeerConnection {
     /// The next stretch to read from disk for this peer, of `most` bytes at the most unless a single request is
     /// longer; `None` when nothing is asked for.
     pub(crate) fn next_upload(&mut self, most: u32) -> Option<Stretch> {
-        self.uploads.next_stretch(most.min(READ_LENGTH))
+        let room = u32::try_from(self.upload_room()).unwrap_or(u32::MAX);
+        self.uploads.next_stretch(most.min(READ_LENGTH).min(room))
     }
 
     pub(crate) fn next_upload_length(&self) -> Option<u32> {
@@ -84,6 +135,34 @@ impl PeerConnection {
             for request in requests {
                 self.say(&Message::RejectRequest(request));
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_takes_a_block_in_two_minutes_reads_and_who_takes_less_does_not() {
+        for (a_second, stops) in
+            [(LEAST_TAKEN as usize / 120 + 1, false), (LEAST_TAKEN as usize / 120 - 1, true)]
+        {
+            let mut taking = Taking::default();
+            let stopped = (0..600).any(|second| {
+                taking.took(a_second);
+                taking.has_stopped(Time::from_secs(second), true)
+            });
+            assert_eq!(stopped, stops, "{a_second} bytes a second");
+        }
+    }
+
+    #[test]
+    fn for_whom_nothing_waits_need_take_nothing() {
+        let mut taking = Taking::default();
+        for second in 0..1000 {
+            // Now and then something does wait.
+            assert!(!taking.has_stopped(Time::from_secs(second), second % 100 < 90));
         }
     }
 }

@@ -18,6 +18,9 @@ use crate::time::Time;
 /// What a peer may have said before we know what it means: a bitfield and the haves of a lively download.
 const MOST_HEARD: usize = 4096;
 
+/// The bytes of it: the longest bitfield, and as much again for extension handshakes.
+const MOST_HEARD_BYTES: usize = 512 * 1024;
+
 /// Questions for metadata open at one peer, at most.
 const MOST_OPEN: usize = 4;
 
@@ -51,6 +54,7 @@ pub(super) struct Talk {
     most_open: usize,
     /// What it said that only the torrent can make something of, in order.
     heard: Vec<Message>,
+    heard_bytes: usize,
     /// Questions for hashes without an answer.
     hash_requests: Vec<HashRequest>,
 }
@@ -68,6 +72,7 @@ impl Talk {
             window: 1,
             most_open: MOST_OPEN,
             heard: Vec::new(),
+            heard_bytes: 0,
             hash_requests: Vec::new(),
         }
     }
@@ -219,7 +224,11 @@ impl Talk {
     }
 
     fn remember(&mut self, message: Message) -> Result<Said, DisconnectReason> {
-        if self.heard.len() >= MOST_HEARD {
+        self.heard_bytes += match &message {
+            Message::Bitfield(bytes) | Message::Extended { payload: bytes, .. } => bytes.len(),
+            _ => 0,
+        };
+        if self.heard.len() >= MOST_HEARD || self.heard_bytes > MOST_HEARD_BYTES {
             return Err(DisconnectReason::Misbehaved("a flood of messages before the metadata"));
         }
         self.heard.push(message);

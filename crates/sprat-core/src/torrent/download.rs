@@ -4,13 +4,12 @@ use bytes::Bytes;
 use sprat_wire::BLOCK_LENGTH;
 use sprat_wire::hash::Sha256Hash;
 
-use crate::connection::SNUBBED_AFTER;
+use crate::connection::{PeerConnection, SNUBBED_AFTER};
 use crate::context::Context;
 use crate::geometry::{BlockRef, PieceIndex};
 use crate::io::{ConnectionId, Event, Trouble};
 use crate::picker::{PickRequest, Received};
 use crate::planted::PlantedBug;
-use crate::rate::TokenBucket;
 use crate::storage::{StorageError, StorageErrorKind, StorageRequest};
 use crate::time::Time;
 
@@ -25,30 +24,62 @@ const WHOLE_PIECE_SECONDS: u64 = 20;
 /// instead of 0.8 % (`cargo xtask bench swarm diversity`).
 const DUPLICATES_SHARE: usize = 16;
 
+const BLOCK: u64 = BLOCK_LENGTH as u64;
+
 impl Torrent {
     /// Asks this peer for as many blocks as its window and the rate limits allow.
     pub(super) fn ask(&mut self, cx: &mut Context<'_>, id: ConnectionId) {
-        if !self.is_downloading() {
-            return;
-        }
-        let Some(connection) = self.connections.get_mut(&id) else { return };
-        if !connection.interested || !connection.may_request() {
-            return;
-        }
-        let room = connection.request_room(cx.now);
+        let room = self.request_room(id, |connection| connection.request_room(cx.now));
         if room == 0 {
             return;
         }
-        let block = u64::from(BLOCK_LENGTH);
-        let permitted =
-            cx.limits.download.permits(cx.now, block) && self.limits.download.permits(cx.now, block);
-        if !permitted {
-            self.starved_downloads.insert(id);
-            return self.await_refill(cx);
+        if cx.limits.download.is_limited() || self.limits.download.is_limited() {
+            self.limits.download.wait(id, BLOCK);
+            return self.take_download_turns(cx);
         }
-        let affordable =
-            cx.limits.download.available(cx.now).min(self.limits.download.available(cx.now)) / block;
-        let count = room.min(usize::try_from(affordable).unwrap_or(usize::MAX).max(1));
+        self.ask_for(cx, id, room, room);
+    }
+
+    /// Asks those who wait for a rate limit, in turn and for a block each, as far as it and that of the session allow.
+    pub(super) fn take_download_turns(&mut self, cx: &mut Context<'_>) {
+        while let Some((id, _)) = self.limits.download.next() {
+            let room = self.request_room(id, |connection| connection.request_room_in_turn(cx.now));
+            if room == 0 {
+                self.limits.download.leave(id);
+                continue;
+            }
+            if !self.limits.download.permits(cx.now, id, BLOCK) {
+                cx.limits.download.leave(self.id);
+                return self.await_refill(cx.now);
+            }
+            if !cx.limits.download.permits(cx.now, self.id, BLOCK) {
+                return cx.limits.download.wait(self.id, BLOCK);
+            }
+            let of_session = cx.limits.download.available_to(cx.now, self.id);
+            let of_torrent = self.limits.download.available_to(cx.now, id);
+            // Who waits alone is asked for as much as there is: each time costs a message.
+            let bytes = of_session.zip(of_torrent).map_or(BLOCK, |(a, b)| a.min(b));
+            let count = room.min(usize::try_from(bytes / BLOCK).unwrap_or(usize::MAX).max(1));
+            if self.ask_for(cx, id, room, count) < count {
+                // It has nothing more that is of use.
+                self.limits.download.leave(id);
+            }
+        }
+        cx.limits.download.leave(self.id);
+    }
+
+    /// How many blocks this peer may be asked for, if it may be asked at all.
+    fn request_room(&mut self, id: ConnectionId, room: impl FnOnce(&mut PeerConnection) -> usize) -> usize {
+        if !self.is_downloading() {
+            return 0;
+        }
+        let connection = self.connections.get_mut(&id);
+        connection.filter(|one| one.interested && one.may_request()).map_or(0, |one| room(one))
+    }
+
+    /// Asks this peer for `count` blocks of the `room` that there is. How many were found.
+    fn ask_for(&mut self, cx: &mut Context<'_>, id: ConnectionId, room: usize, count: usize) -> usize {
+        let Some(connection) = self.connections.get_mut(&id) else { return 0 };
         let rate = connection.download.rate(cx.now);
         let refused = connection.refused_pieces(cx.now);
         let request = PickRequest {
@@ -64,8 +95,8 @@ impl Torrent {
         let mut blocks = Vec::with_capacity(count.min(64));
         self.picker.pick(&request, &mut blocks);
         for block in &blocks {
-            cx.limits.download.charge(cx.now, u64::from(block.length()));
-            self.limits.download.charge(cx.now, u64::from(block.length()));
+            cx.limits.download.charge(cx.now, self.id, u64::from(block.length()));
+            self.limits.download.charge(cx.now, id, u64::from(block.length()));
             connection.request(cx.now, *block);
         }
         if connection.snubbed {
@@ -74,11 +105,8 @@ impl Torrent {
                 self.picker.release(*block, id);
             }
         }
-        if blocks.len() == count && count < room {
-            self.starved_downloads.insert(id);
-            self.await_refill(cx);
-        }
         self.touch(id);
+        blocks.len()
     }
 
     pub(super) fn ask_everyone(&mut self, cx: &mut Context<'_>) {
@@ -86,34 +114,6 @@ impl Torrent {
         for id in everyone {
             self.ask(cx, id);
         }
-    }
-
-    /// The rate limits have something to give again: those who wait take turns.
-    pub(super) fn on_refill(&mut self, cx: &mut Context<'_>) {
-        for _ in 0..self.starved_uploads.len() {
-            let Some(id) = self.starved_uploads.pop_front() else { break };
-            self.serve(cx, id);
-        }
-        for id in std::mem::take(&mut self.starved_downloads) {
-            self.ask(cx, id);
-        }
-    }
-
-    /// Makes an appointment for when a block may pass in the direction that somebody waits for.
-    pub(super) fn await_refill(&mut self, cx: &Context<'_>) {
-        let block = u64::from(BLOCK_LENGTH);
-        let download = [&cx.limits.download, &self.limits.download];
-        let upload = [&cx.limits.upload, &self.limits.upload];
-        // The later of the two buckets decides; `None` is a limit of zero, and no time ever comes.
-        let when = |buckets: [&TokenBucket; 2]| {
-            let times = buckets.map(|bucket| bucket.next_refill(cx.now, block));
-            Some(times[0]?.max(times[1]?))
-        };
-        let download = if self.starved_downloads.is_empty() { None } else { when(download) };
-        let upload = if self.starved_uploads.is_empty() { None } else { when(upload) };
-        let soonest = download.into_iter().chain(upload).chain(self.next_refill).min();
-        // Not in the past, or the driver would spin.
-        self.next_refill = soonest.map(|at| at.max(cx.now + std::time::Duration::from_millis(1)));
     }
 
     /// These requests will not be answered: others may be asked.

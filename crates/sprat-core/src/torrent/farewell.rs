@@ -50,8 +50,7 @@ impl Torrent {
             self.picker.release(block, id);
         }
         self.picker.peer_left(&connection.pieces);
-        self.starved_downloads.remove(&id);
-        self.starved_uploads.retain(|starved| *starved != id);
+        self.limits.forget(id);
         self.set_suspects_free(id);
         self.spreading.forget(id);
         let useful = connection.downloaded > 0 || connection.uploaded > 0;
@@ -107,7 +106,7 @@ impl Torrent {
             .collect();
         let mut silent = Vec::new();
         for (id, connection) in &mut self.connections {
-            if connection.is_silent(cx.now) {
+            if connection.is_silent(cx.now) || connection.has_stopped_reading(cx.now) {
                 silent.push(*id);
             }
             connection.keep_alive(cx.now);

@@ -7,18 +7,15 @@ use std::time::Duration;
 use crate::announcer::Progress;
 use crate::bitfield::Bitfield;
 use crate::context::Context;
-use crate::geometry::{Geometry, PieceIndex};
+use crate::geometry::PieceIndex;
 use crate::io::{DisconnectReason, Event, Output, TrackerId, Trouble};
 use crate::peer_list::PeerSource;
 use crate::storage::{Files, Found, StorageError, StorageErrorKind, StorageReply, StorageRequest};
 
 use sprat_wire::tracker::AnnounceResponse;
 
-use super::recheck::Recheck;
+use super::recheck::{Recheck, check_window};
 use super::{Phase, Torrent};
-
-/// Bytes that may be read and hashed at once while checking: enough to keep a disk and all cores busy.
-const CHECK_WINDOW: u32 = 64 * 1024 * 1024;
 
 /// How often a disk in trouble is tried again. Promise P-05 gives 15 s from the moment there is room.
 const PROBE_AFTER: Duration = Duration::from_secs(10);
@@ -47,11 +44,6 @@ const fn kind_of(trouble: Option<&Trouble>) -> Option<StorageErrorKind> {
         Some(Trouble::Storage(error)) => Some(error.kind),
         Some(Trouble::Inconsistent | Trouble::Unusable(_)) | None => None,
     }
-}
-
-/// Pieces that may be read and hashed at once.
-pub(super) fn check_window(geometry: &Geometry) -> usize {
-    (CHECK_WINDOW / geometry.piece_length().max(1)).clamp(4, 64) as usize
 }
 
 impl Torrent {

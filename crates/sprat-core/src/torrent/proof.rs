@@ -11,7 +11,7 @@ use crate::io::ConnectionId;
 use crate::storage::StorageRequest;
 
 use super::Torrent;
-use super::lifecycle::check_window;
+use super::recheck::check_window;
 
 /// What is had and was not hashed by us.
 #[derive(Debug, Default)]

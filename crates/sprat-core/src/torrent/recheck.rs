@@ -13,7 +13,9 @@ use crate::io::Event;
 use crate::storage::StorageRequest;
 
 use super::Torrent;
-use super::lifecycle::check_window;
+
+/// Bytes that may be read and hashed at once while checking: enough to keep a disk and all cores busy.
+const CHECK_WINDOW: u32 = 64 * 1024 * 1024;
 
 /// What is doubtful, and what is gone for certain.
 #[derive(Debug, Default)]
@@ -111,6 +113,11 @@ impl Recheck {
         let reading = self.unhashed.len().saturating_sub(self.waiting.len());
         if reading < window { self.waiting.pop_front() } else { None }
     }
+}
+
+/// Pieces that may be read and hashed at once.
+pub(super) fn check_window(geometry: &Geometry) -> usize {
+    (CHECK_WINDOW / geometry.piece_length().max(1)).clamp(4, 64) as usize
 }
 
 impl Torrent {

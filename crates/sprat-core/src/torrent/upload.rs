@@ -4,6 +4,7 @@ use bytes::Bytes;
 use sprat_wire::BLOCK_LENGTH;
 
 use crate::context::Context;
+use crate::geometry::PieceIndex;
 use crate::io::{ConnectionId, Output};
 use crate::storage::{ReadToken, StorageError, StorageRequest};
 
@@ -12,48 +13,86 @@ use super::Torrent;
 impl Torrent {
     /// Asks the disk for what this peer is to get next, as far as its outbox and the rate limits allow.
     pub(super) fn serve(&mut self, cx: &mut Context<'_>, id: ConnectionId) {
-        if !self.takes_part() {
-            return;
+        let Some(length) = self.upload_due(id) else { return self.prove_next(cx, id) };
+        if cx.limits.upload.is_limited() || self.limits.upload.is_limited() {
+            self.limits.upload.wait(id, length);
+            return self.take_upload_turns(cx);
         }
-        let Some(connection) = self.connections.get_mut(&id) else { return };
-        let limited = cx.limits.upload.limit().is_some() || self.limits.upload.limit().is_some();
-        // Under a limit one block at a time: turns are short and everybody gets some.
-        let most = if limited { BLOCK_LENGTH } else { u32::MAX };
-        while connection.can_take_upload() {
-            let Some(next) = connection.next_upload_length() else { return };
-            let next = u64::from(next);
-            if !(cx.limits.upload.permits(cx.now, next) && self.limits.upload.permits(cx.now, next)) {
-                if !self.starved_uploads.contains(&id) {
-                    self.starved_uploads.push_back(id);
-                }
-                return self.await_refill(cx);
-            }
-            let next = connection.next_upload_piece().and_then(|piece| self.geometry.piece(piece));
-            if let Some(piece) = next.filter(|piece| self.proof.is_due(*piece)) {
-                return self.prove(cx, piece, id);
-            }
-            let Some(stretch) = connection.next_upload(most) else { return };
-            let Some(piece) = self.geometry.piece(stretch.piece) else { continue };
-            let is_had = self.picker.have().contains(stretch.piece);
-            if !is_had || self.recheck.is_doubtful(piece) {
-                // It was never announced, or it was lost since, or may have been.
-                connection.reject(&stretch);
-                self.touched.push(id);
+        while self.upload_due(id).is_some() {
+            self.give(cx, id, u32::MAX);
+        }
+        self.prove_next(cx, id);
+    }
+
+    /// Serves those who wait for a rate limit, in turn and a block each, as far as it and that of the session allow.
+    pub(super) fn take_upload_turns(&mut self, cx: &mut Context<'_>) {
+        while let Some((id, _)) = self.limits.upload.next() {
+            let Some(length) = self.upload_due(id) else {
+                self.limits.upload.leave(id);
+                self.prove_next(cx, id);
                 continue;
+            };
+            self.limits.upload.wait(id, length);
+            if !self.limits.upload.permits(cx.now, id, length) {
+                cx.limits.upload.leave(self.id);
+                return self.await_refill(cx.now);
             }
-            cx.limits.upload.charge(cx.now, u64::from(stretch.length));
-            self.limits.upload.charge(cx.now, u64::from(stretch.length));
-            let token = cx.names.read();
-            cx.outputs.push_back(Output::Storage(StorageRequest::Read {
-                torrent: self.id,
-                token,
-                piece,
-                begin: stretch.begin,
-                length: stretch.length,
-            }));
-            self.reads.insert(token, (id, piece));
-            connection.upload_reading(token, stretch);
+            if !cx.limits.upload.permits(cx.now, self.id, length) {
+                return cx.limits.upload.wait(self.id, length);
+            }
+            self.give(cx, id, BLOCK_LENGTH);
         }
+        cx.limits.upload.leave(self.id);
+    }
+
+    /// The length of the request of this peer that may be read next.
+    fn upload_due(&self, id: ConnectionId) -> Option<u64> {
+        let connection =
+            self.connections.get(&id).filter(|one| self.takes_part() && one.can_take_upload())?;
+        if self.next_unproven(id).is_some() {
+            return None;
+        }
+        connection.next_upload_length().map(u64::from)
+    }
+
+    /// The piece that this peer would get next, if it is to be hashed before.
+    fn next_unproven(&self, id: ConnectionId) -> Option<PieceIndex> {
+        let piece = self.connections.get(&id)?.next_upload_piece()?;
+        self.geometry.piece(piece).filter(|piece| self.proof.is_due(*piece))
+    }
+
+    /// Has the piece hashed that this peer waits for, if need be.
+    fn prove_next(&mut self, cx: &mut Context<'_>, id: ConnectionId) {
+        if self.takes_part()
+            && let Some(piece) = self.next_unproven(id)
+        {
+            self.prove(cx, piece, id);
+        }
+    }
+
+    /// Asks the disk for one stretch for this peer, of `most` bytes at the most unless a single request is longer.
+    fn give(&mut self, cx: &mut Context<'_>, id: ConnectionId, most: u32) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let Some(stretch) = connection.next_upload(most) else { return };
+        let Some(piece) = self.geometry.piece(stretch.piece) else { return };
+        let is_had = self.picker.have().contains(stretch.piece);
+        if !is_had || self.recheck.is_doubtful(piece) {
+            // It was never announced, or it was lost since, or may have been.
+            connection.reject(&stretch);
+            return self.touch(id);
+        }
+        cx.limits.upload.charge(cx.now, self.id, u64::from(stretch.length));
+        self.limits.upload.charge(cx.now, id, u64::from(stretch.length));
+        let token = cx.names.read();
+        cx.outputs.push_back(Output::Storage(StorageRequest::Read {
+            torrent: self.id,
+            token,
+            piece,
+            begin: stretch.begin,
+            length: stretch.length,
+        }));
+        self.reads.insert(token, (id, piece));
+        connection.upload_reading(token, stretch);
     }
 
     /// The disk has read, or has failed to.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ use sprat_wire::tracker::AnnounceRequest;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::socket::{self, Connection, Happened, What};
+use super::receive::ReceiveBuffers;
+use super::socket::{self, Connection, Happened, Surroundings, What};
 use super::{ClientConfig, Task};
 use crate::address_policy::{AddressPolicy, Origin};
 use crate::announce::{AnnounceClient, AnnounceConfig};
@@ -55,7 +57,8 @@ pub(super) struct Driver {
     unflushed: BTreeSet<ConnectionId>,
     /// Trackers that the user named rather than the torrent.
     user_trackers: BTreeMap<TorrentId, BTreeSet<String>>,
-    happened: mpsc::Sender<Happened>,
+    /// What connections are given.
+    around: Surroundings,
     announced: mpsc::UnboundedSender<Announced>,
     pending_announces: usize,
     events: broadcast::Sender<Event>,
@@ -115,10 +118,16 @@ impl Shell {
                 tokio::task::spawn_local(socket::accept(listener, happened.clone()));
             }
         }
+        let storage = Storage::start(config.storage, stored);
+        let around = Surroundings {
+            happened,
+            pressure: storage.pressure(),
+            buffers: Rc::new(ReceiveBuffers::default()),
+        };
         let driver = Driver {
             session: Session::new(config.session, config.seed.unwrap_or_else(seed_from_the_system)),
             epoch: Instant::now(),
-            storage: Storage::start(config.storage, stored),
+            storage,
             announces: AnnounceClient::new(AnnounceConfig::new(Arc::clone(&config.policy)), sockets),
             dht,
             policy: config.policy,
@@ -128,7 +137,7 @@ impl Shell {
             connections: BTreeMap::new(),
             unflushed: BTreeSet::new(),
             user_trackers: BTreeMap::new(),
-            happened,
+            around,
             announced,
             pending_announces: 0,
             events,
@@ -268,17 +277,14 @@ impl Driver {
     // Sockets.
 
     fn connect(&mut self, id: ConnectionId, address: SocketAddr) {
-        let connection = Connection::dial(id, address, self.happened.clone(), self.storage.pressure());
-        self.connections.insert(id, connection);
+        self.connections.insert(id, Connection::dial(id, address, self.around.clone()));
     }
 
     fn on_happened(&mut self, happened: Happened) {
         match happened {
             Happened::Accepted(stream, address) => {
                 let id = self.session.allocate_connection();
-                let connection =
-                    Connection::accepted(id, stream, self.happened.clone(), self.storage.pressure());
-                self.connections.insert(id, connection);
+                self.connections.insert(id, Connection::accepted(id, stream, self.around.clone()));
                 self.input(Input::Accepted { connection: id, address });
             }
             // What a connection said before it was told to end is still on its way to us.

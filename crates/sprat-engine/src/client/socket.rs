@@ -1,8 +1,7 @@
 //! One task per connection that reads, and writes what the kernel did not take at once.
 //!
-//! Reading: into a buffer that grows with the traffic from 16 to 256 KiB; each read is handed on by reference, and the
-//! rest of the buffer serves the next read. A reader waits while the session or the disk is behind, so the kernel's buffers fill and
-//! the sender slows down. Writing: whatever has collected goes out with one vectored call, by the driver itself as soon as the session has
+//! Reading: into buffers that all connections share (`receive`); what came is handed on by reference. A reader waits while the
+//! session or the disk is behind, so the kernel's buffers fill and the sender slows down. Writing: whatever has collected goes out with one vectored call, by the driver itself as soon as the session has
 //! nothing more to say, while it is in the processor's cache. Only when the kernel's buffer is full does the task wait for room.
 
 use std::cell::{OnceCell, RefCell};
@@ -12,20 +11,15 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Buf as _, Bytes};
 use sprat_core::io::ConnectionId;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 
+use super::receive::{Appetite, ReceiveBuffers};
 use crate::listen::{DIAL_TIMEOUT, dial, set_up};
 use crate::storage::Pressure;
-
-/// The first read buffer: one block and its header do not quite fit, and idle peers are many.
-const SMALLEST_READ: usize = 16 * 1024;
-
-/// The largest: beyond this a read no longer gets cheaper per byte.
-const LARGEST_READ: usize = 256 * 1024;
 
 /// Stretches handed to one vectored write; the kernel takes up to 1024.
 const SLICES_PER_WRITE: usize = 64;
@@ -66,38 +60,43 @@ struct Link {
     left_over: Notify,
 }
 
+/// What all connections have to do with. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Surroundings {
+    pub(super) happened: mpsc::Sender<Happened>,
+    pub(super) pressure: Pressure,
+    pub(super) buffers: Rc<ReceiveBuffers>,
+}
+
+impl Surroundings {
+    /// `false` when nobody listens any more.
+    async fn tell(&self, id: ConnectionId, what: What) -> bool {
+        self.happened.send(Happened::On(id, what)).await.is_ok()
+    }
+}
+
 impl Connection {
     /// Calls `address` and reports how that went.
-    pub(super) fn dial(
-        id: ConnectionId,
-        address: SocketAddr,
-        happened: mpsc::Sender<Happened>,
-        pressure: Pressure,
-    ) -> Self {
+    pub(super) fn dial(id: ConnectionId, address: SocketAddr, around: Surroundings) -> Self {
         Self::spawn(Link::default(), |link| async move {
             if let Ok(stream) = dial(address, DIAL_TIMEOUT).await {
                 let stream = link.stream.get_or_init(|| stream);
-                let _ = happened.send(Happened::On(id, What::Connected)).await;
+                around.tell(id, What::Connected).await;
                 // How it ends does not matter: it has ended.
-                let _ = serve(id, stream, &link, &happened, &pressure).await;
+                let _ = serve(id, stream, &link, &around).await;
             }
-            let _ = happened.send(Happened::On(id, What::Closed)).await;
+            around.tell(id, What::Closed).await;
         })
     }
 
     /// Takes over a connection that was accepted.
-    pub(super) fn accepted(
-        id: ConnectionId,
-        stream: TcpStream,
-        happened: mpsc::Sender<Happened>,
-        pressure: Pressure,
-    ) -> Self {
+    pub(super) fn accepted(id: ConnectionId, stream: TcpStream, around: Surroundings) -> Self {
         let link = Link { stream: OnceCell::from(stream), ..Link::default() };
         Self::spawn(link, |link| async move {
             if let Some(stream) = link.stream.get() {
-                let _ = serve(id, stream, &link, &happened, &pressure).await;
+                let _ = serve(id, stream, &link, &around).await;
             }
-            let _ = happened.send(Happened::On(id, What::Closed)).await;
+            around.tell(id, What::Closed).await;
         })
     }
 
@@ -152,65 +151,32 @@ pub(super) async fn accept(listener: TcpListener, happened: mpsc::Sender<Happene
 }
 
 /// Moves bytes both ways until one way fails.
-async fn serve(
-    id: ConnectionId,
-    stream: &TcpStream,
-    link: &Link,
-    happened: &mpsc::Sender<Happened>,
-    pressure: &Pressure,
-) -> io::Result<()> {
+async fn serve(id: ConnectionId, stream: &TcpStream, link: &Link, around: &Surroundings) -> io::Result<()> {
     tokio::select! {
-        end = read(id, stream, happened, pressure) => end,
-        end = write(id, stream, link, happened) => end,
+        end = read(id, stream, around) => end,
+        end = write(id, stream, link, around) => end,
     }
 }
 
-async fn read(
-    id: ConnectionId,
-    stream: &TcpStream,
-    happened: &mpsc::Sender<Happened>,
-    pressure: &Pressure,
-) -> io::Result<()> {
-    let mut size = SMALLEST_READ;
-    let mut buffer = BytesMut::with_capacity(size);
+async fn read(id: ConnectionId, stream: &TcpStream, around: &Surroundings) -> io::Result<()> {
+    let mut appetite = Appetite::default();
     loop {
-        if pressure.is_congested() {
-            pressure.drained().await;
+        if around.pressure.is_congested() {
+            around.pressure.drained().await;
         }
-        let room = buffer.capacity();
-        if room < size / 2 {
-            buffer = BytesMut::with_capacity(size);
-        }
-        let room = buffer.capacity();
-        let count = loop {
-            stream.readable().await?;
-            match stream.try_read_buf(&mut buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => break result?,
-            }
+        stream.readable().await?;
+        let bytes = match around.buffers.read(stream, &mut appetite) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+            result => result?,
         };
-        if count == 0 {
-            return Ok(());
-        }
-        if count == room {
-            size = (size * 2).min(LARGEST_READ);
-        } else if count < size / 8 {
-            size = (size / 2).max(SMALLEST_READ);
-        }
-        let bytes = buffer.split().freeze();
-        if happened.send(Happened::On(id, What::Received(bytes))).await.is_err() {
+        if bytes.is_empty() || !around.tell(id, What::Received(bytes)).await {
             return Ok(());
         }
     }
 }
 
 /// Writes what the kernel did not take from [`Connection::flush`].
-async fn write(
-    id: ConnectionId,
-    stream: &TcpStream,
-    link: &Link,
-    happened: &mpsc::Sender<Happened>,
-) -> io::Result<()> {
+async fn write(id: ConnectionId, stream: &TcpStream, link: &Link, around: &Surroundings) -> io::Result<()> {
     loop {
         link.left_over.notified().await;
         stream.writable().await?;
@@ -224,7 +190,7 @@ async fn write(
                 }
                 result => result?,
             };
-            if happened.send(Happened::On(id, What::Sent(count))).await.is_err() {
+            if !around.tell(id, What::Sent(count)).await {
                 return Ok(());
             }
         }

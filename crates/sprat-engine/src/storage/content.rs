@@ -16,15 +16,16 @@ use sprat_wire::metainfo::{File, Info};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::contain::Root;
-use super::fault::{changed, conflict, errno_of, fault};
+use super::fault::{changed, conflict, fault};
 use super::file_read::{read_exact_at, read_resident_at};
 use super::pool::FilePool;
 use super::progress::{FileRecord, Origin};
 use super::recorder::Recorder;
 use super::signature::Signature;
+use super::unsynced::Unsynced;
 use super::watch::Watch;
+use crate::disk;
 use crate::disk::planted::{PlantedBug, is_planted, is_planted_in};
-use crate::{disk, whole_file};
 
 /// Buffers per system call: `IOV_MAX` of Linux and the BSDs.
 const VECTORS_PER_CALL: usize = 1024;
@@ -44,23 +45,13 @@ pub(crate) struct Content {
     news: Option<UnboundedSender<StorageReply>>,
     /// The file system of the directory when the torrent was opened.
     device: Mutex<Option<u64>>,
-    unsynced: Mutex<Unsynced>,
+    pub(super) unsynced: Mutex<Unsynced>,
     /// Directories below the root that we have made.
     made: Mutex<BTreeSet<String>>,
     /// How often syncing has failed.
-    failed_syncs: AtomicU64,
+    pub(super) failed_syncs: AtomicU64,
     /// The file that could not be written last, for [`Content::probe`].
     refused: Mutex<Option<usize>>,
-}
-
-/// What was written since the last sync.
-#[derive(Debug, Default)]
-struct Unsynced {
-    files: BTreeSet<usize>,
-    /// Files whose names are new.
-    created: BTreeSet<usize>,
-    /// The root and what was made on the way to it: the directories that hold their names.
-    parents_of_root: BTreeSet<PathBuf>,
 }
 
 impl Content {
@@ -263,7 +254,7 @@ impl Content {
 
     /// Creates an empty file unless something has its name.
     pub(super) fn create_empty(&self, file: usize) -> Result<(), StorageError> {
-        self.recorder.about_to_write(self)?;
+        self.recorder.about_to_write(|| self.watch.records())?;
         self.open(file, Access::Write).map(drop)
     }
 
@@ -284,83 +275,6 @@ impl Content {
         }
         *locked(&self.refused) = None;
         self.recorder.probe()
-    }
-
-    /// Makes what was written since the last call durable: first the bytes, then the names. Returns the number of the file
-    /// system, if there is a directory at all.
-    ///
-    /// The kernel drops pages that it could not write, and a second `fsync` would report a success that never was. So when one
-    /// fails, whatever the kernel still holds of the files is dropped: what is read from now on is what the disk has.
-    pub(super) fn sync(&self) -> Result<Option<u64>, StorageError> {
-        let unsynced = std::mem::take(&mut *locked(&self.unsynced));
-        let synced = self.sync_list(&unsynced);
-        if synced.is_err() {
-            self.failed_syncs.fetch_add(1, Ordering::AcqRel);
-            for &file in &unsynced.files {
-                if let Ok(descriptor) = self.open(file, Access::Read) {
-                    // Advice; where it is not taken, nothing better is to be had.
-                    let _ = disk::fadvise(&descriptor, 0, None, Advice::DontNeed);
-                }
-            }
-            let mut later = locked(&self.unsynced);
-            later.files.extend(&unsynced.files);
-            later.created.extend(&unsynced.created);
-            later.parents_of_root.extend(unsynced.parents_of_root);
-        }
-        synced
-    }
-
-    fn sync_list(&self, unsynced: &Unsynced) -> Result<Option<u64>, StorageError> {
-        for &file in &unsynced.files {
-            match self.open(file, Access::Read) {
-                Ok(descriptor) => match retried(|| disk::fsync(&descriptor)) {
-                    Err(_) if self.is_planted(PlantedBug::LostSyncError) => {}
-                    Err(_) if self.is_planted(PlantedBug::SyncRetriedAsIfNothing) => {
-                        disk::fsync(&descriptor)
-                            .map_err(|errno| fault(self.path(file), "syncing it", errno))?;
-                    }
-                    result => result.map_err(|errno| fault(self.path(file), "syncing it", errno))?,
-                },
-                // It was removed or replaced, which is noticed below.
-                Err(error) if error.kind == StorageErrorKind::Changed => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let root = match self.root() {
-            Ok(root) => root,
-            Err(Errno::NOENT) if unsynced.files.is_empty() && unsynced.created.is_empty() => return Ok(None),
-            Err(errno) => return Err(self.root_fault(errno)),
-        };
-        let directories: BTreeSet<&str> =
-            unsynced.created.iter().flat_map(|file| directories_of(self.path(*file))).collect();
-        for directory in directories.into_iter().filter(|_| !self.is_planted(PlantedBug::DirectoryNotSynced))
-        {
-            match retried(|| root.sync_directory(directory)) {
-                Ok(()) | Err(Errno::NOENT) => {}
-                Err(errno) => {
-                    return Err(fault(self.directory.join(directory).display(), "syncing it", errno));
-                }
-            }
-        }
-        for parent in &unsynced.parents_of_root {
-            whole_file::sync_directory(parent)
-                .map_err(|error| fault(parent.display(), "syncing it", errno_of(&error)))?;
-        }
-        for &file in &unsynced.files {
-            let now = self.stat(&root, file)?.as_ref().map(Signature::of);
-            let is_unsynced = locked(&self.unsynced).files.contains(&file);
-            if !self.watch.committed(file, now, is_unsynced) {
-                self.watch.look(file, now);
-                self.tell_of_change(file);
-            }
-        }
-        root.device().map(Some).map_err(|errno| self.root_fault(errno))
-    }
-
-    /// What was hashed is to be claimed: whoever wrote it may not have synced it.
-    pub(super) fn sync_before_claiming(&self, piece: PieceIndex) {
-        let slices = self.geometry.slices(piece, 0, self.geometry.length_of(piece));
-        locked(&self.unsynced).files.extend(slices.map(|slice| slice.file));
     }
 
     /// Closes the files.
@@ -401,7 +315,7 @@ impl Content {
 
     fn write_slice(&self, slice: &FileSlice, mut vectors: Vec<IoSlice<'_>>) -> Result<(), StorageError> {
         let path = self.path(slice.file);
-        self.recorder.about_to_write(self)?;
+        self.recorder.about_to_write(|| self.watch.records())?;
         let file = self.open(slice.file, Access::Write)?;
         self.watch.begin_write(slice.file);
         let written = write_all_at(&file, &mut vectors, slice.offset);
@@ -419,7 +333,7 @@ impl Content {
         Ok(())
     }
 
-    fn open(&self, file: usize, access: Access) -> Result<Arc<OwnedFd>, StorageError> {
+    pub(super) fn open(&self, file: usize, access: Access) -> Result<Arc<OwnedFd>, StorageError> {
         let open = || match access {
             Access::Read => self.root()?.file(self.path(file), OFlags::RDONLY).and_then(only_regular),
             Access::Write => self.open_for_writing(file),
@@ -509,8 +423,9 @@ impl Content {
     }
 }
 
+/// What a file is opened for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Access {
+pub(super) enum Access {
     Read,
     Write,
 }
@@ -520,23 +435,8 @@ fn only_regular(file: OwnedFd) -> Result<OwnedFd, Errno> {
     if FileType::from_raw_mode(mode).is_file() { Ok(file) } else { Err(Errno::NXIO) }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Tries again whenever a signal came between.
-fn retried<T>(mut act: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
-    loop {
-        match act() {
-            Err(Errno::INTR) => {}
-            result => return result,
-        }
-    }
-}
-
-/// The directories on the way to a file, the root (empty) first.
-fn directories_of(path: &str) -> impl Iterator<Item = &str> {
-    std::iter::once("").chain(path.match_indices('/').filter_map(|(at, _)| path.get(..at)))
 }
 
 /// Cuts `length` bytes off the front.

@@ -3,12 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sprat_core::bitfield::Bitfield;
-use sprat_core::storage::{CommitError, StorageError, StorageErrorKind};
+use sprat_core::storage::{StorageError, StorageErrorKind};
 
-use super::content::Content;
-use super::progress::Progress;
-use crate::disk::planted::PlantedBug;
+use super::progress::{FileRecord, Progress};
 use crate::ledger::LedgerHandle;
 use crate::state::{Change, StateError, Table};
 
@@ -34,14 +31,13 @@ impl Recorder {
 
     /// The record, if there is one that makes sense. One that does not is said in the log, and otherwise the same as none: the
     /// files are checked, and not written before the user has agreed.
-    pub(super) fn load(&self, content: &Content) -> Result<Option<Progress>, StorageError> {
+    pub(super) fn load(&self, pieces: u32, files: usize) -> Result<Option<Progress>, StorageError> {
         let Some(ledger) = &self.ledger else { return Ok(self.last().clone()) };
         let bytes = ledger.get(Table::Progress, &self.key).map_err(|error| storage_error(&error))?;
         let Some(bytes) = bytes else { return Ok(None) };
-        let files = content.info.files.len();
-        let record = Progress::decode(&bytes, &self.key, content.geometry.pieces(), files);
+        let record = Progress::decode(&bytes, &self.key, pieces, files);
         if record.is_none() {
-            tracing::warn!(directory = %content.directory.display(), "the record of its progress makes no sense");
+            tracing::warn!("the record of a torrent's progress makes no sense; its files are checked");
         }
         Ok(record)
     }
@@ -54,7 +50,7 @@ impl Recorder {
 
     /// Has it in writing that files look otherwise from now on because of us, and which of them we may make. Once, until the next
     /// commit that says that we are at rest.
-    pub(super) fn about_to_write(&self, content: &Content) -> Result<(), StorageError> {
+    pub(super) fn about_to_write(&self, files: impl FnOnce() -> Vec<FileRecord>) -> Result<(), StorageError> {
         if !self.is_at_rest.load(Ordering::Acquire) {
             return Ok(());
         }
@@ -63,17 +59,9 @@ impl Recorder {
         if !self.is_at_rest.load(Ordering::Acquire) {
             return Ok(());
         }
-        let pieces = content.geometry.pieces();
-        let progress = last.get_or_insert_with(|| Progress {
-            have: Bitfield::new(pieces),
-            unproven: Bitfield::new(pieces),
-            at_rest: true,
-            device: 0,
-            files: Vec::new(),
-            directories: Vec::new(),
-        });
+        let Some(progress) = &mut *last else { return Ok(()) };
         progress.at_rest = false;
-        progress.files = content.watch.records();
+        progress.files = files();
         if let Err(error) = self.write(progress) {
             progress.at_rest = true;
             return Err(storage_error(&error));
@@ -82,29 +70,21 @@ impl Recorder {
         Ok(())
     }
 
-    /// Syncs what was written, and then writes down that `have` is had.
-    pub(super) fn commit(
-        &self,
-        content: &Content,
-        have: Bitfield,
-        unproven: Bitfield,
-        at_rest: bool,
-    ) -> Result<(), CommitError> {
-        let is_synced = !content.is_planted(PlantedBug::ClaimBeforeSync);
-        let device = if is_synced { content.sync().map_err(CommitError::Content)? } else { None };
+    /// On which file system the torrent lay when it was recorded last.
+    pub(super) fn device(&self) -> Option<u64> {
+        self.last().as_ref().map(|last| last.device)
+    }
+
+    /// Writes down what is had. The data is durable already.
+    pub(super) fn claim(&self, progress: Progress) -> Result<(), StorageError> {
         let mut last = self.last();
-        let device = device.or(last.as_ref().map(|last| last.device)).unwrap_or(0);
-        let (files, directories) = (content.watch.records(), content.made_directories());
-        let progress = Progress { have, unproven, at_rest, device, files, directories };
         if self.is_written(last.as_ref(), &progress) {
             return Ok(());
         }
-        let result = self.write(&progress).map_err(|error| CommitError::Record(storage_error(&error)));
-        if result.is_ok() {
-            self.is_at_rest.store(at_rest, Ordering::Release);
-            *last = Some(progress);
-        }
-        result
+        self.write(&progress).map_err(|error| storage_error(&error))?;
+        self.is_at_rest.store(progress.at_rest, Ordering::Release);
+        *last = Some(progress);
+        Ok(())
     }
 
     /// Whether nothing new would be written.

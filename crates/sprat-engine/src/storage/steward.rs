@@ -63,7 +63,7 @@ impl Steward {
                 StorageReply::Opened { torrent, result }
             }
             StorageRequest::Commit { have, unproven, at_rest, .. } => {
-                let result = content.recorder.commit(content, have, unproven, at_rest);
+                let result = content.commit(have, unproven, at_rest);
                 StorageReply::Committed { torrent, result }
             }
             StorageRequest::Probe { .. } => StorageReply::Probed { torrent, result: content.probe() },

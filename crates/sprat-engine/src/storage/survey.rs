@@ -12,7 +12,7 @@ use crate::disk::planted::PlantedBug;
 
 /// Looks at the files and at the record; then creates the empty files.
 pub(super) fn open(content: &Content, adopt: bool) -> Result<Found, StorageError> {
-    let record = content.recorder.load(content)?;
+    let record = content.recorder.load(content.geometry.pieces(), content.info.files.len())?;
     let held_something =
         record.as_ref().is_some_and(|record| record.files.iter().any(|file| file.signature.is_some()));
     content.look_anew();

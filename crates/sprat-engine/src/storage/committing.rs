@@ -1,0 +1,118 @@
+//! Making durable what was written, and claiming it.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+
+use rustix::fs::Advice;
+use rustix::io::Errno;
+use sprat_core::bitfield::Bitfield;
+use sprat_core::geometry::PieceIndex;
+use sprat_core::storage::{CommitError, StorageError, StorageErrorKind};
+
+use super::content::{Access, Content, locked};
+use super::fault::{errno_of, fault};
+use super::progress::Progress;
+use super::signature::Signature;
+use super::unsynced::Unsynced;
+use crate::disk;
+use crate::disk::planted::PlantedBug;
+use crate::whole_file::{self, retried};
+
+impl Content {
+    /// Syncs what was written, and then writes down that `have` is had.
+    pub(super) fn commit(
+        &self,
+        have: Bitfield,
+        unproven: Bitfield,
+        at_rest: bool,
+    ) -> Result<(), CommitError> {
+        let is_synced = !self.is_planted(PlantedBug::ClaimBeforeSync);
+        let device = if is_synced { self.sync().map_err(CommitError::Content)? } else { None };
+        let device = device.or(self.recorder.device()).unwrap_or(0);
+        let (files, directories) = (self.watch.records(), self.made_directories());
+        let progress = Progress { have, unproven, at_rest, device, files, directories };
+        self.recorder.claim(progress).map_err(CommitError::Record)
+    }
+
+    /// Makes what was written since the last call durable: first the bytes, then the names. Returns the number of the file
+    /// system, if there is a directory at all.
+    ///
+    /// The kernel drops pages that it could not write, and a second `fsync` would report a success that never was. So when one
+    /// fails, whatever the kernel still holds of the files is dropped: what is read from now on is what the disk has.
+    pub(super) fn sync(&self) -> Result<Option<u64>, StorageError> {
+        let unsynced = std::mem::take(&mut *locked(&self.unsynced));
+        let synced = self.sync_list(&unsynced);
+        if synced.is_err() {
+            self.failed_syncs.fetch_add(1, Ordering::AcqRel);
+            for &file in &unsynced.files {
+                if let Ok(descriptor) = self.open(file, Access::Read) {
+                    // Advice; where it is not taken, nothing better is to be had.
+                    let _ = disk::fadvise(&descriptor, 0, None, Advice::DontNeed);
+                }
+            }
+            let mut later = locked(&self.unsynced);
+            later.files.extend(&unsynced.files);
+            later.created.extend(&unsynced.created);
+            later.parents_of_root.extend(unsynced.parents_of_root);
+        }
+        synced
+    }
+
+    fn sync_list(&self, unsynced: &Unsynced) -> Result<Option<u64>, StorageError> {
+        for &file in &unsynced.files {
+            match self.open(file, Access::Read) {
+                Ok(descriptor) => match retried(|| disk::fsync(&descriptor)) {
+                    Err(_) if self.is_planted(PlantedBug::LostSyncError) => {}
+                    Err(_) if self.is_planted(PlantedBug::SyncRetriedAsIfNothing) => {
+                        disk::fsync(&descriptor)
+                            .map_err(|errno| fault(self.path(file), "syncing it", errno))?;
+                    }
+                    result => result.map_err(|errno| fault(self.path(file), "syncing it", errno))?,
+                },
+                // It was removed or replaced, which is noticed below.
+                Err(error) if error.kind == StorageErrorKind::Changed => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let root = match self.root() {
+            Ok(root) => root,
+            Err(Errno::NOENT) if unsynced.files.is_empty() && unsynced.created.is_empty() => return Ok(None),
+            Err(errno) => return Err(self.root_fault(errno)),
+        };
+        let directories: BTreeSet<&str> =
+            unsynced.created.iter().flat_map(|file| directories_of(self.path(*file))).collect();
+        for directory in directories.into_iter().filter(|_| !self.is_planted(PlantedBug::DirectoryNotSynced))
+        {
+            match retried(|| root.sync_directory(directory)) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(errno) => {
+                    return Err(fault(self.directory.join(directory).display(), "syncing it", errno));
+                }
+            }
+        }
+        for parent in &unsynced.parents_of_root {
+            whole_file::sync_directory(parent)
+                .map_err(|error| fault(parent.display(), "syncing it", errno_of(&error)))?;
+        }
+        for &file in &unsynced.files {
+            let now = self.stat(&root, file)?.as_ref().map(Signature::of);
+            let is_unsynced = locked(&self.unsynced).files.contains(&file);
+            if !self.watch.committed(file, now, is_unsynced) {
+                self.watch.look(file, now);
+                self.tell_of_change(file);
+            }
+        }
+        root.device().map(Some).map_err(|errno| self.root_fault(errno))
+    }
+
+    /// What was hashed is to be claimed: whoever wrote it may not have synced it.
+    pub(super) fn sync_before_claiming(&self, piece: PieceIndex) {
+        let slices = self.geometry.slices(piece, 0, self.geometry.length_of(piece));
+        locked(&self.unsynced).files.extend(slices.map(|slice| slice.file));
+    }
+}
+
+/// The directories on the way to a file, the root (empty) first.
+fn directories_of(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::once("").chain(path.match_indices('/').filter_map(|(at, _)| path.get(..at)))
+}
