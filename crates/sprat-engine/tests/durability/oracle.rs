@@ -82,12 +82,19 @@ pub(crate) fn check_resumption(
     let image = recording.image(at, seed);
     let home = tempfile::tempdir().unwrap();
     let _watch = image.boot(home.path()).unwrap();
-    let mut driver = Driver::start(sample, home.path(), StorageConfig::default());
+    let context = |loss| format!("resumed after {}, image of seed {seed}: {loss}", moment(recording, at));
+    let mut driver = Driver::start(sample, home.path(), StorageConfig::default()).map_err(context)?;
     let found = driver.open();
     driver.stop();
-    let Ok(Found::Resumed(have)) = found else { return Ok(()) };
-    check_image(sample, &image, &have)
-        .map_err(|loss| format!("resumed after {}, image of seed {seed}: {loss}", moment(recording, at)))
+    let Found { mut have, unproven, unchecked } = found.map_err(|error| context(error.to_string()))?;
+    let words = recording.marks_before(at).last().unwrap_or_default();
+    for piece in promised(words, sample.geometry.pieces()).iter() {
+        if !have.contains(piece) && !unchecked.contains(piece) {
+            return Err(context(format!("piece {piece} was durable and is forgotten")));
+        }
+    }
+    unproven.iter().for_each(|piece| _ = have.remove(piece));
+    check_image(sample, &image, &have).map_err(context)
 }
 
 /// The words of a promise: these pieces survive a power cut from now on.

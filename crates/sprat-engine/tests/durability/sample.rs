@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sprat_core::geometry::{BlockRef, Geometry, PieceIndex};
+use sprat_core::storage::ExpectedHash;
 use sprat_engine::create::{CreateOptions, create};
 use sprat_wire::metainfo::build::Description;
 use sprat_wire::metainfo::{Metainfo, Version};
@@ -22,12 +23,16 @@ const FILES: [(&str, usize); 6] =
 
 impl Sample {
     pub(crate) fn new(version: Version, piece_length: u32) -> Self {
+        Self::of(version, piece_length, &FILES)
+    }
+
+    pub(crate) fn of(version: Version, piece_length: u32, files: &[(&str, usize)]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut random = fastrand::Rng::with_seed(7);
-        for (path, length) in FILES {
+        for (path, length) in files {
             let path = home.path().join("sample").join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            let mut bytes = vec![0; length];
+            let mut bytes = vec![0; *length];
             random.fill(&mut bytes);
             fs::write(path, bytes).unwrap();
         }
@@ -70,6 +75,10 @@ impl Sample {
             bytes[at..at + length].copy_from_slice(&self.contents[slice.file][begin..begin + length]);
         }
         bytes.into()
+    }
+
+    pub(crate) fn expected(&self, piece: PieceIndex) -> ExpectedHash {
+        self.geometry.expected_hash(&self.metainfo, piece)
     }
 
     pub(crate) fn pieces(&self) -> Vec<PieceIndex> {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use sprat_core::bitfield::Bitfield;
 use sprat_core::geometry::PieceIndex;
-use sprat_core::storage::Found;
+use sprat_core::storage::{CommitError, Found};
 use sprat_engine::disk::faults::{Fault, Lasting, Watch, watch};
 use sprat_engine::disk::planted::{PlantedBug, plant};
 use sprat_engine::storage::StorageConfig;
@@ -102,7 +102,11 @@ impl<'a> Run<'a> {
     /// Downloads everything as a session does that is told of every failure: at first while calls fail, then when
     /// they do not any more, and if nothing else helps after a restart.
     fn download(&mut self) -> Result<(), String> {
-        let mut driver = self.start();
+        let started = self.start();
+        let Ok(mut driver) = started else {
+            self.watch.heal();
+            return self.restart();
+        };
         let opened = driver.open();
         if opened.is_ok() {
             self.pass(&mut driver);
@@ -119,7 +123,12 @@ impl<'a> Run<'a> {
             }
         }
         driver.stop();
-        let mut driver = self.start();
+        self.restart()
+    }
+
+    /// What helps if nothing else does.
+    fn restart(&mut self) -> Result<(), String> {
+        let mut driver = self.start()?;
         let found = driver.open().map_err(|error| format!("not opened after a restart: {error}"))?;
         self.resume(&mut driver, found)?;
         let done = self.pass(&mut driver);
@@ -127,7 +136,7 @@ impl<'a> Run<'a> {
         if done { Ok(()) } else { Err("never done, not even after a restart".to_owned()) }
     }
 
-    fn start(&self) -> Driver<'a> {
+    fn start(&self) -> Result<Driver<'a>, String> {
         Driver::start(self.sample, self.root, self.config.clone())
     }
 
@@ -152,30 +161,45 @@ impl<'a> Run<'a> {
     }
 
     fn commit(&mut self, driver: &mut Driver<'_>) {
-        if driver.commit(&self.claimed).is_ok() {
-            self.durable = self.claimed.clone();
-            self.watch.mark(oracle::promise(&self.durable));
+        for piece in driver.changed() {
+            self.check(driver, piece);
+        }
+        let unproven = Bitfield::new(self.claimed.len());
+        match driver.commit(&self.claimed, &unproven, self.random.bool()) {
+            Ok(()) => {
+                self.durable = self.claimed.clone();
+                self.watch.mark(oracle::promise(&self.durable));
+            }
+            // What was written since the last commit may be gone.
+            Err(CommitError::Content(_)) => {
+                for piece in self.sample.pieces() {
+                    if self.claimed.contains(piece.get()) && !self.durable.contains(piece.get()) {
+                        self.check(driver, piece);
+                    }
+                }
+            }
+            Err(CommitError::Record(_)) => {}
+        }
+    }
+
+    /// Has a piece hashed; what cannot be is not had.
+    fn check(&mut self, driver: &mut Driver<'_>, piece: PieceIndex) {
+        if driver.verify(piece).is_ok_and(|is_good| is_good) {
+            self.claimed.insert(piece.get());
         } else {
-            // Nothing that was written since the last commit can be vouched for: to be downloaded again.
-            self.claimed = self.durable.clone();
+            self.claimed.remove(piece.get());
         }
     }
 
     /// What a new start finds is either believed or checked, and then it is a claim.
     fn resume(&mut self, driver: &mut Driver<'_>, found: Found) -> Result<(), String> {
-        self.claimed = match found {
-            Found::Resumed(have) => have,
-            Found::Nothing => Bitfield::new(self.sample.geometry.pieces()),
-            Found::Unchecked(candidates) => {
-                let mut have = Bitfield::new(self.sample.geometry.pieces());
-                for piece in candidates.iter().filter_map(|piece| self.sample.geometry.piece(piece)) {
-                    if driver.verify(piece).is_ok_and(|good| good) {
-                        have.insert(piece.get());
-                    }
-                }
-                have
+        let Found { have, unproven, unchecked } = found;
+        self.claimed = have;
+        for piece in self.sample.pieces() {
+            if unproven.contains(piece.get()) || unchecked.contains(piece.get()) {
+                self.check(driver, piece);
             }
-        };
+        }
         let lost = self.durable.iter().find(|piece| !self.claimed.contains(*piece));
         if let Some(piece) = lost {
             return Err(format!("piece {piece} was durable, and a restart does not find it"));
