@@ -258,6 +258,7 @@ impl Driver {
                 Output::FindPeers { torrent, info_hash, seed } => self.find_peers(torrent, info_hash, seed),
                 Output::HeardOf { torrent, from, peers } => self.judge(torrent, from, peers),
                 Output::DhtNode { address } => self.on_dht_node(address),
+                Output::LoadMetadata { torrent } => self.load_metadata(torrent),
                 Output::Event(event) => self.tell(event),
             }
         }
@@ -324,6 +325,13 @@ impl Driver {
         let Announced { torrent, tracker, result } = announced;
         self.pending_announces = self.pending_announces.saturating_sub(1);
         self.input(Input::Announced { torrent, tracker, result });
+    }
+
+    /// A torrent wakes.
+    fn load_metadata(&mut self, torrent: TorrentId) {
+        let result = Err("nobody keeps the metadata".to_owned());
+        let now = self.now();
+        self.session.handle_input(now, Input::MetadataLoaded { torrent, result });
     }
 
     // The DHT.
