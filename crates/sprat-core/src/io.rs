@@ -335,7 +335,7 @@ pub struct AddTorrent {
     pub limits: RateLimits,
 }
 
-/// A torrent that has everything and was asleep when the last session ended, or might have been.
+/// A torrent that has nothing to do, from an earlier session: see [`crate::sleeper`].
 #[derive(Debug, Clone)]
 pub struct AddSleeping {
     /// The torrent.
@@ -344,7 +344,9 @@ pub struct AddSleeping {
     pub private: bool,
     /// Its trackers, also those that the user has named, by tier.
     pub tiers: Vec<Vec<String>>,
-    /// Bytes that it lacks because nobody wants them.
+    /// Everything wanted was had when it fell asleep. If not, it wakes unless it is paused.
+    pub complete: bool,
+    /// Bytes of the whole torrent that it lacks.
     pub left: u64,
     /// What was counted so far.
     pub totals: Totals,

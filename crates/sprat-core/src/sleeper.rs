@@ -1,4 +1,5 @@
-//! A torrent that has everything and nobody to give it to: it stays in its swarms, and holds little more than its name.
+//! A torrent that has everything and nobody to give it to: it stays in its swarms, and holds little more than its name. Or one
+//! that the user has paused, and that holds no more.
 //!
 //! Whoever has ten thousand torrents has few that are asked for at a time. A sleeper keeps its appointments with trackers and
 //! the DHT. When somebody comes, or is to be called, or the user wants something of it, it asks for its metadata
@@ -176,6 +177,9 @@ impl Sleeper {
     pub(crate) fn open(&mut self, cx: &mut Context<'_>) {
         if self.wish.paused {
             return;
+        }
+        if !self.wish.complete {
+            return self.wake(cx);
         }
         self.announcer.start(cx.now);
         self.announce(cx);

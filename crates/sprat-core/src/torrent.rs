@@ -223,7 +223,7 @@ impl Torrent {
             touched: Vec::new(),
             reads: BTreeMap::new(),
             sleep: Sleep::default(),
-            extra_trackers: extra_trackers.clone(),
+            extra_trackers,
             priorities: Vec::new(),
             durability: Durability::default(),
             proof: Proof::default(),

@@ -66,6 +66,7 @@ pub(crate) fn start(args: &ClientArgs, preallocate: bool, record: &Ledger) -> an
         udp: if args.loopback { UdpConfig::loopback(0) } else { UdpConfig::everywhere(0) },
         dht: (!args.no_dht).then(|| dht_config(args)),
         lsd: !args.no_lsd && !args.loopback,
+        home: None,
         seed: None,
     };
     match Client::start(config.clone()) {

@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::announcer::Announcer;
 use crate::context::Context;
 use crate::io::{AddSleeping, Totals};
 use crate::peer_list::PeerSource;
-use crate::sleeper::Sleeper;
 use crate::storage::{Files, StorageRequest};
 use crate::time::Time;
 
@@ -76,11 +76,12 @@ impl Torrent {
     }
 
     /// What is left of it while it sleeps, and what the user has said that is to become of its files.
-    pub(crate) fn into_sleeper(self, now: Time) -> (Sleeper, Option<Files>) {
+    pub(crate) fn into_sleeping(self) -> (AddSleeping, Announcer, Option<Files>) {
         let wish = AddSleeping {
             info_hashes: self.metainfo.info_hashes,
             private: self.metainfo.info.private,
             tiers: Vec::new(),
+            complete: self.is_complete(),
             left: self.picker.bytes_left(),
             totals: self.totals,
             paused: self.paused,
@@ -90,7 +91,7 @@ impl Torrent {
             limits: self.limits.limits(),
         };
         let files = self.sleep.falling.flatten();
-        (Sleeper::lie_down(self.id, now, wish, self.announcer), files)
+        (wish, self.announcer, files)
     }
 
     /// Takes up where the sleeper was.

@@ -107,6 +107,7 @@ impl Swarm {
             udp: UdpConfig::loopback(0),
             dht: None,
             lsd: false,
+            home: None,
             seed: None,
         })?;
         let add = AddTorrent {
