@@ -30,6 +30,7 @@ mod downloading;
 mod exchange;
 mod haves;
 mod incoming;
+mod patience;
 mod requests;
 mod saying;
 mod uploading;
@@ -42,6 +43,7 @@ use uploading::Taking;
 use uploads::Uploads;
 
 pub(crate) use exchange::Roll;
+pub(crate) use patience::Patience;
 pub(crate) use uploads::QUEUE_LIMIT;
 
 /// `reqq` of a peer that does not say: what most clients take (libtorrent's default for `reqq`, BEP 10).
@@ -132,6 +134,7 @@ pub(crate) struct PeerConnection {
     outbox: BytesMut,
     unsent_bytes: usize,
     taking: Taking,
+    patience: Patience,
     last_heard: Time,
     last_said: Time,
     untold: Untold,
@@ -246,6 +249,7 @@ impl PeerConnection {
             outbox: BytesMut::new(),
             unsent_bytes: 0,
             taking: Taking::default(),
+            patience: Patience::new(now),
             last_heard: now,
             last_said: now,
             untold: Untold::default(),
@@ -288,7 +292,18 @@ impl PeerConnection {
 
     pub(crate) fn push(&mut self, now: Time, bytes: Bytes) {
         self.last_heard = now;
+        self.patience.received(now, bytes.len());
         self.deframer.push(bytes);
+    }
+
+    /// What it sends is of no use, and there is no end to it.
+    pub(crate) const fn is_flood(&self) -> bool {
+        self.patience.is_over()
+    }
+
+    /// Whether so much work is to be done for it, as it asks for something besides payload.
+    pub(crate) fn may_have_work(&mut self, cost: u32) -> bool {
+        self.patience.afford(cost)
     }
 
     /// The next complete message of what was pushed.

@@ -141,6 +141,9 @@ impl Seeker {
             let Some(talk) = self.talks.get_mut(&id) else { return };
             let said = match talk.next_message(&limits) {
                 Ok(Some(message)) => talk.handle_message(message),
+                Ok(None) if talk.is_flood() => {
+                    Err(DisconnectReason::Misbehaved("flood of what is of no use"))
+                }
                 Ok(None) => return,
                 Err(reason) => Err(reason),
             };

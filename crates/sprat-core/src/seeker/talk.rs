@@ -11,7 +11,7 @@ use sprat_wire::peer::handshake::Handshake;
 use sprat_wire::peer::message::{HashRequest, Message};
 use sprat_wire::peer::metadata::MetadataMessage;
 
-use crate::connection::{Direction, Greeting, INACTIVITY_LIMIT, Introduction, KEEPALIVE_AFTER};
+use crate::connection::{Direction, Greeting, INACTIVITY_LIMIT, Introduction, KEEPALIVE_AFTER, Patience};
 use crate::io::{ConnectionId, DisconnectReason};
 use crate::time::Time;
 
@@ -42,6 +42,7 @@ pub(super) enum Said {
 pub(super) struct Talk {
     introduction: Introduction,
     outbox: BytesMut,
+    patience: Patience,
     last_heard: Time,
     last_said: Time,
     /// Under which id the peer wants to receive `ut_metadata`.
@@ -64,6 +65,7 @@ impl Talk {
         Self {
             introduction,
             outbox: BytesMut::new(),
+            patience: Patience::new(now),
             last_heard: now,
             last_said: now,
             metadata_id: None,
@@ -148,8 +150,19 @@ impl Talk {
         self.window
     }
 
-    /// A piece of metadata has come.
-    pub(super) fn answers(&mut self) {
+    /// What it sends is of no use, and there is no end to it.
+    pub(super) const fn is_flood(&self) -> bool {
+        self.patience.is_over()
+    }
+
+    /// It has sent hashes that were asked for.
+    pub(super) fn sent_hashes(&mut self, count: usize) {
+        self.patience.was_of_use(count.saturating_mul(32));
+    }
+
+    /// A piece of metadata has come, of so many bytes.
+    pub(super) fn answers(&mut self, bytes: usize) {
+        self.patience.was_of_use(bytes);
         self.window = (self.window + 1).min(self.most_open);
     }
 
@@ -169,6 +182,7 @@ impl Talk {
 
     pub(super) fn push(&mut self, now: Time, bytes: Bytes) {
         self.last_heard = now;
+        self.patience.received(now, bytes.len());
         self.introduction.deframer.push(bytes);
     }
 
