@@ -286,6 +286,13 @@ pub enum DisconnectReason {
     Stopped,
 }
 
+impl DisconnectReason {
+    /// The remote end has done what it must not do.
+    pub(crate) const fn is_breach(self) -> bool {
+        matches!(self, Self::Malformed(_) | Self::Misbehaved(_))
+    }
+}
+
 /// How a torrent is to be treated; the user's choice.
 #[derive(Debug, Clone)]
 pub struct AddTorrent {

@@ -22,6 +22,7 @@ pub mod config;
 mod connection;
 mod context;
 pub mod geometry;
+mod grudges;
 pub mod io;
 pub mod peer_list;
 pub mod picker;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use sprat_wire::hash::{InfoHashes, PeerId};
@@ -11,7 +12,8 @@ use crate::choker::{Candidate, Choker};
 use crate::config::Config;
 use crate::connection::{Direction, Introduction};
 use crate::context::{Context, Names};
-use crate::io::{AddMagnet, AddTorrent, ConnectionId, FilePriority, Input, Output, RateLimits};
+use crate::grudges::Grudges;
+use crate::io::{AddMagnet, AddTorrent, ConnectionId, Event, FilePriority, Input, Output, RateLimits};
 use crate::peer_list::PeerSource;
 use crate::ration::Rations;
 use crate::seeker::Seeker;
@@ -39,6 +41,7 @@ pub struct Session {
     next_torrent: u32,
     metadata_in_flight: u64,
     strangers: Strangers,
+    grudges: Grudges,
     /// Which torrent a connection belongs to.
     owners: BTreeMap<ConnectionId, TorrentId>,
     /// When each torrent wants to be woken, soonest first.
@@ -47,6 +50,8 @@ pub struct Session {
     choker: Choker,
     /// A decision before its time, because something has changed.
     rechoke: bool,
+    /// Not before then: whoever changes its mind all the time is not to keep us deciding.
+    may_rechoke: Time,
     /// The last decision has left a slot free.
     slot_is_free: bool,
     /// For which torrents wait.
@@ -56,6 +61,9 @@ pub struct Session {
     names: Names,
     outputs: VecDeque<Output>,
 }
+
+/// Between two decisions about whom to unchoke, if the second one is before its time. Each looks at every connection.
+const RECHOKE_PAUSE: Duration = Duration::from_millis(100);
 
 /// Bytes of metadata that all seekers together may be fetching.
 const METADATA_AT_ONCE: u64 = 64 * 1024 * 1024;
@@ -117,6 +125,7 @@ impl Session {
             choker: Choker::new(config.choker, fastrand::Rng::with_seed(rng.u64(..))),
             limits: Rations::new(config.limits),
             strangers: Strangers::new(config.strangers),
+            grudges: Grudges::default(),
             config,
             rng,
             members: BTreeMap::new(),
@@ -126,6 +135,7 @@ impl Session {
             appointments: BTreeSet::new(),
             appointment_of: BTreeMap::new(),
             rechoke: false,
+            may_rechoke: Time::ZERO,
             slot_is_free: true,
             next_turn: None,
             names: Names::default(),
@@ -305,7 +315,7 @@ impl Session {
             Input::FoundPeers { torrent, source, peers } => self.add_found(now, torrent, source, &peers),
             Input::Timeout => self.on_timeout(now),
         }
-        if self.rechoke || now >= self.choker.next_rechoke() {
+        if (self.rechoke && now >= self.may_rechoke) || now >= self.choker.next_rechoke() {
             self.decide_chokes(now);
         }
         self.take_turns(now);
@@ -334,7 +344,9 @@ impl Session {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         let torrents = self.appointments.first().map(|(at, _)| *at);
-        let choker = (!self.owners.is_empty()).then(|| self.choker.next_rechoke());
+        let next_rechoke = self.choker.next_rechoke();
+        let next_rechoke = if self.rechoke { next_rechoke.min(self.may_rechoke) } else { next_rechoke };
+        let choker = (!self.owners.is_empty()).then_some(next_rechoke);
         [torrents, self.strangers.next_timeout(), choker, self.next_turn].into_iter().flatten().min()
     }
 
@@ -352,6 +364,9 @@ impl Session {
     // Callers.
 
     fn on_accepted(&mut self, now: Time, connection: ConnectionId, address: SocketAddr) {
+        if self.grudges.refuses(now, address.ip()) {
+            return self.outputs.push_back(Output::Disconnect { connection });
+        }
         let shed = self.strangers.accept(now, connection, address);
         self.outputs.extend(shed.map(|connection| Output::Disconnect { connection }));
     }
@@ -410,6 +425,7 @@ impl Session {
 
     fn decide_chokes(&mut self, now: Time) {
         self.rechoke = false;
+        self.may_rechoke = now + RECHOKE_PAUSE;
         let candidates: Vec<Candidate> =
             self.torrents().flat_map(|torrent| torrent.choker_candidates(now)).collect();
         let unchoked = self.choker.rechoke(now, &candidates);
@@ -495,8 +511,12 @@ impl Session {
         act(member, &mut cx);
         self.metadata_in_flight = self.metadata_in_flight - held_before + held(member);
         for output in self.outputs.iter().skip(first_output) {
-            if let Output::Connect { connection, .. } = output {
-                self.owners.insert(*connection, id);
+            match output {
+                Output::Connect { connection, .. } => drop(self.owners.insert(*connection, id)),
+                Output::Event(Event::PeerDisconnected { address, reason, .. }) if reason.is_breach() => {
+                    self.grudges.note(now, address.ip());
+                }
+                _ => {}
             }
         }
         self.next_turn = self.limits.next_time(now);
