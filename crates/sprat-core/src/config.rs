@@ -28,6 +28,9 @@ pub struct Config {
     /// Callers that have not named a torrent yet, besides these. When there are more, the place that most of them come from
     /// loses one.
     pub strangers: usize,
+    /// Bytes that everything may hold for others, all torrents and the driver together. Above it connections are let go,
+    /// never blocks of pieces.
+    pub memory: usize,
     /// For all torrents together.
     pub limits: RateLimits,
     /// Upload slots.
@@ -51,6 +54,7 @@ impl Default for Config {
             connections: 500,
             connections_per_torrent: 100,
             strangers: 512,
+            memory: 512 * 1024 * 1024,
             limits: RateLimits::default(),
             choker: ChokerConfig::default(),
             announcer: AnnouncerConfig::default(),

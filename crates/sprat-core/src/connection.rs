@@ -22,6 +22,7 @@ use sprat_wire::peer::pex::PexMessage;
 use crate::bitfield::Bitfield;
 use crate::geometry::{BlockRef, Geometry, PieceIndex};
 use crate::io::{ConnectionId, DisconnectReason};
+use crate::memory::CONNECTION;
 use crate::planted::Planted;
 use crate::rate::{CHOKE_WINDOW, RateMeter};
 use crate::time::Time;
@@ -29,6 +30,7 @@ use crate::time::Time;
 mod downloading;
 mod exchange;
 mod haves;
+mod holding;
 mod incoming;
 mod patience;
 mod requests;
@@ -194,6 +196,8 @@ pub(crate) struct PeerConnection {
     pub(crate) upload: RateMeter,
     pub(crate) downloaded: u64,
     pub(crate) uploaded: u64,
+    /// Bytes that it held when it was counted last.
+    counted: usize,
     pub(crate) planted: Planted,
 }
 
@@ -216,7 +220,12 @@ pub(crate) enum Greeting {
     Due,
     /// We have greeted without knowing the torrent, and said that we have nothing; this was answered, and these questions
     /// may still be.
-    Done { heard: Vec<Message>, hash_requests: Vec<HashRequest> },
+    Done {
+        heard: Vec<Message>,
+        /// Bytes of memory that this takes.
+        heard_bytes: usize,
+        hash_requests: Vec<HashRequest>,
+    },
 }
 
 impl Introduction {
@@ -229,6 +238,15 @@ impl Introduction {
         deframer: Deframer,
     ) -> Self {
         Self { id, address, direction, theirs, deframer, greeting: Greeting::Due }
+    }
+
+    /// Bytes of memory.
+    pub(crate) fn holds(&self) -> usize {
+        let heard = match &self.greeting {
+            Greeting::Due => 0,
+            Greeting::Done { heard_bytes, .. } => *heard_bytes,
+        };
+        CONNECTION + self.deframer.buffered() + heard
     }
 }
 
@@ -286,6 +304,7 @@ impl PeerConnection {
             upload: RateMeter::new(CHOKE_WINDOW),
             downloaded: 0,
             uploaded: 0,
+            counted: 0,
             planted: Planted::default(),
         }
     }

@@ -274,6 +274,8 @@ pub enum DisconnectReason {
     Useless,
     /// More connections than allowed.
     TooMany,
+    /// Memory was short, and it held much for what it exchanged.
+    Overload,
     /// It asked for a torrent that we do not have.
     UnknownTorrent,
     /// Its bytes make no sense.

@@ -24,6 +24,7 @@ mod context;
 pub mod geometry;
 mod grudges;
 pub mod io;
+mod memory;
 pub mod peer_list;
 pub mod picker;
 mod planted;

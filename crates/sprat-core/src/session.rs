@@ -4,24 +4,25 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
 use sprat_wire::hash::{InfoHashes, PeerId};
 use thiserror::Error;
 
 use crate::choker::{Candidate, Choker};
 use crate::config::Config;
-use crate::connection::{Direction, Introduction};
 use crate::context::{Context, Names};
 use crate::grudges::Grudges;
 use crate::io::{AddMagnet, AddTorrent, ConnectionId, Event, FilePriority, Input, Output, RateLimits};
+use crate::memory::Memory;
 use crate::peer_list::PeerSource;
 use crate::ration::Rations;
 use crate::seeker::Seeker;
 use crate::storage::TorrentId;
-use crate::strangers::{Caller, Said, Strangers};
-use crate::thrift::OneRead;
+use crate::strangers::Strangers;
 use crate::time::Time;
 use crate::torrent::Torrent;
+
+mod callers;
+mod ceilings;
 
 /// Why a torrent was not added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -54,6 +55,7 @@ pub struct Session {
     may_rechoke: Time,
     /// The last decision has left a slot free.
     slot_is_free: bool,
+    memory: Memory,
     /// For which torrents wait.
     limits: Rations<TorrentId>,
     /// When one that waits may pass.
@@ -87,6 +89,8 @@ macro_rules! either {
     };
 }
 
+use either;
+
 impl Member {
     const fn torrent(&self) -> Option<&Torrent> {
         match self {
@@ -109,6 +113,14 @@ impl Member {
         }
     }
 
+    /// What it holds for others, besides the connections that are counted one by one.
+    fn holds(&self) -> usize {
+        match self {
+            Self::Torrent(torrent) => torrent.guests_hold(),
+            Self::Seeker(seeker) => seeker.holds(),
+        }
+    }
+
     /// Whether it is one of these torrents: a hybrid may be known by either of its names.
     fn is(&self, hashes: &InfoHashes) -> bool {
         hashes.on_the_wire().any(|hash| either!(self, it => it.answers_to(hash)))
@@ -124,6 +136,7 @@ impl Session {
             peer_id: PeerId::generate(|| rng.u8(..)),
             choker: Choker::new(config.choker, fastrand::Rng::with_seed(rng.u64(..))),
             limits: Rations::new(config.limits),
+            memory: Memory::new(&config),
             strangers: Strangers::new(config.strangers),
             grudges: Grudges::default(),
             config,
@@ -319,6 +332,18 @@ impl Session {
             self.decide_chokes(now);
         }
         self.take_turns(now);
+        self.shed(now);
+    }
+
+    /// Says what is held outside of this machine of the memory that [`Config::memory`] is the ceiling of.
+    pub const fn set_memory_elsewhere(&mut self, bytes: usize) {
+        self.memory.set_elsewhere(bytes);
+    }
+
+    /// Bytes that connections hold, as far as they are known here.
+    #[must_use]
+    pub const fn memory_held(&self) -> usize {
+        self.memory.held()
     }
 
     /// The next thing to be done.
@@ -361,42 +386,7 @@ impl Session {
         });
     }
 
-    // Callers.
-
-    fn on_accepted(&mut self, now: Time, connection: ConnectionId, address: SocketAddr) {
-        if self.grudges.refuses(now, address.ip()) {
-            return self.outputs.push_back(Output::Disconnect { connection });
-        }
-        let shed = self.strangers.accept(now, connection, address);
-        self.outputs.extend(shed.map(|connection| Output::Disconnect { connection }));
-    }
-
-    fn on_received(&mut self, now: Time, connection: ConnectionId, bytes: Bytes) {
-        if self.owners.contains_key(&connection) {
-            let (read, first_output) = (OneRead::of(&bytes), self.outputs.len());
-            self.with_owner(now, connection, |member, cx| {
-                either!(member, it => it.on_received(cx, connection, bytes));
-            });
-            return read.let_go(self.outputs.range_mut(first_output..));
-        }
-        match self.strangers.hear(connection, bytes) {
-            None | Some(Said::Little) => {}
-            Some(Said::Nonsense) => self.outputs.push_back(Output::Disconnect { connection }),
-            Some(Said::Name(caller)) => self.on_caller(now, connection, *caller),
-        }
-    }
-
-    fn on_caller(&mut self, now: Time, id: ConnectionId, caller: Caller) {
-        let Caller { address, theirs, deframer } = caller;
-        let named = |member: &Member| either!(member, it => it.answers_to(theirs.info_hash));
-        let Some(torrent) = self.members.iter().find(|(_, member)| named(member)).map(|(id, _)| *id) else {
-            self.outputs.push_back(Output::Disconnect { connection: id });
-            return;
-        };
-        let introduction = Introduction::new(id, address, Direction::Incoming, theirs, deframer);
-        self.owners.insert(id, torrent);
-        self.with_member(now, torrent, |member, cx| either!(member, it => it.accept(cx, introduction)));
-    }
+    // Connections.
 
     fn on_closed(&mut self, now: Time, connection: ConnectionId) {
         if !self.strangers.hung_up(connection) {
@@ -433,17 +423,6 @@ impl Session {
         self.for_each_torrent(now, |torrent, cx| torrent.apply_choker(cx, &unchoked));
         // What the decision itself set in motion waits for the next occasion, or two ends could excite each other.
         self.rechoke = false;
-    }
-
-    /// Whatever the rate limits have to give, the torrents that wait for it are given in turn.
-    fn take_turns(&mut self, now: Time) {
-        // Who is called passes something, or waits for more than there is, or leaves the line.
-        while let Some(id) = self.limits.next_permitted(now) {
-            if self.torrent(id).is_none() {
-                self.limits.forget(id);
-            }
-            self.with_torrent(now, id, Torrent::take_turns);
-        }
     }
 
     // Torrents.
@@ -485,7 +464,9 @@ impl Session {
             && let Some(Member::Seeker(seeker)) = self.members.remove(&id)
         {
             self.metadata_in_flight = self.metadata_in_flight.saturating_sub(seeker.metadata_in_flight());
+            let before = seeker.holds();
             let torrent = seeker.into_torrent(metainfo, &self.config, now, &mut self.rng);
+            self.memory.change(before, torrent.guests_hold());
             self.members.insert(id, Member::Torrent(Box::new(torrent)));
             self.let_act(now, id, |member, cx| either!(member, it => it.open(cx)));
         }
@@ -494,7 +475,7 @@ impl Session {
     fn let_act(&mut self, now: Time, id: TorrentId, act: impl FnOnce(&mut Member, &mut Context<'_>)) {
         let Some(member) = self.members.get_mut(&id) else { return };
         let held = |member: &Member| member.seeker().map_or(0, Seeker::metadata_in_flight);
-        let held_before = held(member);
+        let (held_before, memory_before) = (held(member), member.holds());
         let first_output = self.outputs.len();
         let mut cx = Context {
             now,
@@ -503,6 +484,7 @@ impl Session {
             outputs: &mut self.outputs,
             limits: &mut self.limits,
             names: &mut self.names,
+            memory: &mut self.memory,
             connections_left: self.config.connections.saturating_sub(self.owners.len()),
             metadata_left: METADATA_AT_ONCE.saturating_sub(self.metadata_in_flight - held_before),
             slot_is_free: self.slot_is_free,
@@ -510,6 +492,7 @@ impl Session {
         };
         act(member, &mut cx);
         self.metadata_in_flight = self.metadata_in_flight - held_before + held(member);
+        self.memory.change(memory_before, member.holds());
         for output in self.outputs.iter().skip(first_output) {
             match output {
                 Output::Connect { connection, .. } => drop(self.owners.insert(*connection, id)),
@@ -533,7 +516,9 @@ impl Session {
     }
 
     fn forget(&mut self, id: TorrentId) {
-        if let Some(Member::Seeker(seeker)) = self.members.remove(&id) {
+        let member = self.members.remove(&id);
+        self.memory.change(member.as_ref().map_or(0, Member::holds), 0);
+        if let Some(Member::Seeker(seeker)) = member {
             self.metadata_in_flight = self.metadata_in_flight.saturating_sub(seeker.metadata_in_flight());
         }
         if let Some(at) = self.appointment_of.remove(&id) {

@@ -55,7 +55,8 @@ pub(super) struct Talk {
     most_open: usize,
     /// What it said that only the torrent can make something of, in order.
     heard: Vec<Message>,
-    heard_bytes: usize,
+    /// Bytes of bitfields and extension handshakes among it.
+    payload_heard: usize,
     /// Questions for hashes without an answer.
     hash_requests: Vec<HashRequest>,
 }
@@ -74,7 +75,7 @@ impl Talk {
             window: 1,
             most_open: MOST_OPEN,
             heard: Vec::new(),
-            heard_bytes: 0,
+            payload_heard: 0,
             hash_requests: Vec::new(),
         }
     }
@@ -238,20 +239,30 @@ impl Talk {
     }
 
     fn remember(&mut self, message: Message) -> Result<Said, DisconnectReason> {
-        self.heard_bytes += match &message {
+        self.payload_heard += match &message {
             Message::Bitfield(bytes) | Message::Extended { payload: bytes, .. } => bytes.len(),
             _ => 0,
         };
-        if self.heard.len() >= MOST_HEARD || self.heard_bytes > MOST_HEARD_BYTES {
+        if self.heard.len() >= MOST_HEARD || self.payload_heard > MOST_HEARD_BYTES {
             return Err(DisconnectReason::Misbehaved("a flood of messages before the metadata"));
         }
         self.heard.push(message);
         Ok(Said::Nothing)
     }
 
+    fn heard_bytes(&self) -> usize {
+        self.payload_heard + self.heard.capacity() * size_of::<Message>()
+    }
+
+    /// Bytes of memory.
+    pub(super) fn holds(&self) -> usize {
+        self.introduction.holds() + self.heard_bytes() + self.outbox.capacity()
+    }
+
     /// The connection as the torrent takes it over.
     pub(super) fn into_introduction(self) -> (ConnectionId, Introduction) {
-        let greeting = Greeting::Done { heard: self.heard, hash_requests: self.hash_requests };
+        let heard_bytes = self.heard_bytes();
+        let greeting = Greeting::Done { heard: self.heard, heard_bytes, hash_requests: self.hash_requests };
         (self.introduction.id, Introduction { greeting, ..self.introduction })
     }
 }
