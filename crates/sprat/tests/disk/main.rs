@@ -11,9 +11,11 @@
     reason = "a test fails where its set-up does"
 )]
 
+mod foreign;
 mod killed;
 mod oracle;
 mod peer;
 mod runs;
 mod seed;
 mod sprat;
+mod syscalls;
