@@ -31,7 +31,9 @@ const FILES: [(&str, usize); 7] = [
 fn foreign() {
     let home = tempfile::tempdir().unwrap();
     let seeds: Vec<Seed> = ["v1", "v2", "hybrid"]
-        .map(|version| Seed::start(home.path(), oracle::make(home.path(), version, version, &FILES, 16 * 1024)))
+        .map(|version| {
+            Seed::start(home.path(), oracle::make(home.path(), version, version, &FILES, 16 * 1024))
+        })
         .into();
     let (things, refused, adopted, whole) =
         (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
@@ -40,7 +42,8 @@ fn foreign() {
         let seed = &seeds[usize::try_from(number % 3).unwrap()];
         let place = home.path().join(format!("place-{number}"));
         let case = Case::new(seed, place.clone(), random);
-        let end = case.run(random).map_err(|what| format!("{:?}, adopt {}: {what}", case.planted, case.adopt))?;
+        let end =
+            case.run(random).map_err(|what| format!("{:?}, adopt {}: {what}", case.planted, case.adopt))?;
         things.fetch_add(case.planted.len() as u64, Ordering::Relaxed);
         adopted.fetch_add(u64::from(case.adopt), Ordering::Relaxed);
         let tally = if end == End::Whole { &whole } else { &refused };
@@ -121,7 +124,8 @@ impl<'a> Case<'a> {
         fs::write(place.join("outside/file"), [b'o'; 70_000]).unwrap();
         fs::write(place.join("outside/directory/b"), "not the torrent's").unwrap();
         let mut case = Self { seed, place, adopt: random.u8(0..3) == 0, planted: BTreeMap::new() };
-        let files: Vec<(String, u64)> = case.torrent().files().map(|(path, length)| (path.into(), length)).collect();
+        let files: Vec<(String, u64)> =
+            case.torrent().files().map(|(path, length)| (path.into(), length)).collect();
         for (path, length) in files {
             if random.u8(0..5) == 0 {
                 case.plant(&path, length, THINGS[random.usize(..THINGS.len())], random);
@@ -209,7 +213,11 @@ impl<'a> Case<'a> {
             }
             Some(4) => {
                 ensure!(!self.must_be_whole_at_last(), "it was refused; {}", run.story());
-                ensure!(run.errors().contains("--adopt"), "it does not say what can be done: {}", run.story());
+                ensure!(
+                    run.errors().contains("--adopt"),
+                    "it does not say what can be done: {}",
+                    run.story()
+                );
                 Ok(End::Refused)
             }
             _ => Err(format!("it ended with {status}; {}", run.story())),
@@ -275,13 +283,11 @@ impl<'a> Case<'a> {
             if adopted(path).is_some() || is_other_name(path) {
                 continue;
             }
-            let Some(after) = now.get(path) else { return Err(format!("{when}: {} is gone", path.display())) };
+            let Some(after) = now.get(path) else {
+                return Err(format!("{when}: {} is gone", path.display()));
+            };
             let is_ours = path.starts_with(&copy);
-            ensure!(
-                after.is_as(look, is_ours),
-                "{when}: {} was {look:?} and is {after:?}",
-                path.display()
-            );
+            ensure!(after.is_as(look, is_ours), "{when}: {} was {look:?} and is {after:?}", path.display());
         }
         let torrent: Vec<PathBuf> = self.torrent().files().map(|(path, _)| copy.join(path)).collect();
         for path in now.keys().filter(|path| !before.contains_key(*path)) {

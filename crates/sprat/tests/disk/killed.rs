@@ -39,7 +39,7 @@ fn killed() {
         })
         .into();
     let tally = Tally::default();
-    let runs = Runs { test: "killed", all: 100, by_default: 6, at_once: 3 };
+    let runs = Runs { test: "killed", all: 100, by_default: 5, at_once: 5 };
     let lives = runs.make(|number, random| {
         let place = home.path().join(format!("life-{number}"));
         fs::create_dir_all(&place).unwrap();
@@ -102,7 +102,7 @@ impl Moment {
     fn any(random: &mut Rng, pieces: u64) -> Self {
         match random.u8(0..10) {
             0 => Self::After(Duration::from_micros(random.u64(0..60_000))),
-            1..=3 => Self::After(Duration::from_millis(random.u64(60..1500))),
+            1..=3 => Self::After(Duration::from_millis(random.u64(60..2500))),
             4..=5 => Self::AtPieces(random.u64(1..pieces)),
             6..=8 => Self::AtRecord(random.u32(1..5)),
             _ => Self::AfterEnd(Duration::from_micros(random.u64(0..50_000))),
@@ -115,10 +115,16 @@ impl Life<'_> {
         for death in 0..KILLS_OF_A_LIFE {
             let (had, story) = self.die(random).map_err(|what| format!("death {death}: {what}"))?;
             if random.u8(0..4) > 0 {
-                self.audit(had, random).map_err(|what| format!("after death {death} ({story}): {what}"))?;
+                self.audit(had).map_err(|what| format!("after death {death} ({story}): {what}"))?;
+            }
+            if had == self.torrent().pieces.len() as u64 {
+                // There is nothing left to be interrupted.
+                for directory in [self.copy(), self.place.join("state")] {
+                    fs::remove_dir_all(directory).map_err(|error| error.to_string())?;
+                }
             }
         }
-        let mut run = self.get(random, true);
+        let mut run = self.get(random);
         run.wait_for_event("finished", PATIENCE)?;
         let status = run.end(PATIENCE)?;
         ensure!(status.success(), "the last run ended with {status}");
@@ -129,7 +135,7 @@ impl Life<'_> {
     fn die(&self, random: &mut Rng) -> Result<(u64, String), String> {
         let pieces = self.torrent().pieces.len() as u64;
         let moment = Moment::any(random, pieces);
-        let mut run = self.get(random, true);
+        let mut run = self.get(random);
         // Somebody takes what there is, in part of the runs.
         let peer = if random.bool() { Some(Peer::call(self.torrent(), run.port()?)) } else { None };
         if random.u8(0..6) == 0 {
@@ -139,7 +145,7 @@ impl Life<'_> {
             run.end(PATIENCE)?;
             run.must_not_have_crashed()?;
             drop(run);
-            run = self.get(random, true);
+            run = self.get(random);
             if let Some(peer) = &peer {
                 peer.call_at(run.port()?);
             }
@@ -156,7 +162,9 @@ impl Life<'_> {
         }
         if run.has_said("finished") {
             add(&self.tally.late, 1);
-            self.torrent().must_be_whole(&self.copy()).map_err(|what| format!("said to be finished: {what}"))?;
+            self.torrent()
+                .must_be_whole(&self.copy())
+                .map_err(|what| format!("said to be finished: {what}"))?;
         }
         // Before anything else can come to its help.
         let good = count(&self.torrent().good(&self.copy()));
@@ -196,9 +204,9 @@ impl Life<'_> {
     }
 
     /// A run that knows nobody: what it claims is what there is. It is killed as well.
-    fn audit(&self, had: u64, random: &mut Rng) -> Outcome {
+    fn audit(&self, had: u64) -> Outcome {
         let good = self.torrent().good(&self.copy());
-        let mut run = self.get(random, false);
+        let mut run = Sprat::start(&self.place, &self.arguments());
         let port = run.port()?;
         let first = run.wait_for("state", PATIENCE, |event| {
             let is_open = matches!(event["state"].as_str(), Some("downloading" | "seeding"));
@@ -216,7 +224,10 @@ impl Life<'_> {
             ensure!(all_came, "of {claimed} pieces {} came; {}", peer.look(|seen| seen.right), run.story());
             let wrong = peer.look(|seen| {
                 let claims = seen.claimed.iter().zip(&good).enumerate();
-                claims.filter(|(_, (claimed, good))| **claimed && !**good).map(|(at, _)| at).collect::<Vec<_>>()
+                claims
+                    .filter(|(_, (claimed, good))| **claimed && !**good)
+                    .map(|(at, _)| at)
+                    .collect::<Vec<_>>()
             });
             ensure!(wrong.is_empty(), "these pieces are claimed and not right: {wrong:?}");
         }
@@ -229,16 +240,19 @@ impl Life<'_> {
         Ok(())
     }
 
-    fn get(&self, random: &mut Rng, with_seed: bool) -> Sprat {
-        let mut arguments = sprat::get(&self.torrent().path, &self.copy(), &self.place.join("state"));
-        if with_seed {
-            arguments.extend(self.seed.address());
-            let rates = ["700K", "2M", "5M"];
-            arguments.extend(["--download-limit", rates[random.usize(..3)]].map(str::to_owned));
-            let switches = ["--sequential", "--preallocate"];
-            arguments.extend(switches.iter().filter(|_| random.u8(0..4) == 0).map(|&on| on.to_owned()));
-        }
+    fn get(&self, random: &mut Rng) -> Sprat {
+        let mut arguments = self.arguments();
+        arguments.extend(self.seed.address());
+        let rates = ["500K", "1M", "2M"];
+        arguments.extend(["--download-limit", rates[random.usize(..3)]].map(str::to_owned));
+        let switches = ["--sequential", "--preallocate"];
+        arguments.extend(switches.iter().filter(|_| random.u8(0..4) == 0).map(|&on| on.to_owned()));
         Sprat::start(&self.place, &arguments)
+    }
+
+    /// Of a run that knows nobody.
+    fn arguments(&self) -> Vec<String> {
+        sprat::get(&self.torrent().path, &self.copy(), &self.place.join("state"))
     }
 
     fn torrent(&self) -> &Arc<Torrent> {

@@ -11,8 +11,11 @@
     reason = "a test fails where its set-up does"
 )]
 
+mod changed;
 mod foreign;
+mod full;
 mod killed;
+mod mount;
 mod oracle;
 mod peer;
 mod runs;

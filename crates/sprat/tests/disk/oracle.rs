@@ -167,7 +167,11 @@ impl Torrent {
             let copy = fs::read(directory.join(path)).map_err(|error| format!("{path}: {error}"))?;
             if copy != right {
                 let differs = copy.iter().zip(&right).position(|(is, should)| is != should);
-                return Err(format!("{path} has {} of {} bytes, differs at {differs:?}", copy.len(), right.len()));
+                return Err(format!(
+                    "{path} has {} of {} bytes, differs at {differs:?}",
+                    copy.len(),
+                    right.len()
+                ));
             }
         }
         Ok(())

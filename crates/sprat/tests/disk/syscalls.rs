@@ -136,12 +136,14 @@ impl Case<'_> {
                 break;
             }
         }
-        let is_over = run.has_said("finished") || (seen.had_trouble && fault.is_single() && random.u8(0..4) == 0);
+        let is_over =
+            run.has_said("finished") || (seen.had_trouble && fault.is_single() && random.u8(0..4) == 0);
         if seen.had_trouble && !is_over {
             // What it says of it is said; the rest is for the next run.
             run.kill();
         } else {
-            let status = run.end(OVER_WITHIN).map_err(|what| format!("neither trouble nor an end: {what}"))?;
+            let status =
+                run.end(OVER_WITHIN).map_err(|what| format!("neither trouble nor an end: {what}"))?;
             if status.success() {
                 self.torrent().must_be_whole(&self.copy())?;
             } else {
@@ -191,15 +193,21 @@ impl Case<'_> {
     /// Everything that a download touches: of others, no call fails.
     fn paths(&self) -> Vec<PathBuf> {
         let copy = self.copy();
-        let place = format!("{:x}", Hex(sha2::Sha256::digest(copy.as_os_str().as_encoded_bytes()).as_slice()));
+        let place =
+            format!("{:x}", Hex(sha2::Sha256::digest(copy.as_os_str().as_encoded_bytes()).as_slice()));
         let state = self.place.join("state");
-        let store = state
-            .join("torrents")
-            .join(format!("{}-{}", self.torrent().metainfo.info_hashes.primary(), &place[..8]));
+        let store = state.join("torrents").join(format!(
+            "{}-{}",
+            self.torrent().metainfo.info_hashes.primary(),
+            &place[..8]
+        ));
         let mut paths = vec![copy.clone(), copy.join("torrent"), copy.join("torrent/sub"), state.clone()];
         paths.extend(self.torrent().files().map(|(path, _)| copy.join(path)));
         paths.extend([state.join("torrents"), store.clone()]);
-        paths.extend(["lock", "first.redb", "second.redb", "first.redb.new", "second.redb.new"].map(|name| store.join(name)));
+        paths.extend(
+            ["lock", "first.redb", "second.redb", "first.redb.new", "second.redb.new"]
+                .map(|name| store.join(name)),
+        );
         paths
     }
 
