@@ -33,6 +33,8 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
+    /// The tests of durability and of ceilings at their full length.
+    Soak,
     /// Checks the rules of the house that the compiler does not know.
     Tidy,
     /// Measures sprat, beside other clients and by itself.
@@ -55,6 +57,8 @@ enum Bench {
     Connections(Passed),
     /// How soon a client answers questions while it checks and downloads.
     Control(Passed),
+    /// Ten thousand torrents with nothing to do: starting, memory, idling, stopping.
+    Many(Passed),
     /// Making and checking a torrent, sprat beside other programs.
     Create(Passed),
     /// Simulated swarms against their targets: `sprat sim`.
@@ -92,6 +96,7 @@ fn main() -> Result<ExitCode> {
     match arguments.task {
         Task::Test { quick: true } => test::run_quick(&workspace, &mut report),
         Task::Test { quick: false } => test::run_all(&workspace, &mut report),
+        Task::Soak => test::soak(&workspace, &mut report),
         Task::Tidy => report.step("tidy", || tidy::run(&workspace)),
         Task::Bench { part } => run_bench(&workspace, &mut report, part),
         Task::InstallClients => clients::install(&workspace, &mut report),
@@ -105,6 +110,7 @@ fn run_bench(workspace: &Workspace, report: &mut Report, part: Bench) {
         Bench::Limits(passed) => ("sprat", "limits", passed),
         Bench::Connections(passed) => ("sprat", "connections", passed),
         Bench::Control(passed) => ("sprat", "control", passed),
+        Bench::Many(passed) => ("sprat", "many", passed),
         Bench::Create(passed) => ("sprat", "create", passed),
         Bench::RealSwarm(passed) => ("sprat", "real_swarm", passed),
         Bench::Micro(passed) => ("sprat-core", "micro", passed),

@@ -32,7 +32,40 @@ pub(crate) fn run_all(workspace: &Workspace, report: &mut Report) {
     // Whether the checkers of the simulator see what they are for: each bug is compiled in by this feature.
     let planted = ["-p", "sprat-sim", "--features", "planted-bugs", "--test", "planted_bugs"];
     tests(report, "planted bugs", runner.command(workspace, &planted));
+    // Faults of the disk need a feature as well, and so do the bugs that they must find.
+    tests(report, "disk faults", runner.command(workspace, &DISK_FAULTS));
     interoperability(workspace, runner, report);
+}
+
+/// What of the engine is tested with disks that fail, and power cuts.
+const DISK_FAULTS: [&str; 9] = [
+    "-p",
+    "sprat-engine",
+    "--features",
+    "disk-faults",
+    "--lib",
+    "--test",
+    "crash_model",
+    "--test",
+    "durability",
+];
+
+/// The tests of durability and of ceilings in full, of which [`run_all`] runs a part: an hour or more.
+pub(crate) fn soak(workspace: &Workspace, report: &mut Report) {
+    let runner = Runner::choose(workspace);
+    let full = |arguments: &[&str]| {
+        let mut command = runner.command(workspace, arguments);
+        if matches!(runner, Runner::Nextest) {
+            // Each says what it has seen, and takes as long as it takes.
+            command.args(["--profile", "soak", "--success-output", "immediate"]);
+        }
+        command.env("SPRAT_RUNS", "100");
+        command
+    };
+    tests(report, "disk faults", full(&DISK_FAULTS));
+    tests(report, "state", full(&["-p", "sprat-engine", "--test", "state_corruption", "--test", "list"]));
+    tests(report, "hostile peers", full(&["-p", "sprat-engine", "--test", "hostile_peers"]));
+    tests(report, "real disks", full(&["-p", "sprat", "--test", "disk"]));
 }
 
 fn static_checks(workspace: &Workspace, report: &mut Report) {
@@ -40,6 +73,10 @@ fn static_checks(workspace: &Workspace, report: &mut Report) {
     report.step("clippy", || {
         let arguments = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
         must_succeed(workspace.cargo(arguments))
+    });
+    report.step("clippy with disk faults", || {
+        let engine = ["clippy", "-p", "sprat-engine", "--all-targets", "--features", "disk-faults"];
+        must_succeed(workspace.cargo(engine.into_iter().chain(["--", "-D", "warnings"])))
     });
     report.step("tidy", || tidy::run(workspace));
 }
