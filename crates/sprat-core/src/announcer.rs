@@ -360,6 +360,12 @@ impl Announcer {
         }
     }
 
+    /// Whether it was started and not stopped since.
+    #[must_use]
+    pub const fn is_active(&self) -> bool {
+        self.active
+    }
+
     /// Whether, after [`Self::stop`], every tracker that had to be told was.
     #[must_use]
     pub fn is_stopped(&self) -> bool {

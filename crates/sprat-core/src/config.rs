@@ -1,5 +1,7 @@
 //! What can be chosen about a session.
 
+use std::time::Duration;
+
 use crate::announcer::AnnouncerConfig;
 use crate::choker::ChokerConfig;
 use crate::io::RateLimits;
@@ -28,6 +30,9 @@ pub struct Config {
     /// Callers that have not named a torrent yet, besides these. When there are more, the place that most of them come from
     /// loses one.
     pub strangers: usize,
+    /// A torrent that has everything and nobody to give it to falls asleep after this time; `None`: never. Whoever drives the
+    /// session must be able to find its metadata again.
+    pub sleep_after: Option<Duration>,
     /// For all torrents together.
     pub limits: RateLimits,
     /// Upload slots.
@@ -50,6 +55,7 @@ impl Default for Config {
             pex: true,
             connections: 500,
             connections_per_torrent: 100,
+            sleep_after: None,
             strangers: 512,
             limits: RateLimits::default(),
             choker: ChokerConfig::default(),

@@ -75,6 +75,13 @@ pub enum Input {
         /// The peers.
         peers: Vec<SocketAddr>,
     },
+    /// An [`Output::LoadMetadata`] ended.
+    MetadataLoaded {
+        /// The torrent.
+        torrent: TorrentId,
+        /// Its metadata, or why there is none, in words for a person.
+        result: Result<Arc<Metainfo>, String>,
+    },
     /// The time that `Session::poll_timeout` named has come.
     Timeout,
 }
@@ -138,6 +145,11 @@ pub enum Output {
     DhtNode {
         /// Where.
         address: SocketAddr,
+    },
+    /// A torrent that sleeps is to wake: find its metadata. Answered by [`Input::MetadataLoaded`].
+    LoadMetadata {
+        /// The torrent.
+        torrent: TorrentId,
     },
     /// Tell the user.
     Event(Event),
@@ -254,6 +266,12 @@ pub enum Event {
         /// Its words or ours.
         reason: String,
     },
+    /// It has everything and nobody to give it to: its files are closed, and little more of it is held than its name. It is in
+    /// its swarms all the same.
+    FellAsleep {
+        /// The torrent.
+        torrent: TorrentId,
+    },
     /// `Session::remove` is done: files closed, trackers told.
     Removed {
         /// The torrent.
@@ -315,6 +333,46 @@ pub struct AddTorrent {
     pub sequential: bool,
     /// Bytes per second in both directions for this torrent alone; `None` is no limit.
     pub limits: RateLimits,
+}
+
+/// A torrent that has nothing to do, from an earlier session: see [`crate::sleeper`].
+#[derive(Debug, Clone)]
+pub struct AddSleeping {
+    /// The torrent.
+    pub info_hashes: InfoHashes,
+    /// Peers may be found only at its own trackers (BEP 27).
+    pub private: bool,
+    /// Its trackers, also those that the user has named, by tier.
+    pub tiers: Vec<Vec<String>>,
+    /// Everything wanted was had when it fell asleep. If not, it wakes unless it is paused.
+    pub complete: bool,
+    /// Bytes of the whole torrent that it lacks.
+    pub left: u64,
+    /// What was counted so far.
+    pub totals: Totals,
+    /// The user does not want it to take part.
+    pub paused: bool,
+    /// As in [`AddTorrent`].
+    pub extra_trackers: Vec<Vec<String>>,
+    /// As in [`AddTorrent`].
+    pub priorities: Vec<FilePriority>,
+    /// As in [`AddTorrent`].
+    pub sequential: bool,
+    /// As in [`AddTorrent`].
+    pub limits: RateLimits,
+}
+
+/// What was counted since a torrent was added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Payload received, bytes.
+    pub downloaded: u64,
+    /// Payload sent, bytes.
+    pub uploaded: u64,
+    /// Received for nothing, bytes: rejected pieces, duplicates of the endgame, blocks nobody asked for.
+    pub wasted: u64,
+    /// Pieces that failed their hash.
+    pub rejected_pieces: u64,
 }
 
 /// A torrent of which a magnet link has told the name; the rest as in [`AddTorrent`].

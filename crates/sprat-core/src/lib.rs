@@ -31,6 +31,7 @@ mod ration;
 mod search;
 pub mod seeker;
 pub mod session;
+pub mod sleeper;
 pub mod storage;
 mod strangers;
 mod subnet;

@@ -154,6 +154,12 @@ impl Picker {
         self.sequential = on;
     }
 
+    /// Whether pieces are picked in order.
+    #[must_use]
+    pub const fn is_sequential(&self) -> bool {
+        self.sequential
+    }
+
     /// How much a piece is wanted. What has been requested of a piece that is skipped now is still accepted.
     pub fn set_priority(&mut self, piece: PieceIndex, priority: FilePriority) {
         let index = piece.get();

@@ -25,6 +25,11 @@ impl<K: Copy + Ord> Rations<K> {
         Self { download: Ration::new(limits.download), upload: Ration::new(limits.upload) }
     }
 
+    /// As they were set.
+    pub(crate) const fn limits(&self) -> RateLimits {
+        RateLimits { download: self.download.bucket.limit(), upload: self.upload.bucket.limit() }
+    }
+
     pub(crate) fn set(&mut self, now: Time, limits: RateLimits) {
         self.download.bucket.set_limit(now, limits.download);
         self.upload.bucket.set_limit(now, limits.upload);

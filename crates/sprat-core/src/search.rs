@@ -30,6 +30,11 @@ impl Search {
         self.last = (cx.config.dht_port != 0).then_some(None);
     }
 
+    /// As [`Self::start`], after a look that was not long ago.
+    pub(crate) fn resume(&mut self, cx: &Context<'_>) {
+        self.last = (cx.config.dht_port != 0).then_some(Some(cx.now));
+    }
+
     pub(crate) const fn stop(&mut self) {
         self.last = None;
     }

@@ -4,17 +4,18 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use sprat_wire::hash::{InfoHashes, PeerId};
+use sprat_wire::hash::{InfoHash, InfoHashes, PeerId};
 use thiserror::Error;
 
 use crate::choker::{Candidate, Choker};
 use crate::config::Config;
 use crate::connection::{Direction, Introduction};
-use crate::context::{Context, Names};
-use crate::io::{AddMagnet, AddTorrent, ConnectionId, FilePriority, Input, Output, RateLimits};
+use crate::context::Names;
+use crate::io::{AddMagnet, AddSleeping, AddTorrent, ConnectionId, FilePriority, Input, Output, RateLimits};
 use crate::peer_list::PeerSource;
 use crate::ration::Rations;
 use crate::seeker::Seeker;
+use crate::sleeper::Sleeper;
 use crate::storage::{Files, TorrentId};
 use crate::strangers::{Caller, Said, Strangers};
 use crate::thrift::OneRead;
@@ -29,6 +30,8 @@ pub enum AddError {
     Duplicate(TorrentId),
 }
 
+mod members;
+
 /// The client. See the crate for how to drive it.
 #[derive(Debug)]
 pub struct Session {
@@ -36,6 +39,8 @@ pub struct Session {
     peer_id: PeerId,
     rng: fastrand::Rng,
     members: BTreeMap<TorrentId, Member>,
+    /// Members by the names that they answer to.
+    by_hash: BTreeMap<InfoHash, TorrentId>,
     next_torrent: u32,
     metadata_in_flight: u64,
     strangers: Strangers,
@@ -67,6 +72,8 @@ enum Member {
     Torrent(Box<Torrent>),
     /// Nothing is known but the name.
     Seeker(Box<Seeker>),
+    /// Nothing is held but the name.
+    Sleeper(Box<Sleeper>),
 }
 
 /// Lets whoever it is do the same thing.
@@ -75,35 +82,49 @@ macro_rules! either {
         match $member {
             Member::Torrent($it) => $act,
             Member::Seeker($it) => $act,
+            Member::Sleeper($it) => $act,
         }
     };
 }
+
+use either;
 
 impl Member {
     const fn torrent(&self) -> Option<&Torrent> {
         match self {
             Self::Torrent(torrent) => Some(torrent),
-            Self::Seeker(_) => None,
+            Self::Seeker(_) | Self::Sleeper(_) => None,
         }
     }
 
     const fn torrent_mut(&mut self) -> Option<&mut Torrent> {
         match self {
             Self::Torrent(torrent) => Some(torrent),
-            Self::Seeker(_) => None,
+            Self::Seeker(_) | Self::Sleeper(_) => None,
         }
     }
 
     const fn seeker(&self) -> Option<&Seeker> {
         match self {
-            Self::Torrent(_) => None,
+            Self::Torrent(_) | Self::Sleeper(_) => None,
             Self::Seeker(seeker) => Some(seeker),
         }
     }
 
-    /// Whether it is one of these torrents: a hybrid may be known by either of its names.
-    fn is(&self, hashes: &InfoHashes) -> bool {
-        hashes.on_the_wire().any(|hash| either!(self, it => it.answers_to(hash)))
+    const fn sleeper(&self) -> Option<&Sleeper> {
+        match self {
+            Self::Sleeper(sleeper) => Some(sleeper),
+            Self::Torrent(_) | Self::Seeker(_) => None,
+        }
+    }
+
+    /// By what it is known: a hybrid has two names, of which a link may have told one.
+    fn info_hashes(&self) -> InfoHashes {
+        match self {
+            Self::Torrent(torrent) => torrent.metainfo().info_hashes,
+            Self::Seeker(seeker) => *seeker.info_hashes(),
+            Self::Sleeper(sleeper) => *sleeper.info_hashes(),
+        }
     }
 }
 
@@ -120,6 +141,7 @@ impl Session {
             config,
             rng,
             members: BTreeMap::new(),
+            by_hash: BTreeMap::new(),
             metadata_in_flight: 0,
             next_torrent: 0,
             owners: BTreeMap::new(),
@@ -139,9 +161,23 @@ impl Session {
     pub fn add(&mut self, now: Time, add: AddTorrent) -> Result<TorrentId, AddError> {
         let id = self.new_name(&add.metainfo.info_hashes)?;
         let torrent = Torrent::new(id, add, &self.config, now, &mut self.rng);
-        self.members.insert(id, Member::Torrent(Box::new(torrent)));
+        self.insert(id, Member::Torrent(Box::new(torrent)));
         self.with_torrent(now, id, |torrent, cx| torrent.open(cx));
         Ok(id)
+    }
+
+    /// Adds a torrent that has everything, and leaves it asleep.
+    pub fn add_sleeping(&mut self, now: Time, add: AddSleeping) -> Result<TorrentId, AddError> {
+        let id = self.new_name(&add.info_hashes)?;
+        let sleeper = Sleeper::new(id, add, &self.config, now, &mut self.rng);
+        self.insert(id, Member::Sleeper(Box::new(sleeper)));
+        self.with_sleeper(now, id, |sleeper, cx| sleeper.open(cx));
+        Ok(id)
+    }
+
+    /// Wakes a torrent that is asleep.
+    pub fn wake(&mut self, now: Time, id: TorrentId) {
+        self.with_sleeper(now, id, |sleeper, cx| sleeper.wake(cx));
     }
 
     /// Adds a torrent of which only the name is known, and begins to look for the rest.
@@ -150,19 +186,30 @@ impl Session {
     pub fn add_magnet(&mut self, now: Time, add: AddMagnet) -> Result<TorrentId, AddError> {
         let id = self.new_name(&add.info_hashes)?;
         let seeker = Seeker::new(id, add, &self.config, now, &mut self.rng);
-        self.members.insert(id, Member::Seeker(Box::new(seeker)));
+        self.insert(id, Member::Seeker(Box::new(seeker)));
         self.with_member(now, id, |member, cx| either!(member, it => it.open(cx)));
         Ok(id)
     }
 
     fn new_name(&mut self, hashes: &InfoHashes) -> Result<TorrentId, AddError> {
-        let mut known = self.members.iter().filter(|(_, member)| !either!(member, it => it.is_closing()));
-        if let Some((known, _)) = known.find(|(_, member)| member.is(hashes)) {
+        let known = hashes
+            .on_the_wire()
+            .filter_map(|hash| self.by_hash.get(&hash))
+            .find(|id| self.members.get(id).is_some_and(|member| !either!(member, it => it.is_closing())));
+        if let Some(known) = known {
             return Err(AddError::Duplicate(*known));
         }
         let id = TorrentId(self.next_torrent);
         self.next_torrent += 1;
         Ok(id)
+    }
+
+    /// Puts a member in its place; who had it before is gone.
+    fn insert(&mut self, id: TorrentId, member: Member) {
+        for hash in member.info_hashes().on_the_wire() {
+            self.by_hash.insert(hash, id);
+        }
+        self.members.insert(id, member);
     }
 
     /// Leaves the swarm, closes the files, forgets the torrent. [`Event::Removed`](crate::io::Event::Removed) comes when
@@ -176,6 +223,7 @@ impl Session {
         self.with_member(now, id, |member, cx| match member {
             Member::Torrent(torrent) => torrent.close(cx, files),
             Member::Seeker(seeker) => seeker.close(cx),
+            Member::Sleeper(sleeper) => sleeper.close(cx, files),
         });
     }
 
@@ -196,17 +244,29 @@ impl Session {
 
     /// Sets what is wanted: one priority per file, missing ones normal.
     pub fn set_priorities(&mut self, now: Time, id: TorrentId, priorities: &[FilePriority]) {
-        self.with_torrent(now, id, |torrent, cx| torrent.change_priorities(cx, priorities));
+        self.with_member(now, id, |member, cx| match member {
+            Member::Torrent(torrent) => torrent.change_priorities(cx, priorities),
+            Member::Sleeper(sleeper) => sleeper.change_priorities(cx, priorities),
+            Member::Seeker(_) => {}
+        });
     }
 
     /// Pieces in order rather than rarest first.
     pub fn set_sequential(&mut self, now: Time, id: TorrentId, on: bool) {
-        self.with_torrent(now, id, |torrent, _| torrent.set_sequential(on));
+        self.with_member(now, id, |member, _| match member {
+            Member::Torrent(torrent) => torrent.set_sequential(on),
+            Member::Sleeper(sleeper) => sleeper.set_sequential(on),
+            Member::Seeker(_) => {}
+        });
     }
 
     /// Limits the rates of one torrent.
     pub fn set_torrent_limits(&mut self, now: Time, id: TorrentId, limits: RateLimits) {
-        self.with_torrent(now, id, |torrent, cx| torrent.set_limits(cx, limits));
+        self.with_member(now, id, |member, cx| match member {
+            Member::Torrent(torrent) => torrent.set_limits(cx, limits),
+            Member::Sleeper(sleeper) => sleeper.set_limits(limits),
+            Member::Seeker(_) => {}
+        });
     }
 
     /// Limits the rates of all torrents together.
@@ -222,6 +282,7 @@ impl Session {
     pub fn add_peers(&mut self, now: Time, id: TorrentId, peers: &[SocketAddr]) {
         self.with_member(now, id, |member, cx| match member {
             Member::Seeker(seeker) => seeker.add_peers(cx, peers, PeerSource::User),
+            Member::Sleeper(sleeper) => sleeper.add_peers(cx, peers),
             Member::Torrent(torrent) => {
                 torrent.add_peers(cx.now, peers, PeerSource::User);
                 torrent.dial(cx);
@@ -272,7 +333,18 @@ impl Session {
         self.members.values().filter_map(Member::seeker)
     }
 
+    /// The torrents that are asleep, oldest first.
+    pub fn sleepers(&self) -> impl Iterator<Item = &Sleeper> {
+        self.members.values().filter_map(Member::sleeper)
+    }
+
     /// One of them.
+    #[must_use]
+    pub fn sleeper(&self, id: TorrentId) -> Option<&Sleeper> {
+        self.members.get(&id).and_then(Member::sleeper)
+    }
+
+    /// One of those of which only the name is known.
     #[must_use]
     pub fn seeker(&self, id: TorrentId) -> Option<&Seeker> {
         self.members.get(&id).and_then(Member::seeker)
@@ -290,8 +362,10 @@ impl Session {
         match input {
             Input::Accepted { connection, address } => self.on_accepted(now, connection, address),
             Input::Connected { connection } => {
-                self.with_owner(now, connection, |member, cx| {
-                    either!(member, it => it.on_connected(cx, connection));
+                self.with_owner(now, connection, |member, cx| match member {
+                    Member::Torrent(torrent) => torrent.on_connected(cx, connection),
+                    Member::Seeker(seeker) => seeker.on_connected(cx, connection),
+                    Member::Sleeper(_) => {} // calls nobody
                 });
             }
             Input::Received { connection, bytes } => self.on_received(now, connection, bytes),
@@ -307,8 +381,11 @@ impl Session {
                 let (id, closed) = (reply.torrent(), reply.is_last());
                 self.with_torrent(now, id, |torrent, cx| torrent.on_storage(cx, reply));
                 if closed {
-                    self.forget(id);
+                    self.on_closed_files(now, id);
                 }
+            }
+            Input::MetadataLoaded { torrent, result } => {
+                self.with_sleeper(now, torrent, |sleeper, cx| sleeper.on_metadata(cx, result));
             }
             Input::Announced { torrent, tracker, result } => {
                 self.with_member(now, torrent, |member, cx| {
@@ -338,6 +415,7 @@ impl Session {
             | Output::FindPeers { .. }
             | Output::DhtNode { .. }
             | Output::HeardOf { .. }
+            | Output::LoadMetadata { .. }
             | Output::Event(_) => {}
         }
         Some(output)
@@ -354,6 +432,7 @@ impl Session {
     fn add_found(&mut self, now: Time, id: TorrentId, source: PeerSource, peers: &[SocketAddr]) {
         self.with_member(now, id, |member, cx| match member {
             Member::Seeker(seeker) => seeker.add_peers(cx, peers, source),
+            Member::Sleeper(sleeper) => sleeper.hear_of(cx, peers),
             Member::Torrent(torrent) if torrent.is_public() => {
                 torrent.add_peers(cx.now, peers, source);
                 torrent.dial(cx);
@@ -386,8 +465,12 @@ impl Session {
 
     fn on_caller(&mut self, now: Time, id: ConnectionId, caller: Caller) {
         let Caller { address, theirs, deframer } = caller;
-        let named = |member: &Member| either!(member, it => it.answers_to(theirs.info_hash));
-        let Some(torrent) = self.members.iter().find(|(_, member)| named(member)).map(|(id, _)| *id) else {
+        let known = self.by_hash.get(&theirs.info_hash).copied();
+        let answers = |id: &TorrentId| {
+            let answers = |member: &Member| either!(member, it => it.answers_to(theirs.info_hash));
+            self.members.get(id).is_some_and(answers)
+        };
+        let Some(torrent) = known.filter(answers) else {
             self.outputs.push_back(Output::Disconnect { connection: id });
             return;
         };
@@ -398,11 +481,11 @@ impl Session {
 
     fn on_closed(&mut self, now: Time, connection: ConnectionId) {
         if !self.strangers.hung_up(connection) {
-            self.with_owner(
-                now,
-                connection,
-                |member, cx| either!(member, it => it.on_closed(cx, connection)),
-            );
+            self.with_owner(now, connection, |member, cx| match member {
+                Member::Torrent(torrent) => torrent.on_closed(cx, connection),
+                Member::Seeker(seeker) => seeker.on_closed(cx, connection),
+                Member::Sleeper(sleeper) => sleeper.on_closed(connection),
+            });
             self.owners.remove(&connection);
         }
     }
@@ -441,97 +524,5 @@ impl Session {
             }
             self.with_torrent(now, id, Torrent::take_turns);
         }
-    }
-
-    // Torrents.
-
-    fn with_owner(
-        &mut self,
-        now: Time,
-        connection: ConnectionId,
-        act: impl FnOnce(&mut Member, &mut Context<'_>),
-    ) {
-        if let Some(id) = self.owners.get(&connection).copied() {
-            self.with_member(now, id, act);
-        }
-    }
-
-    fn for_each_torrent(&mut self, now: Time, mut act: impl FnMut(&mut Torrent, &mut Context<'_>)) {
-        let all: Vec<TorrentId> = self.members.keys().copied().collect();
-        for id in all {
-            self.with_torrent(now, id, &mut act);
-        }
-    }
-
-    fn with_torrent(&mut self, now: Time, id: TorrentId, act: impl FnOnce(&mut Torrent, &mut Context<'_>)) {
-        self.with_member(now, id, |member, cx| {
-            if let Some(torrent) = member.torrent_mut() {
-                act(torrent, cx);
-            }
-        });
-    }
-
-    /// Lets a member act, and afterwards takes note of the connections it opened and of its next appointment. A seeker
-    /// that has found what it sought becomes a torrent.
-    fn with_member(&mut self, now: Time, id: TorrentId, act: impl FnOnce(&mut Member, &mut Context<'_>)) {
-        self.let_act(now, id, act);
-        let Some(Member::Seeker(seeker)) = self.members.get_mut(&id) else { return };
-        if seeker.is_closing() {
-            self.forget(id);
-        } else if let Some(metainfo) = seeker.take_found()
-            && let Some(Member::Seeker(seeker)) = self.members.remove(&id)
-        {
-            self.metadata_in_flight = self.metadata_in_flight.saturating_sub(seeker.metadata_in_flight());
-            let torrent = seeker.into_torrent(metainfo, &self.config, now, &mut self.rng);
-            self.members.insert(id, Member::Torrent(Box::new(torrent)));
-            self.let_act(now, id, |member, cx| either!(member, it => it.open(cx)));
-        }
-    }
-
-    fn let_act(&mut self, now: Time, id: TorrentId, act: impl FnOnce(&mut Member, &mut Context<'_>)) {
-        let Some(member) = self.members.get_mut(&id) else { return };
-        let held = |member: &Member| member.seeker().map_or(0, Seeker::metadata_in_flight);
-        let held_before = held(member);
-        let first_output = self.outputs.len();
-        let mut cx = Context {
-            now,
-            config: &self.config,
-            peer_id: self.peer_id,
-            outputs: &mut self.outputs,
-            limits: &mut self.limits,
-            names: &mut self.names,
-            connections_left: self.config.connections.saturating_sub(self.owners.len()),
-            metadata_left: METADATA_AT_ONCE.saturating_sub(self.metadata_in_flight - held_before),
-            slot_is_free: self.slot_is_free,
-            rechoke: &mut self.rechoke,
-        };
-        act(member, &mut cx);
-        self.metadata_in_flight = self.metadata_in_flight - held_before + held(member);
-        for output in self.outputs.iter().skip(first_output) {
-            if let Output::Connect { connection, .. } = output {
-                self.owners.insert(*connection, id);
-            }
-        }
-        self.next_turn = self.limits.next_time(now);
-        let next = either!(member, it => it.next_timeout());
-        if self.appointment_of.get(&id).copied() != next {
-            if let Some(old) = self.appointment_of.remove(&id) {
-                self.appointments.remove(&(old, id));
-            }
-            if let Some(next) = next {
-                self.appointment_of.insert(id, next);
-                self.appointments.insert((next, id));
-            }
-        }
-    }
-
-    fn forget(&mut self, id: TorrentId) {
-        if let Some(Member::Seeker(seeker)) = self.members.remove(&id) {
-            self.metadata_in_flight = self.metadata_in_flight.saturating_sub(seeker.metadata_in_flight());
-        }
-        if let Some(at) = self.appointment_of.remove(&id) {
-            self.appointments.remove(&(at, id));
-        }
-        self.limits.forget(id);
     }
 }

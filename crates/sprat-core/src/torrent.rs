@@ -22,6 +22,7 @@
 //! | `upload` | answering requests |
 //! | `recheck` | files that have lost something are looked at as a whole |
 //! | `verdict` | finding who sent bad data, with the hashes of v2 where there are any |
+//! | `sleep` | having nothing to do |
 //! | `status` | what a user sees |
 
 use std::collections::BTreeMap;
@@ -41,7 +42,7 @@ use crate::config::Config;
 use crate::connection::{Introduction, PeerConnection, Roll};
 use crate::context::Context;
 use crate::geometry::{Geometry, PieceIndex};
-use crate::io::{AddTorrent, ConnectionId, FilePriority, Output, RateLimits, Trouble};
+use crate::io::{AddTorrent, ConnectionId, FilePriority, Output, RateLimits, Totals, Trouble};
 use crate::peer_list::{PeerList, PeerSource};
 use crate::picker::Picker;
 use crate::ration::Rations;
@@ -62,6 +63,7 @@ mod messages;
 mod pex;
 mod proof;
 mod recheck;
+mod sleep;
 mod spreading;
 mod status;
 mod turnover;
@@ -73,6 +75,7 @@ use durability::Durability;
 use first_blocks::FirstBlocks;
 use proof::Proof;
 use recheck::Recheck;
+use sleep::Sleep;
 use spreading::Spreading;
 pub use status::{ConnectionStatus, TorrentState, TorrentStatus};
 use turnover::Turnover;
@@ -114,6 +117,11 @@ pub struct Torrent {
     touched: Vec<ConnectionId>,
     /// Reads for uploads that are with the disk: for whom, and of which piece.
     reads: BTreeMap<ReadToken, (ConnectionId, PieceIndex)>,
+
+    sleep: Sleep,
+    /// As the user has said, for when it has slept.
+    extra_trackers: Vec<Vec<String>>,
+    priorities: Vec<FilePriority>,
 
     durability: Durability,
     proof: Proof,
@@ -177,16 +185,6 @@ struct LeafRead {
     file: usize,
 }
 
-/// Bytes counted since the torrent was added.
-#[derive(Debug, Clone, Copy, Default)]
-struct Totals {
-    downloaded: u64,
-    uploaded: u64,
-    /// Received for nothing: rejected pieces, duplicates of the endgame, blocks nobody asked for.
-    wasted: u64,
-    rejected_pieces: u64,
-}
-
 impl Torrent {
     pub(crate) fn new(
         id: TorrentId,
@@ -197,7 +195,7 @@ impl Torrent {
     ) -> Self {
         let AddTorrent { metainfo, extra_trackers, peers: known_peers, priorities, sequential, limits } = add;
         let geometry = Arc::new(Geometry::new(&metainfo.info));
-        let tiers: Vec<_> = extra_trackers.into_iter().chain(metainfo.trackers.iter().cloned()).collect();
+        let tiers: Vec<_> = extra_trackers.iter().chain(&metainfo.trackers).cloned().collect();
         let hashes: Vec<_> = metainfo.info_hashes.on_the_wire().collect();
         let mut another_rng = || fastrand::Rng::with_seed(rng.u64(..));
         let mut picker = Picker::new(Arc::clone(&geometry), another_rng());
@@ -224,6 +222,9 @@ impl Torrent {
             identities: BTreeMap::new(),
             touched: Vec::new(),
             reads: BTreeMap::new(),
+            sleep: Sleep::default(),
+            extra_trackers,
+            priorities: Vec::new(),
             durability: Durability::default(),
             proof: Proof::default(),
             recheck: Recheck::default(),
@@ -286,6 +287,7 @@ impl Torrent {
 
     /// One priority per file; a piece gets the highest of its files'. Missing entries are normal.
     pub(crate) fn set_priorities(&mut self, priorities: &[FilePriority]) {
+        self.priorities = priorities.to_vec();
         let geometry = Arc::clone(&self.geometry);
         let mut of_pieces = vec![None; geometry.pieces() as usize];
         for (at, file) in self.metainfo.info.files.iter().enumerate() {
@@ -343,14 +345,24 @@ impl Torrent {
     }
 
     /// When `on_timeout` wants to be called.
-    pub(crate) fn next_timeout(&self) -> Option<Time> {
+    pub(crate) fn next_timeout(&self, config: &Config) -> Option<Time> {
         let announce = if self.may_announce() { self.announcer.next_time() } else { None };
         let search = self.search.next_time(self.is_lonely());
         let commit = self.durability.next_time();
-        [search, self.next_tick, self.next_flush, self.next_refill, self.next_probe, commit, announce]
-            .into_iter()
-            .flatten()
-            .min()
+        let bed_time = self.bed_time(config.sleep_after);
+        [
+            search,
+            self.next_tick,
+            self.next_flush,
+            self.next_refill,
+            self.next_probe,
+            commit,
+            bed_time,
+            announce,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// The time has come for something; what is due is done.
@@ -373,6 +385,9 @@ impl Torrent {
         self.announce(cx);
         self.search(cx);
         self.flush(cx);
+        if self.bed_time(cx.config.sleep_after).is_some_and(|at| at <= cx.now) {
+            self.fall_asleep(cx);
+        }
     }
 
     /// Asks the DHT for peers, if it is time.

@@ -79,7 +79,10 @@ impl Watched {
                 let result = Ok(Found::nothing(geometry.pieces()));
                 Some(Input::Storage(StorageReply::Opened { torrent, result }))
             }
-            Output::Storage(_) | Output::Event(_) | Output::Disconnect { .. } => None,
+            Output::Storage(_)
+            | Output::Event(_)
+            | Output::Disconnect { .. }
+            | Output::LoadMetadata { .. } => None,
             Output::Announce { torrent, tracker, url, .. } => {
                 assert_eq!(&*url, TRACKER);
                 let peers = vec![of_tracker];

@@ -10,24 +10,33 @@ use std::thread::JoinHandle;
 
 use sprat_core::Session;
 use sprat_core::config::Config;
-use sprat_core::io::{AddMagnet, AddTorrent, Event};
-use sprat_core::session::AddError;
-use sprat_core::storage::TorrentId;
+use sprat_core::io::{AddMagnet, AddTorrent, Event, FilePriority, RateLimits};
+use sprat_core::session;
+use sprat_core::storage::{Files, TorrentId};
 use sprat_core::time::Time;
+use sprat_wire::metainfo::Metainfo;
 use thiserror::Error;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::address_policy::AddressPolicy;
 use crate::dht::{Dht, DhtConfig};
 use crate::listen::{ListenConfig, Listeners};
+use crate::state::StateError;
 use crate::storage::{Place, StorageConfig};
 use crate::udp::{UdpConfig, UdpSockets};
 
+mod catalogue;
 mod driver;
+mod entry;
+mod list;
+mod loading;
 mod receive;
 mod socket;
 
+pub use catalogue::{Home, Listing, Unreadable};
 use driver::{Driver, Shell};
+use entry::Entry;
+pub use entry::EntryError;
 
 /// Events kept for a subscriber that is slow; it is told how many it has missed.
 const EVENT_BUFFER: usize = 4096;
@@ -49,6 +58,8 @@ pub struct ClientConfig {
     pub dht: Option<DhtConfig>,
     /// Announce public torrents on the local network, and hear of those of others (BEP 14).
     pub lsd: bool,
+    /// Where the list of torrents is kept, so that it is there at the next start; `None` is nowhere.
+    pub home: Option<Home>,
     /// What everything random follows from; `None` asks the operating system.
     pub seed: Option<u64>,
 }
@@ -62,6 +73,9 @@ pub enum StartError {
     /// No socket for UDP.
     #[error("cannot open a socket for UDP: {0}")]
     Udp(#[source] io::Error),
+    /// The list of torrents cannot be read.
+    #[error("cannot read the list of torrents: {0}")]
+    Home(#[source] StateError),
     /// No thread, or no event loop.
     #[error("cannot start the client's thread: {0}")]
     Thread(#[source] io::Error),
@@ -72,6 +86,25 @@ pub enum StartError {
 #[error("the client has ended")]
 pub struct Ended;
 
+/// Why a torrent was not added.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum AddError {
+    /// It is there already, under this name.
+    #[error("this torrent is there already")]
+    Duplicate(TorrentId),
+    /// It could not be written down.
+    #[error("the torrent cannot be kept: {0}")]
+    State(StateError),
+}
+
+impl From<session::AddError> for AddError {
+    fn from(error: session::AddError) -> Self {
+        match error {
+            session::AddError::Duplicate(torrent) => Self::Duplicate(torrent),
+        }
+    }
+}
+
 /// Something for the client's thread to do.
 type Task = Box<dyn FnOnce(&mut Driver) + Send>;
 
@@ -81,6 +114,8 @@ pub struct Client {
     tasks: mpsc::UnboundedSender<Task>,
     events: broadcast::Sender<Event>,
     thread: Option<JoinHandle<()>>,
+    home: Option<Home>,
+    unreadable: Vec<Unreadable>,
     port: u16,
 }
 
@@ -91,13 +126,14 @@ impl Client {
         let (events, _) = broadcast::channel(EVENT_BUFFER);
         let event_sender = events.clone();
         let (started, start) = std::sync::mpsc::channel();
+        let home = config.home.clone();
         let thread = std::thread::Builder::new()
             .name("sprat-session".to_owned())
             .spawn(move || run(config, task_queue, event_sender, &started))
             .map_err(StartError::Thread)?;
         let gone = |_| StartError::Thread(io::Error::other("the thread ended at once"));
-        let port = start.recv().map_err(gone)??;
-        Ok(Self { tasks, events, thread: Some(thread), port })
+        let Started { port, unreadable } = start.recv().map_err(gone)??;
+        Ok(Self { tasks, events, thread: Some(thread), home, unreadable, port })
     }
 
     /// The port on which peers are accepted; 0 when not listening.
@@ -106,20 +142,31 @@ impl Client {
         self.port
     }
 
+    /// Entries of the list that cannot be used. They stay where they are; everything else was taken up.
+    #[must_use]
+    pub fn unreadable(&self) -> &[Unreadable] {
+        &self.unreadable
+    }
+
     /// What happens from now on.
     #[must_use]
     pub fn events(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
     }
 
-    /// Adds a torrent whose files lie at `place`. Its extra trackers count as named by the user.
+    /// Adds a torrent whose files lie at `place`. Its extra trackers count as named by the user. With a [`Home`] it is in the
+    /// list for good when this returns.
     pub async fn add(
         &self,
         add: AddTorrent,
         place: impl Into<Place>,
     ) -> Result<Result<TorrentId, AddError>, Ended> {
         let place = place.into();
-        self.run(|driver| driver.add(add, place)).await
+        let entry = Entry::of_torrent(&add, &place);
+        if let Err(error) = self.enter(entry, Some(Arc::clone(&add.metainfo))).await? {
+            return Ok(Err(AddError::State(error)));
+        }
+        Ok(self.run(|driver| driver.add(add, place)).await?.map_err(AddError::from))
     }
 
     /// Adds a torrent of which only the name is known; its files, once they are known, lie at `place`. Its extra
@@ -130,7 +177,96 @@ impl Client {
         place: impl Into<Place>,
     ) -> Result<Result<TorrentId, AddError>, Ended> {
         let place = place.into();
-        self.run(|driver| driver.add_magnet(add, place)).await
+        if let Err(error) = self.enter(Entry::of_magnet(&add, &place), None).await? {
+            return Ok(Err(AddError::State(error)));
+        }
+        Ok(self.run(|driver| driver.add_magnet(add, place)).await?.map_err(AddError::from))
+    }
+
+    /// Has a torrent durable before anything is done with it.
+    async fn enter(
+        &self,
+        entry: Entry,
+        metainfo: Option<Arc<Metainfo>>,
+    ) -> Result<Result<(), StateError>, Ended> {
+        let Some(home) = self.home.clone() else { return Ok(Ok(())) };
+        let enter = move || home.enter(&entry, metainfo.as_deref());
+        tokio::task::spawn_blocking(enter).await.map_err(|_| Ended)
+    }
+
+    /// The torrents of the list, asleep or not.
+    pub async fn list(&self) -> Result<Vec<Listing>, Ended> {
+        self.run(|driver| driver.list()).await
+    }
+
+    /// Removes a torrent from the list and closes its files; [`Event::Removed`] comes when that is done. With
+    /// [`Files::Delete`] the files that it has made, and that no other torrent of the list uses, are deleted. That it is to go is
+    /// durable before anything is deleted.
+    pub async fn remove(&self, torrent: TorrentId, files: Files) -> Result<Result<(), StateError>, Ended> {
+        let files = if files == Files::Keep { Files::Forget } else { files };
+        let change = self.run(move |driver| driver.removal(torrent, files)).await?;
+        if let (Some(home), Some(change)) = (self.home.clone(), change) {
+            let write = move || home.ledger.write_and_wait(vec![change]);
+            if let Err(error) = tokio::task::spawn_blocking(write).await.map_err(|_| Ended)? {
+                return Ok(Err(error));
+            }
+        }
+        self.run(move |driver| driver.remove(torrent, files)).await.map(Ok)
+    }
+
+    /// Has a torrent leave its swarm until it is resumed.
+    pub async fn pause(&self, torrent: TorrentId) -> Result<(), Ended> {
+        self.run(move |driver| {
+            driver.change(
+                torrent,
+                |entry| entry.is_paused = true,
+                |session, now| session.pause(now, torrent),
+            );
+        })
+        .await
+    }
+
+    /// Has a torrent join its swarm again.
+    pub async fn resume(&self, torrent: TorrentId) -> Result<(), Ended> {
+        self.run(move |driver| {
+            let resume = |session: &mut Session, now| session.resume(now, torrent);
+            driver.change(torrent, |entry| entry.is_paused = false, resume);
+        })
+        .await
+    }
+
+    /// Sets what is wanted of a torrent: one priority per file, missing ones normal.
+    pub async fn set_priorities(
+        &self,
+        torrent: TorrentId,
+        priorities: Vec<FilePriority>,
+    ) -> Result<(), Ended> {
+        self.run(move |driver| {
+            let note = |entry: &mut Entry| {
+                entry.set_priorities(&priorities);
+                entry.is_complete = false;
+            };
+            driver.change(torrent, note, |session, now| session.set_priorities(now, torrent, &priorities));
+        })
+        .await
+    }
+
+    /// Limits the rates of one torrent.
+    pub async fn set_torrent_limits(&self, torrent: TorrentId, limits: RateLimits) -> Result<(), Ended> {
+        self.run(move |driver| {
+            let set = |session: &mut Session, now| session.set_torrent_limits(now, torrent, limits);
+            driver.change(torrent, |entry| entry.set_limits(limits), set);
+        })
+        .await
+    }
+
+    /// Pieces in order rather than rarest first.
+    pub async fn set_sequential(&self, torrent: TorrentId, on: bool) -> Result<(), Ended> {
+        self.run(move |driver| {
+            let set = |session: &mut Session, now| session.set_sequential(now, torrent, on);
+            driver.change(torrent, |entry| entry.sequential = on, set);
+        })
+        .await
     }
 
     /// Lets a torrent write files that were there before it, and that we have not made: the user's answer to
@@ -139,8 +275,8 @@ impl Client {
         self.run(move |driver| driver.adopt(torrent)).await
     }
 
-    /// Runs `act` on the session, on its own thread, and returns what it returns. This is how everything is read and
-    /// changed; `act` should be quick, for the client does nothing else meanwhile.
+    /// Runs `act` on the session, on its own thread, and returns what it returns. This is how everything is read, and changed
+    /// that need not outlive the client; `act` should be quick, for the client does nothing else meanwhile.
     pub async fn with<R: Send + 'static>(
         &self,
         act: impl FnOnce(&mut Session, Time) -> R + Send + 'static,
@@ -176,6 +312,12 @@ impl Client {
     }
 }
 
+/// What is known when a client has started.
+struct Started {
+    port: u16,
+    unreadable: Vec<Unreadable>,
+}
+
 /// On the same port as the listeners, as other clients have it, or else on any.
 fn open_udp(config: &UdpConfig, port: u16) -> io::Result<UdpSockets> {
     if config.port == 0 && port != 0 {
@@ -197,7 +339,7 @@ fn run(
     config: ClientConfig,
     tasks: mpsc::UnboundedReceiver<Task>,
     events: broadcast::Sender<Event>,
-    started: &std::sync::mpsc::Sender<Result<u16, StartError>>,
+    started: &std::sync::mpsc::Sender<Result<Started, StartError>>,
 ) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -224,8 +366,13 @@ fn run(
             }
         };
         let dht = config.dht.as_ref().and_then(|config| start_dht(config, &sockets));
-        let (driver, shell) = Shell::new(config, listeners, sockets, dht, events);
-        let _ = started.send(Ok(port));
+        let (mut driver, shell) = Shell::new(config, listeners, sockets, dht, events);
+        let taken_up = driver.take_up().map_err(StartError::Home);
+        let is_up = taken_up.is_ok();
+        let _ = started.send(taken_up.map(|unreadable| Started { port, unreadable }));
+        if !is_up {
+            return;
+        }
         shell.run(driver, tasks).await;
     });
 }

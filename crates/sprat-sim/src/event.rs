@@ -36,6 +36,8 @@ pub(crate) enum PeerEvent {
     Deliver(ConnectionId, Parcel),
     /// Its disk answers.
     Disk(Box<StorageReply>),
+    /// It finds the metadata of a torrent again.
+    Metadata(TorrentId),
     /// A tracker answers.
     Announced(Box<Announced>),
     /// The DHT answers.

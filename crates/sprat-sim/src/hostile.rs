@@ -196,7 +196,7 @@ impl Hostile {
                 self.known.extend(result.map(|answer| answer.peers).unwrap_or_default());
             }
             Input::Timeout => self.on_tick(now),
-            Input::FoundPeers { .. } => {}
+            Input::FoundPeers { .. } | Input::MetadataLoaded { .. } => {}
         }
     }
 

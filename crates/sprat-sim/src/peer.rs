@@ -12,6 +12,7 @@ use sprat_core::bitfield::Bitfield;
 use sprat_core::config::Config;
 use sprat_core::io::{ConnectionId, RateLimits};
 use sprat_core::peer_list::PeerSource;
+use sprat_core::sleeper::Sleeper;
 use sprat_core::storage::TorrentId;
 use sprat_core::time::Time;
 use sprat_core::{Input, Session};
@@ -273,6 +274,10 @@ impl Peer {
                 self.note(b'd', 0);
                 self.feed(cx, Input::Storage(*reply));
             }
+            PeerEvent::Metadata(torrent) => {
+                let result = Ok(Arc::clone(self.disk.content().metainfo()));
+                self.feed(cx, Input::MetadataLoaded { torrent, result });
+            }
             PeerEvent::Announced(announced) => {
                 let crate::event::Announced { torrent, tracker, result } = *announced;
                 self.note(b't', result.as_ref().map_or(0, |answer| answer.peers.len() as u64));
@@ -288,8 +293,10 @@ impl Peer {
 
     /// What the session has counted so far, and those before it.
     pub(crate) fn counted(&self, now: Time) -> Counted {
-        let torrent = self.torrent.and_then(|id| self.session.torrent(id));
-        torrent.map_or(self.counted, |torrent| self.counted.and(&torrent.status(now)))
+        let awake = self.torrent.and_then(|id| self.session.torrent(id));
+        let asleep = self.torrent.and_then(|id| self.session.sleeper(id));
+        let totals = awake.map(|torrent| torrent.status(now).totals).or(asleep.map(Sleeper::totals));
+        totals.map_or(self.counted, |totals| self.counted.and(totals))
     }
 
     pub(crate) const fn is_honest(&self) -> bool {

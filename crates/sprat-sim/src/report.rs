@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sprat_core::io::DisconnectReason;
+use sprat_core::io::Totals;
 use sprat_core::time::Time;
-use sprat_core::torrent::TorrentStatus;
 use thiserror::Error;
 
 use crate::peer_number::PeerNumber;
@@ -174,12 +174,12 @@ pub(crate) struct Counted {
 
 impl Counted {
     /// This, and what one more session has counted.
-    pub(crate) const fn and(self, status: &TorrentStatus) -> Self {
+    pub(crate) const fn and(self, totals: Totals) -> Self {
         Self {
-            uploaded: self.uploaded + status.uploaded,
-            downloaded: self.downloaded + status.downloaded,
-            wasted: self.wasted + status.wasted,
-            rejected_pieces: self.rejected_pieces + status.rejected_pieces,
+            uploaded: self.uploaded + totals.uploaded,
+            downloaded: self.downloaded + totals.downloaded,
+            wasted: self.wasted + totals.wasted,
+            rejected_pieces: self.rejected_pieces + totals.rejected_pieces,
         }
     }
 }

@@ -66,6 +66,7 @@ pub(crate) fn start(args: &ClientArgs, preallocate: bool, record: &Ledger) -> an
         udp: if args.loopback { UdpConfig::loopback(0) } else { UdpConfig::everywhere(0) },
         dht: (!args.no_dht).then(|| dht_config(args)),
         lsd: !args.no_lsd && !args.loopback,
+        home: None,
         seed: None,
     };
     match Client::start(config.clone()) {
@@ -209,7 +210,7 @@ fn summary(status: &TorrentStatus) -> String {
             None => rates,
         },
         TorrentState::Seeding => {
-            let sent = text::bytes(status.uploaded);
+            let sent = text::bytes(status.totals.uploaded);
             let waits = if status.upload_is_bottleneck { "  the others wait for this line" } else { "" };
             format!("seeding  {rates}  {sent} sent{waits}")
         }
@@ -272,8 +273,8 @@ fn progress_object(status: &TorrentStatus) -> serde_json::Value {
         "bytes_total": status.bytes_total, "bytes_left": status.bytes_wanted_left,
         "pieces": status.pieces, "pieces_have": status.pieces_have,
         "download_rate": status.download_rate, "upload_rate": status.upload_rate,
-        "downloaded": status.downloaded, "uploaded": status.uploaded, "wasted": status.wasted,
-        "rejected_pieces": status.rejected_pieces, "peers": status.connections, "seeds": status.seeds,
+        "downloaded": status.totals.downloaded, "uploaded": status.totals.uploaded, "wasted": status.totals.wasted,
+        "rejected_pieces": status.totals.rejected_pieces, "peers": status.connections, "seeds": status.seeds,
         "known_peers": status.known_peers, "upload_is_bottleneck": status.upload_is_bottleneck,
     })
 }
@@ -363,6 +364,7 @@ fn tell(event: &Event, shelf: Option<&Shelf>, output: Output) -> anyhow::Result<
         Event::Checked { .. }
         | Event::MetadataProgress { .. }
         | Event::PieceVerified { .. }
+        | Event::FellAsleep { .. }
         | Event::PieceCompleted { .. }
         | Event::Finished { .. }
         | Event::Removed { .. } => {}

@@ -67,6 +67,11 @@ impl Durability {
         self.durable.as_ref().is_some_and(|durable| durable.contains(piece.get()))
     }
 
+    /// Nothing waits to become durable.
+    pub(super) fn is_settled(&self) -> bool {
+        self.under_way.is_empty() && self.due.is_none()
+    }
+
     /// Durable pieces.
     pub(super) fn count(&self) -> u32 {
         self.durable.as_ref().map_or(0, Bitfield::count)

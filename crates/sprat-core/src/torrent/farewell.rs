@@ -43,6 +43,7 @@ impl Torrent {
             return;
         }
         let Some(mut connection) = self.connections.remove(&id) else { return };
+        self.sleep.busy(cx.now);
         for block in connection.take_all_requests() {
             if cx.config.planted().is(PlantedBug::RequestsOfTheGone) {
                 break;

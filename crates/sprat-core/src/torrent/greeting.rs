@@ -121,6 +121,11 @@ impl Torrent {
     /// The connections from before the metadata was known go on as connections of the torrent.
     pub(super) fn welcome_guests(&mut self, cx: &mut Context<'_>) {
         for (id, guest) in std::mem::take(&mut self.guests) {
+            if matches!(guest.greeting, Greeting::Due) {
+                // Who came while we slept has not had our handshake yet.
+                self.accept(cx, guest);
+                continue;
+            }
             let address = guest.address;
             match self.admit(cx, &guest) {
                 Ok(()) => self.welcome(cx, guest),

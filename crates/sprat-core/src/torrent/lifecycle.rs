@@ -72,6 +72,9 @@ impl Torrent {
             StorageReply::Committed { result, .. } => self.on_committed(cx, result),
             StorageReply::FileChanged { file, .. } => self.on_file_changed(cx, file),
             StorageReply::Failing { error, .. } => self.enter_trouble(cx, Trouble::Storage(error)),
+            StorageReply::Closed { .. } if self.is_falling_asleep() => {
+                cx.emit(Event::FellAsleep { torrent: self.id });
+            }
             StorageReply::Closed { .. } => cx.emit(Event::Removed { torrent: self.id }),
         }
         self.flush(cx);
@@ -179,6 +182,7 @@ impl Torrent {
 
     fn activate(&mut self, cx: &mut Context<'_>) {
         self.phase = Phase::Active;
+        self.sleep.busy(cx.now);
         cx.emit(Event::Checked { torrent: self.id, have: self.picker.have().count() });
         self.tell_if_finished(cx);
         if !self.paused {
@@ -189,7 +193,10 @@ impl Torrent {
 
     /// Begins or resumes to take part in the swarm.
     fn take_part(&mut self, cx: &mut Context<'_>) {
-        self.announcer.start(cx.now);
+        // Of one that has slept the trackers have not heard that it was away.
+        if !self.sleep.has_just_woken() {
+            self.announcer.start(cx.now);
+        }
         self.announce(cx);
         if self.is_public() {
             self.search.start(cx);
@@ -216,7 +223,7 @@ impl Torrent {
 
     /// Leaves the swarm for good and closes the files. [`Event::Removed`] comes when that is done.
     pub(crate) fn close(&mut self, cx: &mut Context<'_>, files: Files) {
-        if matches!(self.phase, Phase::Closing) {
+        if self.sleep.put_off(files) || matches!(self.phase, Phase::Closing) {
             return;
         }
         self.leave_swarm(cx);

@@ -7,7 +7,7 @@ use sprat_wire::hash::PeerId;
 use crate::announcer::TrackerStatus;
 use crate::bitfield::Bitfield;
 use crate::connection::Direction;
-use crate::io::Trouble;
+use crate::io::{Totals, Trouble};
 use crate::time::Time;
 
 use super::{Phase, Torrent};
@@ -55,14 +55,8 @@ pub struct TorrentStatus {
     pub bytes_left: u64,
     /// Bytes wanted that are not had.
     pub bytes_wanted_left: u64,
-    /// Payload received since it was added, bytes.
-    pub downloaded: u64,
-    /// Payload sent since it was added, bytes.
-    pub uploaded: u64,
-    /// Payload received for nothing, bytes.
-    pub wasted: u64,
-    /// Pieces that failed their hash.
-    pub rejected_pieces: u64,
+    /// Counted since it was added.
+    pub totals: Totals,
     /// Payload received, bytes per second.
     pub download_rate: u64,
     /// Payload sent, bytes per second.
@@ -143,10 +137,7 @@ impl Torrent {
             bytes_total: self.geometry.total_length(),
             bytes_left: self.picker.bytes_left(),
             bytes_wanted_left: self.picker.bytes_wanted_left(),
-            downloaded: self.totals.downloaded,
-            uploaded: self.totals.uploaded,
-            wasted: self.totals.wasted,
-            rejected_pieces: self.totals.rejected_pieces,
+            totals: self.totals,
             download_rate: connections.clone().map(|connection| connection.download.rate(now)).sum(),
             upload_rate: connections.clone().map(|connection| connection.upload.rate(now)).sum(),
             connections: self.connections.len(),

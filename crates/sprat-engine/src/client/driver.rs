@@ -1,24 +1,25 @@
 //! The loop: outputs of the session are executed, what happens is handed in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sprat_core::Session;
-use sprat_core::io::{AddMagnet, AddTorrent, ConnectionId, Event, Input, Output, TrackerId};
+use sprat_core::io::{ConnectionId, Event, Input, Output, TrackerId};
 use sprat_core::peer_list::PeerSource;
-use sprat_core::session::AddError;
 use sprat_core::storage::{StorageReply, TorrentId};
 use sprat_core::time::Time;
 use sprat_core::torrent::TorrentState;
 use sprat_dht::io::{self as dht, Operation};
 use sprat_wire::hash::InfoHash;
 use sprat_wire::tracker::AnnounceRequest;
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::catalogue::Catalogue;
+use super::loading::{self, Loaded};
 use super::receive::ReceiveBuffers;
 use super::socket::{self, Connection, Happened, Surroundings, What};
 use super::{ClientConfig, Task};
@@ -27,7 +28,7 @@ use crate::announce::{AnnounceClient, AnnounceConfig};
 use crate::dht::Dht;
 use crate::listen::Listeners;
 use crate::lsd::{self, LocalDiscovery, Neighbour};
-use crate::storage::{Place, Storage};
+use crate::storage::Storage;
 use crate::udp::UdpSockets;
 
 /// Happenings of sockets that may wait for the session. Readers wait when there are more: what is not read stays
@@ -37,18 +38,21 @@ const SOCKET_QUEUE: usize = 64;
 /// Happenings taken in before the clock is read and tasks are looked at again.
 const BATCH: usize = 32;
 
-/// How long a shutdown waits for trackers and disks.
-const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
+/// Announces under way at a time: each has a socket.
+const ANNOUNCES: usize = 100;
+
+/// How long a shutdown waits for trackers and disks. Promise P-22 gives five seconds in all.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(4);
 
 /// The session with its sockets, disk and trackers: what tasks of the user act on.
 #[derive(Debug)]
 pub(super) struct Driver {
-    session: Session,
-    epoch: Instant,
-    storage: Storage,
+    pub(super) session: Session,
+    pub(super) epoch: Instant,
+    pub(super) storage: Storage,
     announces: AnnounceClient,
-    dht: Option<Dht>,
-    policy: Arc<AddressPolicy>,
+    pub(super) dht: Option<Dht>,
+    pub(super) policy: Arc<AddressPolicy>,
     found: mpsc::UnboundedSender<Found>,
     local: Option<LocalDiscovery>,
     next_local_announce: Instant,
@@ -56,11 +60,17 @@ pub(super) struct Driver {
     /// Those for which something was queued since they were flushed.
     unflushed: BTreeSet<ConnectionId>,
     /// Trackers that the user named rather than the torrent.
-    user_trackers: BTreeMap<TorrentId, BTreeSet<String>>,
+    pub(super) user_trackers: BTreeMap<TorrentId, BTreeSet<String>>,
     /// What connections are given.
     around: Surroundings,
     announced: mpsc::UnboundedSender<Announced>,
     pending_announces: usize,
+    /// Announces that wait until others have ended.
+    waiting_announces: VecDeque<Announce>,
+    /// The list that outlives the client, if it has one.
+    pub(super) catalogue: Option<Catalogue>,
+    pub(super) loaded: mpsc::UnboundedSender<Loaded>,
+    pub(super) loads: Arc<Semaphore>,
     events: broadcast::Sender<Event>,
     shutdown: Option<Shutdown>,
 }
@@ -69,6 +79,15 @@ pub(super) struct Driver {
 struct Shutdown {
     deadline: Instant,
     done: oneshot::Sender<()>,
+}
+
+/// What a tracker is to be told.
+#[derive(Debug)]
+struct Announce {
+    torrent: TorrentId,
+    tracker: TrackerId,
+    url: Arc<str>,
+    request: AnnounceRequest,
 }
 
 /// The end of an announce.
@@ -90,6 +109,7 @@ pub(super) struct Shell {
     announced: mpsc::UnboundedReceiver<Announced>,
     found: mpsc::UnboundedReceiver<Found>,
     neighbours: mpsc::UnboundedReceiver<Neighbour>,
+    loads: mpsc::UnboundedReceiver<Loaded>,
 }
 
 impl Shell {
@@ -106,6 +126,7 @@ impl Shell {
         let (announced, announce_results) = mpsc::unbounded_channel();
         let (found, finds) = mpsc::unbounded_channel();
         let (heard, neighbours) = mpsc::unbounded_channel();
+        let (loaded, loads) = mpsc::unbounded_channel();
         let listening = listeners.as_ref().map(|listeners| listeners.port).filter(|_| config.lsd);
         let local = listening.and_then(|port| {
             let started = LocalDiscovery::start(port, heard);
@@ -140,6 +161,10 @@ impl Shell {
             around,
             announced,
             pending_announces: 0,
+            waiting_announces: VecDeque::new(),
+            catalogue: config.home.map(Catalogue::new),
+            loaded,
+            loads: loading::loads(),
             events,
             shutdown: None,
         };
@@ -149,6 +174,7 @@ impl Shell {
             announced: announce_results,
             found: finds,
             neighbours,
+            loads,
         };
         (driver, shell)
     }
@@ -168,6 +194,7 @@ impl Shell {
                     driver.input(Input::FoundPeers { torrent, source: PeerSource::Dht, peers });
                 }
                 Some(neighbour) = self.neighbours.recv() => driver.on_neighbour(&neighbour),
+                Some(loaded) = self.loads.recv() => driver.on_loaded(loaded),
                 task = tasks.recv() => match task {
                     Some(task) => task(&mut driver),
                     None => break,
@@ -190,7 +217,7 @@ impl Shell {
 }
 
 impl Driver {
-    fn now(&self) -> Time {
+    pub(super) fn now(&self) -> Time {
         let nanos = self.epoch.elapsed().as_nanos();
         Time::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
@@ -218,7 +245,7 @@ impl Driver {
         }
     }
 
-    fn input(&mut self, input: Input) {
+    pub(super) fn input(&mut self, input: Input) {
         let now = self.now();
         self.session.handle_input(now, input);
         self.drain();
@@ -253,17 +280,19 @@ impl Driver {
                     self.connections.remove(&connection);
                 }
                 Output::Announce { torrent, tracker, url, request } => {
-                    self.announce(torrent, tracker, &url, request);
+                    self.announce(Announce { torrent, tracker, url, request });
                 }
                 Output::FindPeers { torrent, info_hash, seed } => self.find_peers(torrent, info_hash, seed),
                 Output::HeardOf { torrent, from, peers } => self.judge(torrent, from, peers),
                 Output::DhtNode { address } => self.on_dht_node(address),
+                Output::LoadMetadata { torrent } => self.load_metadata(torrent),
                 Output::Event(event) => self.tell(event),
             }
         }
     }
 
     fn tell(&mut self, event: Event) {
+        self.take_note(&event);
         match event {
             Event::Removed { torrent } => drop(self.user_trackers.remove(&torrent)),
             // Not earlier: who hears of us calls at once, and would be sent away.
@@ -306,12 +335,15 @@ impl Driver {
 
     // Trackers.
 
-    fn announce(&mut self, torrent: TorrentId, tracker: TrackerId, url: &Arc<str>, request: AnnounceRequest) {
-        let by_user = self.user_trackers.get(&torrent).is_some_and(|urls| urls.contains(&**url));
+    fn announce(&mut self, announce: Announce) {
+        if self.pending_announces >= ANNOUNCES {
+            return self.waiting_announces.push_back(announce);
+        }
+        let Announce { torrent, tracker, url, request } = announce;
+        let by_user = self.user_trackers.get(&torrent).is_some_and(|urls| urls.contains(&*url));
         let origin = if by_user { Origin::User } else { Origin::Torrent };
         let announces = self.announces.clone();
         let announced = self.announced.clone();
-        let url = Arc::clone(url);
         self.pending_announces += 1;
         tokio::task::spawn_local(async move {
             let result = announces.announce(&url, &request, origin).await;
@@ -323,6 +355,9 @@ impl Driver {
     fn on_announced(&mut self, announced: Announced) {
         let Announced { torrent, tracker, result } = announced;
         self.pending_announces = self.pending_announces.saturating_sub(1);
+        if let Some(next) = self.waiting_announces.pop_front() {
+            self.announce(next);
+        }
         self.input(Input::Announced { torrent, tracker, result });
     }
 
@@ -383,7 +418,7 @@ impl Driver {
     }
 
     /// The next announcement comes soon; several new torrents share it.
-    fn announce_locally_soon(&mut self) {
+    pub(super) fn announce_locally_soon(&mut self) {
         /// Long enough for a list of torrents that a user adds at once.
         const SOON: Duration = Duration::from_millis(500);
         self.next_local_announce = self.next_local_announce.min(Instant::now() + SOON);
@@ -403,43 +438,13 @@ impl Driver {
 
     // Tasks of the user.
 
-    pub(super) fn add(&mut self, add: AddTorrent, place: Place) -> Result<TorrentId, AddError> {
-        let user_trackers = add.extra_trackers.iter().flatten().cloned().collect();
-        let now = self.now();
-        let metainfo = Arc::clone(&add.metainfo);
-        let id = self.session.add(now, add)?;
-        if let Some(dht) = self.dht.as_ref().filter(|_| !metainfo.info.private && !metainfo.nodes.is_empty())
-        {
-            dht.add_nodes(metainfo.nodes.clone(), Arc::clone(&self.policy));
-        }
-        // Before the outputs are drained, so the storage knows the place when it is asked to open.
-        self.storage.place(id, place);
-        self.user_trackers.insert(id, user_trackers);
-        Ok(id)
-    }
-
-    pub(super) fn add_magnet(&mut self, add: AddMagnet, place: Place) -> Result<TorrentId, AddError> {
-        let user_trackers = add.extra_trackers.iter().flatten().cloned().collect();
-        let now = self.now();
-        let id = self.session.add_magnet(now, add)?;
-        self.announce_locally_soon();
-        self.storage.place(id, place);
-        self.user_trackers.insert(id, user_trackers);
-        Ok(id)
-    }
-
-    pub(super) fn adopt(&mut self, id: TorrentId) {
-        self.storage.adopt(id);
-        let now = self.now();
-        self.session.retry(now, id);
-    }
-
     pub(super) fn with_session<R>(&mut self, act: impl FnOnce(&mut Session, Time) -> R) -> R {
         let now = self.now();
         act(&mut self.session, now)
     }
 
     pub(super) fn shut_down(&mut self, done: oneshot::Sender<()>) {
+        self.keep_totals();
         let now = self.now();
         self.session.shut_down(now);
         self.shutdown = Some(Shutdown { deadline: Instant::now() + SHUTDOWN_LIMIT, done });
@@ -451,7 +456,9 @@ impl Driver {
             return false;
         }
         self.drain();
-        let idle = self.pending_announces == 0 && self.session.torrents().next().is_none();
+        let idle = self.pending_announces == 0
+            && self.waiting_announces.is_empty()
+            && self.session.torrents().next().is_none();
         idle || self.shutdown.as_ref().is_some_and(|shutdown| shutdown.deadline <= Instant::now())
     }
 

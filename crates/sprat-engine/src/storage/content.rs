@@ -418,6 +418,8 @@ impl Content {
                 locked(&self.unsynced).parents_of_root.extend(parents);
                 self.root()
             }
+            // Another thread may have made it in the meantime.
+            Err(Errno::NOENT) => self.root(),
             result => result,
         }
     }

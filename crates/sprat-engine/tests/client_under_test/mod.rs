@@ -36,6 +36,7 @@ pub(crate) fn config(seed: u64) -> ClientConfig {
         udp: UdpConfig::loopback(0),
         dht: None,
         lsd: false,
+        home: None,
         seed: Some(seed),
     }
 }

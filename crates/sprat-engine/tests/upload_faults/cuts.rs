@@ -98,6 +98,6 @@ async fn a_block_that_was_cut_off_comes_from_somebody_else() {
             _ => None,
         })
         .await;
-    assert_eq!(leecher.look(|torrent, now| torrent.status(now).rejected_pieces).await, 0);
+    assert_eq!(leecher.look(|torrent, now| torrent.status(now).totals.rejected_pieces).await, 0);
     sample.assert_complete(&copy);
 }

@@ -85,6 +85,9 @@ impl Peer {
             Output::Announce { torrent, tracker, url, request } => {
                 self.announce(cx, torrent, tracker, &url, request);
             }
+            Output::LoadMetadata { torrent } => {
+                self.later(cx, cx.now + self.config.disk_latency, PeerEvent::Metadata(torrent));
+            }
             Output::Event(event) => self.watch(cx, &event),
         }
     }

@@ -41,6 +41,7 @@ impl Peer {
             Happened::Checked { .. }
             | Happened::MetadataProgress { .. }
             | Happened::FileChanged { .. }
+            | Happened::FellAsleep { .. }
             | Happened::Finished { .. }
             | Happened::Trouble { .. }
             | Happened::PeerConnected { .. }

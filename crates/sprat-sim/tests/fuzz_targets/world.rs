@@ -498,6 +498,7 @@ impl World {
                 Output::Storage(request) => self.ask_disk(request),
                 Output::Announce { tracker, .. } => self.announces.push(tracker),
                 Output::FindPeers { .. } | Output::DhtNode { .. } => panic!("there is no DHT"),
+                Output::LoadMetadata { .. } => panic!("nobody sleeps"),
                 // Nothing that a fuzzer says of others is worth a call.
                 Output::HeardOf { .. } => {}
                 Output::Event(event) => self.watch(&event),

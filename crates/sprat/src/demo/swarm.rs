@@ -107,6 +107,7 @@ impl Swarm {
             udp: UdpConfig::loopback(0),
             dht: None,
             lsd: false,
+            home: None,
             seed: None,
         })?;
         let add = AddTorrent {
@@ -139,8 +140,8 @@ impl Swarm {
                 Some((connection.address.to_string(), *giver, connection.downloaded))
             });
             let sample = Sample {
-                uploaded: status.uploaded,
-                downloaded: status.downloaded,
+                uploaded: status.totals.uploaded,
+                downloaded: status.totals.downloaded,
                 download_rate: status.download_rate,
                 upload_rate: status.upload_rate,
                 pieces: status.pieces,

@@ -97,6 +97,7 @@ async fn watch(
         udp: UdpConfig::loopback(0),
         dht: None,
         lsd: false,
+        home: None,
         seed: None,
     })?;
     let add = AddTorrent {

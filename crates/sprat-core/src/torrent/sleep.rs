@@ -1,0 +1,104 @@
+//! When a torrent that has everything has nobody to give it to, it falls asleep: see [`crate::sleeper`].
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::announcer::Announcer;
+use crate::context::Context;
+use crate::io::{AddSleeping, Totals};
+use crate::peer_list::PeerSource;
+use crate::storage::{Files, StorageRequest};
+use crate::time::Time;
+
+use super::{Phase, Torrent};
+
+/// How near a torrent is to sleep.
+#[derive(Debug, Default)]
+pub(super) struct Sleep {
+    /// When there was last somebody to look after.
+    busy_at: Option<Time>,
+    /// The files are being closed; what the user has said meanwhile that is to become of them.
+    falling: Option<Option<Files>>,
+    /// It has just been woken: its trackers know it.
+    has_woken: bool,
+}
+
+impl Sleep {
+    pub(super) const fn busy(&mut self, now: Time) {
+        self.busy_at = Some(now);
+    }
+
+    /// Whether it has just been woken. Asked once.
+    pub(super) const fn has_just_woken(&mut self) -> bool {
+        std::mem::replace(&mut self.has_woken, false)
+    }
+
+    /// Whether it is about to sleep, and leaves what is to be done to the sleeper.
+    pub(super) const fn put_off(&mut self, files: Files) -> bool {
+        let is_falling = self.falling.is_some();
+        if is_falling {
+            self.falling = Some(Some(files));
+        }
+        is_falling
+    }
+}
+
+impl Torrent {
+    /// When it falls asleep if nobody comes.
+    pub(super) fn bed_time(&self, after: Option<Duration>) -> Option<Time> {
+        if self.is_idle() { Some(self.sleep.busy_at? + after?) } else { None }
+    }
+
+    /// Has everything, and nothing to do.
+    fn is_idle(&self) -> bool {
+        self.is_active()
+            && self.trouble.is_none()
+            && self.connections.is_empty()
+            && self.dials.is_empty()
+            && self.guests.is_empty()
+            && self.durability.is_settled()
+            && self.is_complete()
+    }
+
+    /// Closes the files. When that is done, it is asleep.
+    pub(super) fn fall_asleep(&mut self, cx: &mut Context<'_>) {
+        self.commit_last(cx);
+        self.sleep.falling = Some(None);
+        self.phase = Phase::Closing;
+        self.next_probe = None;
+        self.next_tick = None;
+        cx.storage(StorageRequest::Close { torrent: self.id, files: Files::Keep });
+    }
+
+    /// Its files are closed to let it sleep, not for good.
+    pub(crate) const fn is_falling_asleep(&self) -> bool {
+        self.sleep.falling.is_some()
+    }
+
+    /// What is left of it while it sleeps, and what the user has said that is to become of its files.
+    pub(crate) fn into_sleeping(self) -> (AddSleeping, Announcer, Option<Files>) {
+        let wish = AddSleeping {
+            info_hashes: self.metainfo.info_hashes,
+            private: self.metainfo.info.private,
+            tiers: Vec::new(),
+            complete: self.is_complete(),
+            left: self.picker.bytes_left(),
+            totals: self.totals,
+            paused: self.paused,
+            extra_trackers: self.extra_trackers,
+            priorities: self.priorities,
+            sequential: self.picker.is_sequential(),
+            limits: self.limits.limits(),
+        };
+        let files = self.sleep.falling.flatten();
+        (wish, self.announcer, files)
+    }
+
+    /// Takes up where the sleeper was.
+    pub(crate) fn carry_on(&mut self, now: Time, totals: Totals, paused: bool, peers: &[SocketAddr]) {
+        self.totals = totals;
+        self.paused = paused;
+        self.sleep.has_woken = true;
+        self.add_peers(now, peers, PeerSource::Tracker);
+    }
+}

@@ -1,0 +1,202 @@
+//! The list of torrents as it lies on the disk, and as it was decided by the user: what outlives the client.
+//!
+//! The metadata of a torrent is a file on the [shelf](crate::shelf), its entry a record in the [ledger](crate::ledger). A
+//! torrent is in the list when its entry is durable, and gone from it when that is.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sprat_core::io::Totals;
+use sprat_core::storage::{Files, TorrentId};
+use sprat_wire::hash::InfoHashes;
+use sprat_wire::metainfo::Metainfo;
+
+use super::entry::{Entry, EntryError};
+use crate::ledger::LedgerHandle;
+use crate::shelf::Shelf;
+use crate::state::{Change, StateError, Table};
+
+/// Where the list lies.
+#[derive(Debug, Clone)]
+pub struct Home {
+    /// Entries and progress.
+    pub ledger: LedgerHandle,
+    /// Metadata.
+    pub shelf: Shelf,
+}
+
+/// A line of the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// Its name in this client.
+    pub torrent: TorrentId,
+    /// What it is.
+    pub info_hashes: InfoHashes,
+    /// As the torrent calls itself; empty while that is not known.
+    pub name: String,
+    /// Where its files lie.
+    pub directory: PathBuf,
+    /// The user has paused it.
+    pub is_paused: bool,
+    /// Everything wanted was there when it was last looked at.
+    pub is_complete: bool,
+    /// Counted since it was added, as far as written down.
+    pub totals: Totals,
+}
+
+/// An entry that cannot be used. It stays where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The info-hash, in hexadecimal.
+    pub name: String,
+    /// What is wrong with it.
+    pub error: EntryError,
+}
+
+impl Home {
+    /// Everything that is in the list, and what cannot be read of it.
+    pub(super) fn entries(&self) -> Result<(Vec<Entry>, Vec<Unreadable>), StateError> {
+        let (mut entries, mut unreadable) = (Vec::new(), Vec::new());
+        for (key, value) in self.ledger.scan(Table::Torrents)? {
+            match Entry::decode(&value) {
+                Ok(entry) => entries.push(entry),
+                Err(error) => {
+                    let name = data_encoding::HEXLOWER.encode(&key);
+                    tracing::error!(name, %error, "an entry of the list cannot be used");
+                    unreadable.push(Unreadable { name, error });
+                }
+            }
+        }
+        Ok((entries, unreadable))
+    }
+
+    /// Has a new torrent durable, with its metadata if there is any. One that is in the list stays as it is. Waits for the disk.
+    pub(super) fn enter(&self, entry: &Entry, metainfo: Option<&Metainfo>) -> Result<(), StateError> {
+        let known = self.ledger.get(Table::Torrents, &key_of(entry))?;
+        if known.is_some_and(|known| Entry::decode(&known).is_ok_and(|known| known.removing().is_none())) {
+            return Ok(());
+        }
+        if let Some(metainfo) = metainfo {
+            self.shelf.put(&metainfo.info_hashes, &metainfo.encode())?;
+        }
+        self.ledger.write_and_wait(vec![change(entry)])
+    }
+
+    /// The metadata of a torrent, in words for a person if there is none. Waits for the disk.
+    pub(super) fn metadata(&self, hashes: &InfoHashes) -> Result<Arc<Metainfo>, String> {
+        match self.shelf.get(hashes) {
+            Ok(Some(metainfo)) => Ok(Arc::new(metainfo)),
+            Ok(None) => Err(format!("its metadata is not there: {}", self.shelf.path(hashes).display())),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+/// The entries of the torrents of a client.
+#[derive(Debug)]
+pub(super) struct Catalogue {
+    pub(super) home: Home,
+    entries: BTreeMap<TorrentId, Entry>,
+}
+
+impl Catalogue {
+    pub(super) const fn new(home: Home) -> Self {
+        Self { home, entries: BTreeMap::new() }
+    }
+
+    /// The torrent has this name now.
+    pub(super) fn insert(&mut self, torrent: TorrentId, entry: Entry) {
+        self.entries.insert(torrent, entry);
+    }
+
+    pub(super) fn get(&self, torrent: TorrentId) -> Option<&Entry> {
+        self.entries.get(&torrent)
+    }
+
+    pub(super) fn list(&self) -> Vec<Listing> {
+        let line = |(torrent, entry): (&TorrentId, &Entry)| Listing {
+            torrent: *torrent,
+            info_hashes: entry.info_hashes(),
+            name: entry.name.clone(),
+            directory: entry.place().directory,
+            is_paused: entry.is_paused,
+            is_complete: entry.is_complete,
+            totals: entry.asleep().totals,
+        };
+        self.entries.iter().map(line).collect()
+    }
+
+    /// Changes an entry, and has it written down soon. That this fails is said in the log; the next change is tried again.
+    pub(super) fn change(&mut self, torrent: TorrentId, act: impl FnOnce(&mut Entry)) {
+        let Some(entry) = self.entries.get_mut(&torrent) else { return };
+        let before = entry.clone();
+        act(entry);
+        if *entry != before {
+            self.home.ledger.write(vec![change(entry)], move |result| complain(torrent, result));
+        }
+    }
+
+    /// Writes down what was counted, for many torrents at once.
+    pub(super) fn set_totals(&mut self, totals: impl Iterator<Item = (TorrentId, Totals)>) {
+        let mut changes = Vec::new();
+        for (torrent, totals) in totals {
+            let Some(entry) = self.entries.get_mut(&torrent) else { continue };
+            let before = entry.clone();
+            entry.set_totals(totals);
+            if *entry != before {
+                changes.push(change(entry));
+            }
+        }
+        if !changes.is_empty() {
+            self.home.ledger.write(changes, |result| {
+                if let Err(error) = result {
+                    tracing::warn!(%error, "what was counted could not be written down");
+                }
+            });
+        }
+    }
+
+    /// That a torrent is removed, for whoever waits until it is durable.
+    pub(super) fn removal(&mut self, torrent: TorrentId, files: Files) -> Option<Change> {
+        let entry = self.entries.get_mut(&torrent)?;
+        entry.remove(files);
+        Some(change(entry))
+    }
+
+    /// The torrent is gone; if the user has removed it, from the list as well.
+    pub(super) fn strike(&mut self, torrent: TorrentId) {
+        let Some(entry) = self.entries.remove(&torrent) else { return };
+        let hashes = entry.info_hashes();
+        // It may have been added again while its files were closed.
+        let is_back = self.entries.values().any(|other| other.info_hashes() == hashes);
+        if entry.removing().is_none() || is_back {
+            return;
+        }
+        let shelf = self.home.shelf.clone();
+        let gone = Change { table: Table::Torrents, key: key_of(&entry), value: None };
+        self.home.ledger.write(vec![gone], move |result| {
+            // Metadata that nobody asks for is in nobody's way; an entry without it would be.
+            if result.is_ok()
+                && let Err(error) = shelf.remove(&hashes)
+            {
+                tracing::warn!(%error, "the metadata of a removed torrent stays behind");
+            }
+            complain(torrent, result);
+        });
+    }
+}
+
+fn key_of(entry: &Entry) -> Vec<u8> {
+    entry.info_hashes().primary().0.to_vec()
+}
+
+fn change(entry: &Entry) -> Change {
+    Change { table: Table::Torrents, key: key_of(entry), value: Some(entry.encode()) }
+}
+
+fn complain(torrent: TorrentId, result: Result<(), StateError>) {
+    if let Err(error) = result {
+        tracing::warn!(torrent = torrent.0, %error, "an entry of the list could not be written down");
+    }
+}

@@ -1,0 +1,336 @@
+//! What the list keeps of a torrent: what the user has decided, and what must be known while it sleeps.
+//!
+//! An entry is a JSON object in the [ledger](crate::ledger). What a later version adds is passed over by this one; what this
+//! one cannot do without has a number of the format.
+
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::PathBuf;
+
+use data_encoding::HEXLOWER;
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
+use serde::{Deserialize, Serialize};
+use sprat_core::io::{AddMagnet, AddSleeping, AddTorrent, FilePriority, RateLimits, Totals};
+use sprat_core::storage::Files;
+use sprat_wire::hash::{InfoHashes, Sha1Hash, Sha256Hash};
+use sprat_wire::metainfo::Metainfo;
+use thiserror::Error;
+
+use crate::storage::Place;
+
+const FORMAT: u32 = 1;
+
+/// What a path is escaped by, so that any path is text.
+const IN_PATHS: &AsciiSet = &CONTROLS.add(b'%').add(b'\\').add(b'"');
+
+/// Why an entry cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum EntryError {
+    /// It is not what this program writes.
+    #[error("it makes no sense: {0}")]
+    Malformed(String),
+    /// A newer version of the program has written it.
+    #[error("it has format {0}, and this version of the program knows formats up to {FORMAT}")]
+    TooNew(u32),
+}
+
+/// An entry of the list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    format: u32,
+    v1: Option<String>,
+    v2: Option<String>,
+    pub(super) name: String,
+    /// Where the files lie, escaped.
+    directory: String,
+    #[serde(default)]
+    adopt: bool,
+    /// The metadata is on the shelf.
+    #[serde(default)]
+    pub(super) is_known: bool,
+    #[serde(default)]
+    private: bool,
+    /// Trackers of the torrent, or of the link.
+    #[serde(default)]
+    trackers: Vec<Vec<String>>,
+    /// Those that the user has named.
+    #[serde(default)]
+    extra_trackers: Vec<Vec<String>>,
+    /// One letter per file: skip, low, normal, high.
+    #[serde(default)]
+    priorities: String,
+    /// Of a link: which files, by number.
+    #[serde(default)]
+    select_only: Option<Vec<(u32, u32)>>,
+    #[serde(default)]
+    pub(super) sequential: bool,
+    #[serde(default)]
+    download_limit: Option<u64>,
+    #[serde(default)]
+    upload_limit: Option<u64>,
+    #[serde(default)]
+    pub(super) is_paused: bool,
+    #[serde(default)]
+    pub(super) is_complete: bool,
+    #[serde(default)]
+    pub(super) left: u64,
+    #[serde(default)]
+    totals: [u64; 4],
+    /// The user has removed it, and it is not known to be gone.
+    #[serde(default)]
+    removing: Option<Removing>,
+}
+
+/// What is to become of the files of a torrent that was removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Removing {
+    Forget,
+    Delete,
+}
+
+impl Entry {
+    pub(super) fn of_torrent(add: &AddTorrent, place: &Place) -> Self {
+        let mut entry = Self::new(&add.metainfo.info_hashes, place);
+        entry.extra_trackers.clone_from(&add.extra_trackers);
+        entry.sequential = add.sequential;
+        entry.set_priorities(&add.priorities);
+        entry.set_limits(add.limits);
+        entry.know(&add.metainfo);
+        entry
+    }
+
+    pub(super) fn of_magnet(add: &AddMagnet, place: &Place) -> Self {
+        let mut entry = Self::new(&add.info_hashes, place);
+        entry.trackers.clone_from(&add.trackers);
+        entry.extra_trackers.clone_from(&add.extra_trackers);
+        entry.sequential = add.sequential;
+        entry.set_limits(add.limits);
+        let ranges = add.select_only.as_ref();
+        entry.select_only =
+            ranges.map(|ranges| ranges.iter().map(|range| (*range.start(), *range.end())).collect());
+        entry
+    }
+
+    fn new(hashes: &InfoHashes, place: &Place) -> Self {
+        Self {
+            format: FORMAT,
+            v1: hashes.v1().map(|hash| HEXLOWER.encode(&hash.0)),
+            v2: hashes.v2().map(|hash| HEXLOWER.encode(&hash.0)),
+            name: String::new(),
+            directory: percent_encode(place.directory.as_os_str().as_bytes(), IN_PATHS).to_string(),
+            adopt: place.adopt,
+            is_known: false,
+            private: false,
+            trackers: Vec::new(),
+            extra_trackers: Vec::new(),
+            priorities: String::new(),
+            select_only: None,
+            sequential: false,
+            download_limit: None,
+            upload_limit: None,
+            is_paused: false,
+            is_complete: false,
+            left: 0,
+            totals: [0; 4],
+            removing: None,
+        }
+    }
+
+    /// The metadata is there and on the shelf.
+    pub(super) fn know(&mut self, metainfo: &Metainfo) {
+        self.is_known = true;
+        self.name.clone_from(&metainfo.info.name);
+        self.private = metainfo.info.private;
+        if !metainfo.trackers.is_empty() {
+            self.trackers.clone_from(&metainfo.trackers);
+        }
+        self.left = metainfo.info.content_length();
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        // It has no map whose keys could fail.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, EntryError> {
+        #[derive(Deserialize)]
+        struct Format {
+            format: u32,
+        }
+        let malformed = |error: serde_json::Error| EntryError::Malformed(error.to_string());
+        let Format { format } = serde_json::from_slice(bytes).map_err(malformed)?;
+        if format > FORMAT {
+            return Err(EntryError::TooNew(format));
+        }
+        let entry: Self = serde_json::from_slice(bytes).map_err(malformed)?;
+        entry.hashes().ok_or_else(|| EntryError::Malformed("it has no info-hash".to_owned()))?;
+        Ok(entry)
+    }
+
+    fn hashes(&self) -> Option<InfoHashes> {
+        let bytes = |text: &String| HEXLOWER.decode(text.as_bytes()).ok();
+        let v1 = match &self.v1 {
+            Some(text) => Some(Sha1Hash::from_slice(&bytes(text)?)?),
+            None => None,
+        };
+        let v2 = match &self.v2 {
+            Some(text) => Some(Sha256Hash::from_slice(&bytes(text)?)?),
+            None => None,
+        };
+        InfoHashes::new(v1, v2)
+    }
+
+    /// What it is; whoever decoded it has seen that it has one.
+    pub(super) fn info_hashes(&self) -> InfoHashes {
+        let nobody = || InfoHashes::new(Some(Sha1Hash([0; 20])), None);
+        self.hashes().or_else(nobody).unwrap_or_else(|| unreachable!("there is a hash"))
+    }
+
+    pub(super) fn place(&self) -> Place {
+        let directory = percent_decode_str(&self.directory).collect::<Vec<u8>>();
+        let directory = PathBuf::from(std::ffi::OsString::from_vec(directory));
+        Place { directory, adopt: self.adopt }
+    }
+
+    pub(super) const fn adopt(&mut self) {
+        self.adopt = true;
+    }
+
+    pub(super) fn user_trackers(&self) -> impl Iterator<Item = &String> {
+        self.extra_trackers.iter().flatten()
+    }
+
+    pub(super) const fn limits(&self) -> RateLimits {
+        RateLimits { download: self.download_limit, upload: self.upload_limit }
+    }
+
+    pub(super) const fn set_limits(&mut self, limits: RateLimits) {
+        self.download_limit = limits.download;
+        self.upload_limit = limits.upload;
+    }
+
+    pub(super) fn set_priorities(&mut self, priorities: &[FilePriority]) {
+        self.priorities = priorities.iter().copied().map(letter_of).collect();
+    }
+
+    pub(super) const fn set_totals(&mut self, totals: Totals) {
+        let Totals { downloaded, uploaded, wasted, rejected_pieces } = totals;
+        self.totals = [downloaded, uploaded, wasted, rejected_pieces];
+    }
+
+    /// What is still to be done with its files, if it was removed.
+    pub(super) fn removing(&self) -> Option<Files> {
+        self.removing.map(|removing| match removing {
+            Removing::Forget => Files::Forget,
+            Removing::Delete => Files::Delete,
+        })
+    }
+
+    pub(super) fn remove(&mut self, files: Files) {
+        let removing = if files == Files::Delete { Removing::Delete } else { Removing::Forget };
+        self.removing = Some(removing);
+    }
+
+    /// As it was when the last session ended.
+    pub(super) fn asleep(&self) -> AddSleeping {
+        let [downloaded, uploaded, wasted, rejected_pieces] = self.totals;
+        AddSleeping {
+            info_hashes: self.info_hashes(),
+            private: self.private,
+            tiers: [self.extra_trackers.as_slice(), self.trackers.as_slice()].concat(),
+            complete: self.is_complete,
+            left: self.left,
+            totals: Totals { downloaded, uploaded, wasted, rejected_pieces },
+            paused: self.is_paused,
+            extra_trackers: self.extra_trackers.clone(),
+            priorities: self.priorities.chars().map(priority_of).collect(),
+            sequential: self.sequential,
+            limits: self.limits(),
+        }
+    }
+
+    /// Of a torrent whose metadata has not been found yet.
+    pub(super) fn magnet(&self) -> AddMagnet {
+        AddMagnet {
+            info_hashes: self.info_hashes(),
+            trackers: self.trackers.clone(),
+            extra_trackers: self.extra_trackers.clone(),
+            peers: Vec::new(),
+            select_only: self
+                .select_only
+                .as_ref()
+                .map(|ranges| ranges.iter().map(|(from, to)| *from..=*to).collect()),
+            sequential: self.sequential,
+            limits: self.limits(),
+        }
+    }
+}
+
+const fn letter_of(priority: FilePriority) -> char {
+    match priority {
+        FilePriority::Skip => 's',
+        FilePriority::Low => 'l',
+        FilePriority::Normal => 'n',
+        FilePriority::High => 'h',
+    }
+}
+
+const fn priority_of(letter: char) -> FilePriority {
+    match letter {
+        's' => FilePriority::Skip,
+        'l' => FilePriority::Low,
+        'h' => FilePriority::High,
+        _ => FilePriority::Normal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Entry {
+        let hashes = InfoHashes::new(Some(Sha1Hash([1; 20])), Some(Sha256Hash([2; 32]))).unwrap();
+        let directory = PathBuf::from(std::ffi::OsString::from_vec(b"/d/100%\xff\"x".to_vec()));
+        let mut add = AddMagnet::new(hashes);
+        add.trackers = vec![vec!["http://a/".to_owned()], vec!["udp://b:1".to_owned()]];
+        add.extra_trackers = vec![vec!["http://mine/".to_owned()]];
+        add.select_only = Some(vec![0..=2, 7..=7]);
+        let mut entry = Entry::of_magnet(&add, &Place { directory, adopt: true });
+        entry.name = "name".to_owned();
+        entry.set_priorities(&[FilePriority::Skip, FilePriority::High]);
+        entry.set_limits(RateLimits { download: Some(5), upload: None });
+        entry.set_totals(Totals { downloaded: 1, uploaded: 2, wasted: 3, rejected_pieces: 4 });
+        entry.remove(Files::Delete);
+        entry
+    }
+
+    /// The first format: what was written with it must be read for ever.
+    const FIRST_FORMAT: &str = include_str!("entry_1.json");
+
+    #[test]
+    fn the_first_format_is_still_read() {
+        let entry = Entry::decode(FIRST_FORMAT.as_bytes()).unwrap();
+        assert_eq!(entry, sample());
+        assert_eq!(entry.place().directory.as_os_str().as_bytes(), b"/d/100%\xff\"x");
+        assert_eq!(entry.magnet().select_only, Some(vec![0..=2, 7..=7]));
+        assert_eq!(entry.asleep().priorities, [FilePriority::Skip, FilePriority::High]);
+    }
+
+    #[test]
+    fn an_entry_is_read_as_it_was_written() {
+        let entry = sample();
+        assert_eq!(Entry::decode(&entry.encode()), Ok(entry));
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_refused_and_not_guessed() {
+        let newer = FIRST_FORMAT.replacen("\"format\":1", "\"format\":2", 1);
+        assert_eq!(Entry::decode(newer.as_bytes()), Err(EntryError::TooNew(2)));
+        let nameless = FIRST_FORMAT.replace(&"01".repeat(20), "01").replace(&"02".repeat(32), "x");
+        for bad in ["", "{}", "[]", "{\"format\":1}", &nameless] {
+            assert!(matches!(Entry::decode(bad.as_bytes()), Err(EntryError::Malformed(_))), "{bad}");
+        }
+        let later = FIRST_FORMAT.replacen('{', "{\"new\":[1],", 1);
+        assert_eq!(Entry::decode(later.as_bytes()), Ok(sample()));
+    }
+}

@@ -1,0 +1,200 @@
+//! What the driver does for the list of torrents: adding, removing and changing them, putting them to sleep and waking them.
+
+use std::sync::Arc;
+
+use sprat_core::Session;
+use sprat_core::io::{AddMagnet, AddTorrent, Event, Input, Totals};
+use sprat_core::session;
+use sprat_core::sleeper::Sleeper;
+use sprat_core::storage::{Files, TorrentId};
+use sprat_core::time::Time;
+use sprat_core::torrent::Torrent;
+use sprat_wire::metainfo::Metainfo;
+
+use super::catalogue::{Listing, Unreadable};
+use super::driver::Driver;
+use super::entry::Entry;
+use super::loading::Loaded;
+use crate::state::{Change, StateError};
+use crate::storage::Place;
+
+impl Driver {
+    pub(super) fn add(&mut self, add: AddTorrent, place: Place) -> Result<TorrentId, session::AddError> {
+        let entry = Entry::of_torrent(&add, &place);
+        let now = self.now();
+        let metainfo = Arc::clone(&add.metainfo);
+        let id = self.session.add(now, add)?;
+        if let Some(dht) = self.dht.as_ref().filter(|_| !metainfo.info.private && !metainfo.nodes.is_empty())
+        {
+            dht.add_nodes(metainfo.nodes.clone(), Arc::clone(&self.policy));
+        }
+        self.settle(id, entry, place);
+        Ok(id)
+    }
+
+    pub(super) fn add_magnet(
+        &mut self,
+        add: AddMagnet,
+        place: Place,
+    ) -> Result<TorrentId, session::AddError> {
+        let entry = Entry::of_magnet(&add, &place);
+        let now = self.now();
+        let id = self.session.add_magnet(now, add)?;
+        self.announce_locally_soon();
+        self.settle(id, entry, place);
+        Ok(id)
+    }
+
+    /// Notes what belongs to a torrent. Before the outputs are drained, so the storage knows the place when it is asked to open.
+    fn settle(&mut self, id: TorrentId, entry: Entry, place: Place) {
+        self.storage.place(id, place);
+        self.user_trackers.insert(id, entry.user_trackers().cloned().collect());
+        if let Some(catalogue) = &mut self.catalogue {
+            catalogue.insert(id, entry);
+        }
+    }
+
+    /// Takes up everything that is in the list. What cannot be read of it is left alone and returned.
+    pub(super) fn take_up(&mut self) -> Result<Vec<Unreadable>, StateError> {
+        let Some(catalogue) = &self.catalogue else { return Ok(Vec::new()) };
+        let (entries, unreadable) = catalogue.home.entries()?;
+        for entry in entries {
+            let now = self.now();
+            let added = if entry.is_known {
+                self.session.add_sleeping(now, entry.asleep())
+            } else {
+                self.session.add_magnet(now, entry.magnet())
+            };
+            // Two entries of one torrent cannot be: the key is its info-hash.
+            let Ok(id) = added else { continue };
+            if entry.is_paused {
+                self.session.pause(now, id);
+            }
+            let (place, removing) = (entry.place(), entry.removing());
+            self.settle(id, entry, place);
+            if let Some(files) = removing {
+                self.session.remove_with(now, id, files);
+            }
+        }
+        Ok(unreadable)
+    }
+
+    pub(super) fn list(&self) -> Vec<Listing> {
+        self.catalogue.as_ref().map(super::catalogue::Catalogue::list).unwrap_or_default()
+    }
+
+    pub(super) fn adopt(&mut self, id: TorrentId) {
+        self.storage.adopt(id);
+        self.change(id, Entry::adopt, |session, now| session.retry(now, id));
+    }
+
+    /// Changes a torrent, and its entry with it.
+    pub(super) fn change(
+        &mut self,
+        id: TorrentId,
+        entry: impl FnOnce(&mut Entry),
+        session: impl FnOnce(&mut Session, Time),
+    ) {
+        if let Some(catalogue) = &mut self.catalogue {
+            catalogue.change(id, entry);
+        }
+        let now = self.now();
+        session(&mut self.session, now);
+    }
+
+    /// What is to be durable before a torrent is removed.
+    pub(super) fn removal(&mut self, id: TorrentId, files: Files) -> Option<Change> {
+        self.catalogue.as_mut().and_then(|catalogue| catalogue.removal(id, files))
+    }
+
+    pub(super) fn remove(&mut self, id: TorrentId, files: Files) {
+        let now = self.now();
+        self.session.remove_with(now, id, files);
+    }
+
+    /// What an event means for the list.
+    pub(super) fn take_note(&mut self, event: &Event) {
+        let Some(catalogue) = &mut self.catalogue else { return };
+        match event {
+            Event::Finished { torrent } => {
+                let now = self.epoch.elapsed();
+                let status = self.session.torrent(*torrent).map(|one| one.status(Time::ZERO + now));
+                catalogue.change(*torrent, |entry| {
+                    entry.is_complete = true;
+                    if let Some(status) = status {
+                        entry.left = status.bytes_left;
+                        entry.set_totals(status.totals);
+                    }
+                });
+            }
+            // What is gone is fetched at the next start, if it is not by then.
+            Event::FileChanged { torrent, .. } => {
+                catalogue.change(*torrent, |entry| entry.is_complete = false);
+            }
+            Event::FellAsleep { torrent } => {
+                let totals = self.session.sleeper(*torrent).map(Sleeper::totals);
+                catalogue.set_totals(totals.map(|totals| (*torrent, totals)).into_iter());
+            }
+            Event::MetadataReceived { torrent, metainfo } => self.keep(*torrent, Arc::clone(metainfo)),
+            Event::Removed { torrent } => catalogue.strike(*torrent),
+            _ => {}
+        }
+    }
+
+    /// Has what was counted of everybody written down.
+    pub(super) fn keep_totals(&mut self) {
+        let of = |torrent: &Torrent| (torrent.id(), torrent.status(Time::ZERO).totals);
+        let totals: Vec<(TorrentId, Totals)> = self.session.torrents().map(of).collect();
+        if let Some(catalogue) = &mut self.catalogue {
+            catalogue.set_totals(totals.into_iter());
+        }
+    }
+
+    fn keep(&self, torrent: TorrentId, metainfo: Arc<Metainfo>) {
+        let Some(catalogue) = &self.catalogue else { return };
+        let (shelf, loaded) = (catalogue.home.shelf.clone(), self.loaded.clone());
+        tokio::task::spawn_local(async move {
+            let kept = Arc::clone(&metainfo);
+            let put = move || shelf.put(&kept.info_hashes, &kept.encode());
+            let Ok(result) = tokio::task::spawn_blocking(put).await else { return };
+            let _ = loaded.send(Loaded::Kept(torrent, metainfo, result));
+        });
+    }
+
+    /// A torrent wakes: finds its metadata.
+    pub(super) fn load_metadata(&mut self, torrent: TorrentId) {
+        let loaded = self.loaded.clone();
+        let found = self.catalogue.as_ref().and_then(|catalogue| {
+            catalogue.get(torrent).map(|entry| (catalogue.home.clone(), entry.info_hashes(), entry.place()))
+        });
+        let Some((home, hashes, place)) = found else {
+            let _ = loaded.send(Loaded::Metadata(torrent, Err("nobody keeps its metadata".to_owned())));
+            return;
+        };
+        // Since it was closed, the storage knows nothing of it.
+        self.storage.place(torrent, place);
+        let loads = Arc::clone(&self.loads);
+        tokio::task::spawn_local(async move {
+            let Ok(_permit) = loads.acquire_owned().await else { return };
+            let Ok(result) = tokio::task::spawn_blocking(move || home.metadata(&hashes)).await else {
+                return;
+            };
+            let _ = loaded.send(Loaded::Metadata(torrent, result));
+        });
+    }
+
+    pub(super) fn on_loaded(&mut self, loaded: Loaded) {
+        match loaded {
+            Loaded::Metadata(torrent, result) => self.input(Input::MetadataLoaded { torrent, result }),
+            Loaded::Kept(torrent, metainfo, Ok(())) => {
+                if let Some(catalogue) = &mut self.catalogue {
+                    catalogue.change(torrent, |entry| entry.know(&metainfo));
+                }
+            }
+            // It is asked for again at the next start.
+            Loaded::Kept(_, _, Err(error)) => {
+                tracing::warn!(%error, "the metadata of a torrent could not be kept");
+            }
+        }
+    }
+}
