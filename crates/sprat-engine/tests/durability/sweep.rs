@@ -115,6 +115,8 @@ struct Run<'a> {
     claimed: Bitfield,
     /// What survives a power cut, as far as the storage says.
     durable: Bitfield,
+    /// What was refused last.
+    trouble: String,
 }
 
 impl<'a> Run<'a> {
@@ -128,7 +130,16 @@ impl<'a> Run<'a> {
             ..StorageConfig::default()
         };
         let nothing = Bitfield::new(sample.geometry.pieces());
-        Self { sample, root, watch, random, config, claimed: nothing.clone(), durable: nothing }
+        Self {
+            sample,
+            root,
+            watch,
+            random,
+            config,
+            claimed: nothing.clone(),
+            durable: nothing,
+            trouble: String::new(),
+        }
     }
 
     /// That nothing is lost of what was claimed.
@@ -148,7 +159,7 @@ impl<'a> Run<'a> {
         let done = !to_the_end || self.pass(&mut driver);
         driver.stop();
         if !done {
-            return Err("the rest cannot be downloaded".to_owned());
+            return Err(format!("the rest cannot be downloaded: {}", self.trouble));
         }
         if to_the_end { self.judge() } else { Ok(()) }
     }
@@ -187,7 +198,7 @@ impl<'a> Run<'a> {
         self.resume(&mut driver, found)?;
         let done = self.pass(&mut driver);
         driver.stop();
-        if done { Ok(()) } else { Err("never done, not even after a restart".to_owned()) }
+        if done { Ok(()) } else { Err(format!("never done, not even after a restart: {}", self.trouble)) }
     }
 
     fn start(&self) -> Result<Driver<'a>, String> {
@@ -202,8 +213,9 @@ impl<'a> Run<'a> {
         let every = self.random.usize(1..4);
         for some in missing.chunks(every) {
             for piece in some {
-                if driver.download(*piece, &mut self.random).is_ok() {
-                    self.claimed.insert(piece.get());
+                match driver.download(*piece, &mut self.random) {
+                    Ok(()) => _ = self.claimed.insert(piece.get()),
+                    Err(error) => self.trouble = error.to_string(),
                 }
             }
             self.commit(driver);
@@ -225,14 +237,15 @@ impl<'a> Run<'a> {
                 self.watch.mark(oracle::promise(&self.durable));
             }
             // What was written since the last commit may be gone.
-            Err(CommitError::Content(_)) => {
+            Err(CommitError::Content(error)) => {
+                self.trouble = error.to_string();
                 for piece in self.sample.pieces() {
                     if self.claimed.contains(piece.get()) && !self.durable.contains(piece.get()) {
                         self.check(driver, piece);
                     }
                 }
             }
-            Err(CommitError::Record(_)) => {}
+            Err(CommitError::Record(error)) => self.trouble = error.to_string(),
         }
     }
 
