@@ -56,6 +56,11 @@ impl Bitfield {
         Bytes::copy_from_slice(&self.bytes)
     }
 
+    /// Bytes of memory.
+    pub(crate) const fn holds(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// How many pieces there could be.
     #[must_use]
     pub const fn len(&self) -> u32 {

@@ -33,6 +33,9 @@ pub struct Config {
     /// A torrent that has everything and nobody to give it to falls asleep after this time; `None`: never. Whoever drives the
     /// session must be able to find its metadata again.
     pub sleep_after: Option<Duration>,
+    /// Bytes that everything may hold for others, all torrents and the driver together. Above it connections are let go,
+    /// never blocks of pieces.
+    pub memory: usize,
     /// For all torrents together.
     pub limits: RateLimits,
     /// Upload slots.
@@ -57,6 +60,7 @@ impl Default for Config {
             connections_per_torrent: 100,
             sleep_after: None,
             strangers: 512,
+            memory: 512 * 1024 * 1024,
             limits: RateLimits::default(),
             choker: ChokerConfig::default(),
             announcer: AnnouncerConfig::default(),

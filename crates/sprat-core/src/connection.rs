@@ -22,6 +22,7 @@ use sprat_wire::peer::pex::PexMessage;
 use crate::bitfield::Bitfield;
 use crate::geometry::{BlockRef, Geometry, PieceIndex};
 use crate::io::{ConnectionId, DisconnectReason};
+use crate::memory::CONNECTION;
 use crate::planted::Planted;
 use crate::rate::{CHOKE_WINDOW, RateMeter};
 use crate::time::Time;
@@ -29,7 +30,9 @@ use crate::time::Time;
 mod downloading;
 mod exchange;
 mod haves;
+mod holding;
 mod incoming;
+mod patience;
 mod requests;
 mod saying;
 mod uploading;
@@ -42,6 +45,7 @@ use uploading::Taking;
 use uploads::Uploads;
 
 pub(crate) use exchange::Roll;
+pub(crate) use patience::Patience;
 pub(crate) use uploads::QUEUE_LIMIT;
 
 /// `reqq` of a peer that does not say: what most clients take (libtorrent's default for `reqq`, BEP 10).
@@ -132,6 +136,7 @@ pub(crate) struct PeerConnection {
     outbox: BytesMut,
     unsent_bytes: usize,
     taking: Taking,
+    patience: Patience,
     last_heard: Time,
     last_said: Time,
     untold: Untold,
@@ -191,6 +196,8 @@ pub(crate) struct PeerConnection {
     pub(crate) upload: RateMeter,
     pub(crate) downloaded: u64,
     pub(crate) uploaded: u64,
+    /// Bytes that it held when it was counted last.
+    counted: usize,
     pub(crate) planted: Planted,
 }
 
@@ -213,7 +220,12 @@ pub(crate) enum Greeting {
     Due,
     /// We have greeted without knowing the torrent, and said that we have nothing; this was answered, and these questions
     /// may still be.
-    Done { heard: Vec<Message>, hash_requests: Vec<HashRequest> },
+    Done {
+        heard: Vec<Message>,
+        /// Bytes of memory that this takes.
+        heard_bytes: usize,
+        hash_requests: Vec<HashRequest>,
+    },
 }
 
 impl Introduction {
@@ -226,6 +238,15 @@ impl Introduction {
         deframer: Deframer,
     ) -> Self {
         Self { id, address, direction, theirs, deframer, greeting: Greeting::Due }
+    }
+
+    /// Bytes of memory.
+    pub(crate) fn holds(&self) -> usize {
+        let heard = match &self.greeting {
+            Greeting::Due => 0,
+            Greeting::Done { heard_bytes, .. } => *heard_bytes,
+        };
+        CONNECTION + self.deframer.buffered() + heard
     }
 }
 
@@ -246,6 +267,7 @@ impl PeerConnection {
             outbox: BytesMut::new(),
             unsent_bytes: 0,
             taking: Taking::default(),
+            patience: Patience::new(now),
             last_heard: now,
             last_said: now,
             untold: Untold::default(),
@@ -282,13 +304,25 @@ impl PeerConnection {
             upload: RateMeter::new(CHOKE_WINDOW),
             downloaded: 0,
             uploaded: 0,
+            counted: 0,
             planted: Planted::default(),
         }
     }
 
     pub(crate) fn push(&mut self, now: Time, bytes: Bytes) {
         self.last_heard = now;
+        self.patience.received(now, bytes.len());
         self.deframer.push(bytes);
+    }
+
+    /// What it sends is of no use, and there is no end to it.
+    pub(crate) const fn is_flood(&self) -> bool {
+        self.patience.is_over()
+    }
+
+    /// Whether so much work is to be done for it, as it asks for something besides payload.
+    pub(crate) fn may_have_work(&mut self, cost: u32) -> bool {
+        self.patience.afford(cost)
     }
 
     /// The next complete message of what was pushed.

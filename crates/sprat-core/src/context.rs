@@ -6,6 +6,7 @@ use sprat_wire::hash::PeerId;
 
 use crate::config::Config;
 use crate::io::{ConnectionId, Event, Output};
+use crate::memory::Memory;
 use crate::ration::Rations;
 use crate::storage::{ReadToken, StorageRequest, TorrentId};
 use crate::time::Time;
@@ -20,6 +21,8 @@ pub(crate) struct Context<'a> {
     /// The rate limits of all torrents together.
     pub(crate) limits: &'a mut Rations<TorrentId>,
     pub(crate) names: &'a mut Names,
+    /// What is held for others.
+    pub(crate) memory: &'a mut Memory,
     /// How many more connections the session may open.
     pub(crate) connections_left: usize,
     /// How many more bytes of metadata may be fetched at a time.

@@ -306,6 +306,8 @@ pub enum DisconnectReason {
     Useless,
     /// More connections than allowed.
     TooMany,
+    /// Memory was short, and it held much for what it exchanged.
+    Overload,
     /// It asked for a torrent that we do not have.
     UnknownTorrent,
     /// Its bytes make no sense.
@@ -316,6 +318,13 @@ pub enum DisconnectReason {
     Poisoned,
     /// The user or the session stopped the torrent.
     Stopped,
+}
+
+impl DisconnectReason {
+    /// The remote end has done what it must not do.
+    pub(crate) const fn is_breach(self) -> bool {
+        matches!(self, Self::Malformed(_) | Self::Misbehaved(_))
+    }
 }
 
 /// How a torrent is to be treated; the user's choice.

@@ -404,7 +404,7 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 }
 
 /// What one party has at least: one IPv4 address, or one IPv6 /64.
-fn network(ip: IpAddr) -> IpAddr {
+pub(crate) fn network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) if !ip.is_loopback() => {
             let [a, b, c, d, ..] = ip.segments();

@@ -415,7 +415,7 @@ impl Seeker {
                     return Err(DisconnectReason::Misbehaved("metadata of another size than announced"));
                 }
                 if let Some(talk) = self.talks.get_mut(&id) {
-                    talk.answers();
+                    talk.answers(data.len());
                 }
                 let (have, size) = (assembly.received(), assembly.size());
                 cx.emit(Event::MetadataProgress { torrent: self.id, have, size });
@@ -477,9 +477,14 @@ impl Seeker {
             return Err(DisconnectReason::Misbehaved("hashes that nobody asked for"));
         };
         match message {
-            Message::Hashes { request, hashes } => match fetch.take(id, request, hashes) {
-                Answer::Taken | Answer::Unasked => {}
-                Answer::Wrong => self.convict(cx, id),
+            Message::Hashes { request, hashes } => match (hashes.len(), fetch.take(id, request, hashes)) {
+                (_, Answer::Unasked) => {}
+                (count, Answer::Taken) => {
+                    if let Some(talk) = self.talks.get_mut(&id) {
+                        talk.sent_hashes(count);
+                    }
+                }
+                (_, Answer::Wrong) => self.convict(cx, id),
             },
             Message::HashReject(request) => {
                 fetch.refused(id, request);

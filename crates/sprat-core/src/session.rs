@@ -2,25 +2,28 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use bytes::Bytes;
 use sprat_wire::hash::{InfoHash, InfoHashes, PeerId};
 use thiserror::Error;
 
 use crate::choker::{Candidate, Choker};
 use crate::config::Config;
-use crate::connection::{Direction, Introduction};
 use crate::context::Names;
+use crate::grudges::Grudges;
 use crate::io::{AddMagnet, AddSleeping, AddTorrent, ConnectionId, FilePriority, Input, Output, RateLimits};
+use crate::memory::Memory;
 use crate::peer_list::PeerSource;
 use crate::ration::Rations;
 use crate::seeker::Seeker;
 use crate::sleeper::Sleeper;
 use crate::storage::{Files, TorrentId};
-use crate::strangers::{Caller, Said, Strangers};
-use crate::thrift::OneRead;
+use crate::strangers::Strangers;
 use crate::time::Time;
 use crate::torrent::Torrent;
+
+mod callers;
+mod ceilings;
 
 /// Why a torrent was not added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -44,6 +47,7 @@ pub struct Session {
     next_torrent: u32,
     metadata_in_flight: u64,
     strangers: Strangers,
+    grudges: Grudges,
     /// Which torrent a connection belongs to.
     owners: BTreeMap<ConnectionId, TorrentId>,
     /// When each torrent wants to be woken, soonest first.
@@ -52,8 +56,11 @@ pub struct Session {
     choker: Choker,
     /// A decision before its time, because something has changed.
     rechoke: bool,
+    /// Not before then: whoever changes its mind all the time is not to keep us deciding.
+    may_rechoke: Time,
     /// The last decision has left a slot free.
     slot_is_free: bool,
+    memory: Memory,
     /// For which torrents wait.
     limits: Rations<TorrentId>,
     /// When one that waits may pass.
@@ -61,6 +68,9 @@ pub struct Session {
     names: Names,
     outputs: VecDeque<Output>,
 }
+
+/// Between two decisions about whom to unchoke, if the second one is before its time. Each looks at every connection.
+const RECHOKE_PAUSE: Duration = Duration::from_millis(100);
 
 /// Bytes of metadata that all seekers together may be fetching.
 const METADATA_AT_ONCE: u64 = 64 * 1024 * 1024;
@@ -126,6 +136,15 @@ impl Member {
             Self::Sleeper(sleeper) => *sleeper.info_hashes(),
         }
     }
+
+    /// What it holds for others, besides the connections that are counted one by one.
+    fn holds(&self) -> usize {
+        match self {
+            Self::Torrent(torrent) => torrent.guests_hold(),
+            Self::Seeker(seeker) => seeker.holds(),
+            Self::Sleeper(sleeper) => sleeper.guests_hold(),
+        }
+    }
 }
 
 impl Session {
@@ -137,7 +156,9 @@ impl Session {
             peer_id: PeerId::generate(|| rng.u8(..)),
             choker: Choker::new(config.choker, fastrand::Rng::with_seed(rng.u64(..))),
             limits: Rations::new(config.limits),
+            memory: Memory::new(&config),
             strangers: Strangers::new(config.strangers),
+            grudges: Grudges::default(),
             config,
             rng,
             members: BTreeMap::new(),
@@ -148,6 +169,7 @@ impl Session {
             appointments: BTreeSet::new(),
             appointment_of: BTreeMap::new(),
             rechoke: false,
+            may_rechoke: Time::ZERO,
             slot_is_free: true,
             next_turn: None,
             names: Names::default(),
@@ -395,10 +417,22 @@ impl Session {
             Input::FoundPeers { torrent, source, peers } => self.add_found(now, torrent, source, &peers),
             Input::Timeout => self.on_timeout(now),
         }
-        if self.rechoke || now >= self.choker.next_rechoke() {
+        if (self.rechoke && now >= self.may_rechoke) || now >= self.choker.next_rechoke() {
             self.decide_chokes(now);
         }
         self.take_turns(now);
+        self.shed(now);
+    }
+
+    /// Says what is held outside of this machine of the memory that [`Config::memory`] is the ceiling of.
+    pub const fn set_memory_elsewhere(&mut self, bytes: usize) {
+        self.memory.set_elsewhere(bytes);
+    }
+
+    /// Bytes that connections hold, as far as they are known here.
+    #[must_use]
+    pub const fn memory_held(&self) -> usize {
+        self.memory.held()
     }
 
     /// The next thing to be done.
@@ -425,7 +459,9 @@ impl Session {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         let torrents = self.appointments.first().map(|(at, _)| *at);
-        let choker = (!self.owners.is_empty()).then(|| self.choker.next_rechoke());
+        let next_rechoke = self.choker.next_rechoke();
+        let next_rechoke = if self.rechoke { next_rechoke.min(self.may_rechoke) } else { next_rechoke };
+        let choker = (!self.owners.is_empty()).then_some(next_rechoke);
         [torrents, self.strangers.next_timeout(), choker, self.next_turn].into_iter().flatten().min()
     }
 
@@ -441,43 +477,7 @@ impl Session {
         });
     }
 
-    // Callers.
-
-    fn on_accepted(&mut self, now: Time, connection: ConnectionId, address: SocketAddr) {
-        let shed = self.strangers.accept(now, connection, address);
-        self.outputs.extend(shed.map(|connection| Output::Disconnect { connection }));
-    }
-
-    fn on_received(&mut self, now: Time, connection: ConnectionId, bytes: Bytes) {
-        if self.owners.contains_key(&connection) {
-            let (read, first_output) = (OneRead::of(&bytes), self.outputs.len());
-            self.with_owner(now, connection, |member, cx| {
-                either!(member, it => it.on_received(cx, connection, bytes));
-            });
-            return read.let_go(self.outputs.range_mut(first_output..));
-        }
-        match self.strangers.hear(connection, bytes) {
-            None | Some(Said::Little) => {}
-            Some(Said::Nonsense) => self.outputs.push_back(Output::Disconnect { connection }),
-            Some(Said::Name(caller)) => self.on_caller(now, connection, *caller),
-        }
-    }
-
-    fn on_caller(&mut self, now: Time, id: ConnectionId, caller: Caller) {
-        let Caller { address, theirs, deframer } = caller;
-        let known = self.by_hash.get(&theirs.info_hash).copied();
-        let answers = |id: &TorrentId| {
-            let answers = |member: &Member| either!(member, it => it.answers_to(theirs.info_hash));
-            self.members.get(id).is_some_and(answers)
-        };
-        let Some(torrent) = known.filter(answers) else {
-            self.outputs.push_back(Output::Disconnect { connection: id });
-            return;
-        };
-        let introduction = Introduction::new(id, address, Direction::Incoming, theirs, deframer);
-        self.owners.insert(id, torrent);
-        self.with_member(now, torrent, |member, cx| either!(member, it => it.accept(cx, introduction)));
-    }
+    // Connections.
 
     fn on_closed(&mut self, now: Time, connection: ConnectionId) {
         if !self.strangers.hung_up(connection) {
@@ -506,6 +506,7 @@ impl Session {
 
     fn decide_chokes(&mut self, now: Time) {
         self.rechoke = false;
+        self.may_rechoke = now + RECHOKE_PAUSE;
         let candidates: Vec<Candidate> =
             self.torrents().flat_map(|torrent| torrent.choker_candidates(now)).collect();
         let unchoked = self.choker.rechoke(now, &candidates);
@@ -513,16 +514,5 @@ impl Session {
         self.for_each_torrent(now, |torrent, cx| torrent.apply_choker(cx, &unchoked));
         // What the decision itself set in motion waits for the next occasion, or two ends could excite each other.
         self.rechoke = false;
-    }
-
-    /// Whatever the rate limits have to give, the torrents that wait for it are given in turn.
-    fn take_turns(&mut self, now: Time) {
-        // Who is called passes something, or waits for more than there is, or leaves the line.
-        while let Some(id) = self.limits.next_permitted(now) {
-            if self.torrent(id).is_none() {
-                self.limits.forget(id);
-            }
-            self.with_torrent(now, id, Torrent::take_turns);
-        }
     }
 }

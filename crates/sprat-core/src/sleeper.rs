@@ -23,6 +23,7 @@ use crate::io::{
     AddSleeping, AddTorrent, ConnectionId, DisconnectReason, Event, FilePriority, Output, RateLimits, Totals,
     TrackerId, Trouble,
 };
+use crate::memory::{Weight, weight};
 use crate::peer_list::PeerList;
 use crate::search::Search;
 use crate::storage::{Files, StorageError, StorageErrorKind, TorrentId};
@@ -326,6 +327,23 @@ impl Sleeper {
             self.guests.remove(&id);
             cx.outputs.push_back(Output::Disconnect { connection: id });
             cx.emit(Event::PeerDisconnected { torrent, address, reason });
+        }
+    }
+
+    /// Bytes held for those who wait.
+    pub(crate) fn guests_hold(&self) -> usize {
+        self.guests.values().map(Introduction::holds).sum()
+    }
+
+    /// Of those who wait, the one that holds most.
+    pub(crate) fn heaviest(&self) -> Option<(Weight, ConnectionId)> {
+        self.guests.values().map(|guest| (weight(guest.holds(), 0), guest.id)).max()
+    }
+
+    /// Lets one go that waits.
+    pub(crate) fn shed(&mut self, cx: &mut Context<'_>, id: ConnectionId) {
+        if self.guests.remove(&id).is_some() {
+            cx.outputs.push_back(Output::Disconnect { connection: id });
         }
     }
 

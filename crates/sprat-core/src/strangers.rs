@@ -114,6 +114,10 @@ impl Strangers {
         self.remove(id).is_some()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Lets the one go that has waited longest.
     pub(crate) fn shed(&mut self) -> Option<ConnectionId> {
         let (oldest, _) = self.waiting.first_key_value()?;

@@ -439,7 +439,7 @@ impl Torrent {
         }
     }
 
-    /// Hands to the network what the handlers have said.
+    /// Hands to the network what the handlers have said, and counts what is held now.
     fn flush(&mut self, cx: &mut Context<'_>) {
         let mut touched = std::mem::take(&mut self.touched);
         for id in touched.drain(..) {
@@ -447,6 +447,8 @@ impl Torrent {
             if let Some(bytes) = connection.take_outbox(cx.now) {
                 cx.outputs.push_back(Output::Send { connection: id, bytes });
             }
+            let (before, after) = connection.count_again();
+            cx.memory.change(before, after);
         }
         self.touched = touched;
     }

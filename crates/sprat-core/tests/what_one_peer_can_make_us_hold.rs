@@ -102,6 +102,8 @@ fn before_the_metadata_two_of_the_longest_bitfields_are_kept_and_no_third() {
     let talker = world.join(id, Kind::Silent);
     let bitfield = Message::Bitfield(Bytes::from(vec![0; 256 * KIB]));
     world.say(talker, &bitfield);
+    // Both at once would be a flood.
+    world.run(Duration::from_secs(10));
     world.say(talker, &bitfield);
     assert!(is_there(&world, talker));
     world.say(talker, &Message::Bitfield(Bytes::from_static(&[0])));

@@ -42,9 +42,11 @@ pub fn make_directory(path: &Path) -> io::Result<()> {
     sync_directory(parent)
 }
 
-/// Makes the names in a directory durable: what was created, renamed and removed there.
+/// Makes the names in a directory durable: what was created, renamed and removed there. The empty path, which is the parent
+/// of a name by itself, is the directory that we are in.
 pub fn sync_directory(path: &Path) -> io::Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     let directory = disk::open(path, flags, Mode::empty())?;
     Ok(retried(|| disk::fsync(&directory))?)
 }
@@ -92,6 +94,13 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    #[test]
+    fn the_parent_of_a_name_by_itself_can_be_synced() {
+        let parent = Path::new("somewhere").parent().unwrap();
+        sync_directory(parent).unwrap();
+        assert!(sync_directory(Path::new("/there is no such directory")).is_err());
+    }
 
     #[test]
     fn a_file_is_replaced_and_nothing_else_is_left() {

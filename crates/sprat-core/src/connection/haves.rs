@@ -22,6 +22,11 @@ pub(super) struct Untold {
 }
 
 impl Untold {
+    /// Bytes of memory.
+    pub(super) fn holds(&self) -> usize {
+        self.pieces.capacity() * size_of::<PieceIndex>()
+    }
+
     /// They have waited long enough.
     pub(super) fn is_due(&self, now: Time) -> bool {
         self.since.is_some_and(|since| now.since(since) >= NO_HASTE)

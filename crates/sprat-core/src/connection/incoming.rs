@@ -10,6 +10,7 @@ use sprat_wire::peer::message::{BlockRequest, HashRequest, Message};
 use sprat_wire::peer::metadata::MetadataMessage;
 use sprat_wire::peer::pex::PexMessage;
 
+use super::patience::Kind;
 use super::uploads::Queued;
 use super::{Direction, Happening, OUR_IDS, PeerConnection};
 use crate::bitfield::Bitfield;
@@ -29,8 +30,21 @@ const BYTES_PER_UNASKED_BLOCK: u64 = 512 * 1024;
 const IDLE_BITFIELDS_LIMIT: u32 = 8;
 
 impl PeerConnection {
-    /// Takes one message in. One line per message.
+    /// Takes one message in.
     pub(crate) fn handle_message(
+        &mut self,
+        now: Time,
+        geometry: &Geometry,
+        message: Message,
+    ) -> Result<Happening, DisconnectReason> {
+        let kind = Kind::of(&message);
+        let happening = self.take_in(now, geometry, message)?;
+        self.patience.heard(kind, &happening);
+        Ok(happening)
+    }
+
+    /// One line per message.
+    fn take_in(
         &mut self,
         now: Time,
         geometry: &Geometry,
@@ -174,6 +188,7 @@ impl PeerConnection {
         self.last_block = now;
         self.exchanged_at = now;
         self.snubbed = false;
+        self.patience.exchanged(u64::from(length));
         self.downloaded += u64::from(length);
         self.download.add(now, u64::from(length));
         Ok(Happening::Block(block, data))

@@ -123,6 +123,11 @@ impl Requests {
         }
     }
 
+    /// Bytes of memory.
+    pub(super) fn holds(&self) -> usize {
+        self.outstanding.capacity() * size_of::<Outstanding>()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.outstanding.len()
     }

@@ -20,6 +20,9 @@ const MOST_ON_ITS_WAY: usize = 512 * 1024;
 /// the longest request as well.
 const LEAST_ROOM: usize = 128 * 1024;
 
+/// What a request for something that we do not have costs its sender, as one that cannot be kept.
+const REFUSAL: i64 = 33;
+
 /// A peer that takes less than [`LEAST_TAKEN`] of what waits for it in this time does not read, or is gone.
 const READING_LIMIT: Duration = Duration::from_secs(120);
 
@@ -93,6 +96,7 @@ impl PeerConnection {
 
     /// We do not have what was asked for.
     pub(crate) fn reject(&mut self, stretch: &Stretch) {
+        self.patience.charge(REFUSAL * i64::try_from(stretch.requests.len()).unwrap_or(0));
         if self.is_fast() {
             for request in &stretch.requests {
                 self.say(&Message::RejectRequest(*request));
@@ -120,6 +124,7 @@ impl PeerConnection {
             out.extend(self.take_outbox(now));
             out.push(bytes.slice(from..to));
             self.unsent_bytes += request.length as usize;
+            self.patience.exchanged(u64::from(request.length));
             self.uploaded += u64::from(request.length);
             self.exchanged_at = now;
             self.sent_since_unchoke += u64::from(request.length);

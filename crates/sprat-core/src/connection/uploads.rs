@@ -105,6 +105,8 @@ impl Uploads {
             read.requests.retain(&mut sift);
         }
         self.queue.retain(&mut sift);
+        // Whoever asks for a hundred thousand blocks at a time may not be unchoked again for long.
+        self.queue.shrink_to_fit();
         gone
     }
 
@@ -143,6 +145,12 @@ impl Uploads {
         let read = self.reads.remove(at);
         self.reading_bytes = self.reading_bytes.saturating_sub(read.length as usize);
         Some((read.begin, read.requests))
+    }
+
+    /// Bytes of memory, with what is being read.
+    pub(super) fn holds(&self) -> usize {
+        let reading = self.reads.iter().map(|read| read.requests.capacity()).sum::<usize>();
+        self.reading_bytes + (self.queue.capacity() + reading) * size_of::<BlockRequest>()
     }
 
     pub(super) fn reading_bytes(&self) -> usize {

@@ -10,6 +10,8 @@ use super::{CONNECTIONS, Seeker, Stage};
 use crate::connection::{Direction, Introduction, OUR_IDS, QUEUE_LIMIT};
 use crate::context::Context;
 use crate::io::{ConnectionId, DisconnectReason, Event, Output};
+use crate::memory::{Weight, weight};
+use crate::time::Time;
 use crate::torrent::Dial;
 
 /// Dials under way at once.
@@ -141,6 +143,9 @@ impl Seeker {
             let Some(talk) = self.talks.get_mut(&id) else { return };
             let said = match talk.next_message(&limits) {
                 Ok(Some(message)) => talk.handle_message(message),
+                Ok(None) if talk.is_flood() => {
+                    Err(DisconnectReason::Misbehaved("flood of what is of no use"))
+                }
                 Ok(None) => return,
                 Err(reason) => Err(reason),
             };
@@ -177,6 +182,23 @@ impl Seeker {
             cx.outputs.push_back(Output::Disconnect { connection: id });
             self.part(cx, id, reason);
         }
+    }
+
+    /// What its connections hold, and the metadata that has come.
+    pub(crate) fn holds(&self) -> usize {
+        let metadata = usize::try_from(self.metadata_in_flight()).unwrap_or(usize::MAX);
+        self.talks.values().map(Talk::holds).fold(metadata, usize::saturating_add)
+    }
+
+    /// The connection that holds most: none of them exchanges payload.
+    pub(crate) fn heaviest(&self, _: Time) -> Option<(Weight, ConnectionId)> {
+        self.talks.iter().map(|(id, talk)| (weight(talk.holds(), 0), *id)).max()
+    }
+
+    /// Lets a connection go because memory is short.
+    pub(crate) fn shed(&mut self, cx: &mut Context<'_>, id: ConnectionId) {
+        self.disconnect(cx, id, DisconnectReason::Overload);
+        self.flush(cx);
     }
 
     pub(super) fn part(&mut self, cx: &mut Context<'_>, id: ConnectionId, reason: DisconnectReason) {

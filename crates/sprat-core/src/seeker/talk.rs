@@ -11,7 +11,7 @@ use sprat_wire::peer::handshake::Handshake;
 use sprat_wire::peer::message::{HashRequest, Message};
 use sprat_wire::peer::metadata::MetadataMessage;
 
-use crate::connection::{Direction, Greeting, INACTIVITY_LIMIT, Introduction, KEEPALIVE_AFTER};
+use crate::connection::{Direction, Greeting, INACTIVITY_LIMIT, Introduction, KEEPALIVE_AFTER, Patience};
 use crate::io::{ConnectionId, DisconnectReason};
 use crate::time::Time;
 
@@ -42,6 +42,7 @@ pub(super) enum Said {
 pub(super) struct Talk {
     introduction: Introduction,
     outbox: BytesMut,
+    patience: Patience,
     last_heard: Time,
     last_said: Time,
     /// Under which id the peer wants to receive `ut_metadata`.
@@ -54,7 +55,8 @@ pub(super) struct Talk {
     most_open: usize,
     /// What it said that only the torrent can make something of, in order.
     heard: Vec<Message>,
-    heard_bytes: usize,
+    /// Bytes of bitfields and extension handshakes among it.
+    payload_heard: usize,
     /// Questions for hashes without an answer.
     hash_requests: Vec<HashRequest>,
 }
@@ -64,6 +66,7 @@ impl Talk {
         Self {
             introduction,
             outbox: BytesMut::new(),
+            patience: Patience::new(now),
             last_heard: now,
             last_said: now,
             metadata_id: None,
@@ -72,7 +75,7 @@ impl Talk {
             window: 1,
             most_open: MOST_OPEN,
             heard: Vec::new(),
-            heard_bytes: 0,
+            payload_heard: 0,
             hash_requests: Vec::new(),
         }
     }
@@ -148,8 +151,19 @@ impl Talk {
         self.window
     }
 
-    /// A piece of metadata has come.
-    pub(super) fn answers(&mut self) {
+    /// What it sends is of no use, and there is no end to it.
+    pub(super) const fn is_flood(&self) -> bool {
+        self.patience.is_over()
+    }
+
+    /// It has sent hashes that were asked for.
+    pub(super) fn sent_hashes(&mut self, count: usize) {
+        self.patience.was_of_use(count.saturating_mul(32));
+    }
+
+    /// A piece of metadata has come, of so many bytes.
+    pub(super) fn answers(&mut self, bytes: usize) {
+        self.patience.was_of_use(bytes);
         self.window = (self.window + 1).min(self.most_open);
     }
 
@@ -169,6 +183,7 @@ impl Talk {
 
     pub(super) fn push(&mut self, now: Time, bytes: Bytes) {
         self.last_heard = now;
+        self.patience.received(now, bytes.len());
         self.introduction.deframer.push(bytes);
     }
 
@@ -224,20 +239,30 @@ impl Talk {
     }
 
     fn remember(&mut self, message: Message) -> Result<Said, DisconnectReason> {
-        self.heard_bytes += match &message {
+        self.payload_heard += match &message {
             Message::Bitfield(bytes) | Message::Extended { payload: bytes, .. } => bytes.len(),
             _ => 0,
         };
-        if self.heard.len() >= MOST_HEARD || self.heard_bytes > MOST_HEARD_BYTES {
+        if self.heard.len() >= MOST_HEARD || self.payload_heard > MOST_HEARD_BYTES {
             return Err(DisconnectReason::Misbehaved("a flood of messages before the metadata"));
         }
         self.heard.push(message);
         Ok(Said::Nothing)
     }
 
+    fn heard_bytes(&self) -> usize {
+        self.payload_heard + self.heard.capacity() * size_of::<Message>()
+    }
+
+    /// Bytes of memory.
+    pub(super) fn holds(&self) -> usize {
+        self.introduction.holds() + self.heard_bytes() + self.outbox.capacity()
+    }
+
     /// The connection as the torrent takes it over.
     pub(super) fn into_introduction(self) -> (ConnectionId, Introduction) {
-        let greeting = Greeting::Done { heard: self.heard, hash_requests: self.hash_requests };
+        let heard_bytes = self.heard_bytes();
+        let greeting = Greeting::Done { heard: self.heard, heard_bytes, hash_requests: self.hash_requests };
         (self.introduction.id, Introduction { greeting, ..self.introduction })
     }
 }

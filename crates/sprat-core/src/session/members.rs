@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sprat_wire::metainfo::Metainfo;
 
 use crate::context::Context;
-use crate::io::{ConnectionId, Output};
+use crate::io::{ConnectionId, Event, Output};
 use crate::seeker::Seeker;
 use crate::sleeper::Sleeper;
 use crate::storage::TorrentId;
@@ -93,14 +93,18 @@ impl Session {
     pub(super) fn becomes_known(&mut self, now: Time, id: TorrentId, metainfo: Arc<Metainfo>) {
         let Some(Member::Seeker(seeker)) = self.members.remove(&id) else { return };
         self.metadata_in_flight = self.metadata_in_flight.saturating_sub(seeker.metadata_in_flight());
+        let before = seeker.holds();
         let torrent = seeker.into_torrent(metainfo, &self.config, now, &mut self.rng);
+        self.memory.change(before, torrent.guests_hold());
         self.insert(id, Member::Torrent(Box::new(torrent)));
         self.let_act(now, id, |member, cx| either!(member, it => it.open(cx)));
     }
 
     pub(super) fn awakes(&mut self, now: Time, id: TorrentId, metainfo: Arc<Metainfo>) {
         let Some(Member::Sleeper(sleeper)) = self.members.remove(&id) else { return };
+        let before = sleeper.guests_hold();
         let (torrent, closing) = sleeper.into_torrent(metainfo, &self.config, now, &mut self.rng);
+        self.memory.change(before, torrent.guests_hold());
         self.insert(id, Member::Torrent(Box::new(torrent)));
         self.let_act(now, id, |member, cx| either!(member, it => it.open(cx)));
         if let Some(files) = closing {
@@ -132,7 +136,7 @@ impl Session {
     ) {
         let Some(member) = self.members.get_mut(&id) else { return };
         let held = |member: &Member| member.seeker().map_or(0, Seeker::metadata_in_flight);
-        let held_before = held(member);
+        let (held_before, memory_before) = (held(member), member.holds());
         let first_output = self.outputs.len();
         let mut cx = Context {
             now,
@@ -141,6 +145,7 @@ impl Session {
             outputs: &mut self.outputs,
             limits: &mut self.limits,
             names: &mut self.names,
+            memory: &mut self.memory,
             connections_left: self.config.connections.saturating_sub(self.owners.len()),
             metadata_left: METADATA_AT_ONCE.saturating_sub(self.metadata_in_flight - held_before),
             slot_is_free: self.slot_is_free,
@@ -148,9 +153,14 @@ impl Session {
         };
         act(member, &mut cx);
         self.metadata_in_flight = self.metadata_in_flight - held_before + held(member);
+        self.memory.change(memory_before, member.holds());
         for output in self.outputs.iter().skip(first_output) {
-            if let Output::Connect { connection, .. } = output {
-                self.owners.insert(*connection, id);
+            match output {
+                Output::Connect { connection, .. } => drop(self.owners.insert(*connection, id)),
+                Output::Event(Event::PeerDisconnected { address, reason, .. }) if reason.is_breach() => {
+                    self.grudges.note(now, address.ip());
+                }
+                _ => {}
             }
         }
         self.next_turn = self.limits.next_time(now);
@@ -172,6 +182,7 @@ impl Session {
 
     pub(super) fn forget(&mut self, id: TorrentId) {
         let Some(member) = self.members.remove(&id) else { return };
+        self.memory.change(member.holds(), 0);
         if let Some(seeker) = member.seeker() {
             self.metadata_in_flight = self.metadata_in_flight.saturating_sub(seeker.metadata_in_flight());
         }

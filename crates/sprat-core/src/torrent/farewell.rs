@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::blame::PeerKey;
-use crate::connection::Direction;
+use crate::connection::{Direction, Introduction};
 use crate::context::Context;
 use crate::io::{ConnectionId, DisconnectReason, Event, Output};
+use crate::memory::{Weight, weight};
 use crate::planted::PlantedBug;
+use crate::time::Time;
 
 use super::Torrent;
 
@@ -44,6 +46,7 @@ impl Torrent {
         }
         let Some(mut connection) = self.connections.remove(&id) else { return };
         self.sleep.busy(cx.now);
+        cx.memory.change(connection.counted(), 0);
         for block in connection.take_all_requests() {
             if cx.config.planted().is(PlantedBug::RequestsOfTheGone) {
                 break;
@@ -68,6 +71,24 @@ impl Torrent {
         cx.emit(Event::PeerDisconnected { torrent: self.id, address: connection.address, reason });
         self.forget_strangers();
         self.wake(cx.now);
+    }
+
+    /// What connections hold that are not counted one by one: those from before the metadata was known.
+    pub(crate) fn guests_hold(&self) -> usize {
+        self.guests.values().map(Introduction::holds).sum()
+    }
+
+    /// The connection that holds most for what it exchanges.
+    pub(crate) fn heaviest(&self, now: Time) -> Option<(Weight, ConnectionId)> {
+        let guests = self.guests.values().map(|guest| (weight(guest.holds(), 0), guest.id));
+        let connections = self.connections.values().map(|one| (one.weight(now), one.id));
+        connections.chain(guests).max()
+    }
+
+    /// Lets a connection go because memory is short.
+    pub(crate) fn shed(&mut self, cx: &mut Context<'_>, id: ConnectionId) {
+        self.disconnect(cx, id, DisconnectReason::Overload);
+        self.flush(cx);
     }
 
     /// Identities of connections that are gone are needed only while a piece holds blocks of theirs.

@@ -52,6 +52,9 @@ impl Torrent {
                 return;
             }
         }
+        if self.connections.get(&id).is_some_and(|connection| connection.is_flood()) {
+            return self.disconnect(cx, id, DisconnectReason::Misbehaved("flood of what is of no use"));
+        }
         self.touch(id);
         self.ask(cx, id);
         self.serve(cx, id);

@@ -93,6 +93,7 @@ impl Torrent {
         }));
         self.reads.insert(token, (id, piece));
         connection.upload_reading(token, stretch);
+        self.touch(id);
     }
 
     /// The disk has read, or has failed to.
@@ -113,6 +114,7 @@ impl Torrent {
                     cx.outputs.push_back(Output::Send { connection: id, bytes });
                 }
                 self.totals.uploaded += connection.uploaded - before;
+                self.touch(id);
                 self.serve(cx, id);
             }
             Err(_) => {
@@ -142,6 +144,7 @@ impl Torrent {
     pub(crate) fn on_sent(&mut self, cx: &mut Context<'_>, id: ConnectionId, bytes: usize) {
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.sent(bytes);
+            self.touch(id);
             self.serve(cx, id);
             self.flush(cx);
         }

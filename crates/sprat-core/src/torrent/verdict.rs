@@ -23,6 +23,12 @@ const HASH_ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// Leaf questions of others that may be with the disk at once: each costs reading and hashing a piece.
 const LEAF_READS: usize = 4;
 
+/// What a leaf question costs its sender: a part of the piece that has to be read and hashed for it.
+const LEAVES_PER_COST: u32 = 16;
+
+/// What other hashes cost, by their length.
+const HASHES_PER_COST: u32 = 32;
+
 /// Trees kept for answering questions, the smallest file number going first.
 const TREES: usize = 8;
 
@@ -192,6 +198,13 @@ impl Torrent {
     // Answering questions for hashes.
 
     pub(super) fn on_hashes_wanted(&mut self, cx: &mut Context<'_>, id: ConnectionId, request: HashRequest) {
+        let cost = match request.base_layer {
+            0 => self.geometry.piece_length() / LEAVES_PER_COST,
+            _ => request.length.saturating_mul(32) / HASHES_PER_COST,
+        };
+        if !self.connections.get_mut(&id).is_some_and(|connection| connection.may_have_work(cost)) {
+            return self.answer_hashes(id, request, None);
+        }
         let answer = self.piece_layer_answer(request);
         if answer.is_none() && self.read_leaves(cx, id, request).is_some() {
             return;

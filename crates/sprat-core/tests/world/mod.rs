@@ -76,6 +76,8 @@ pub(crate) struct World {
     /// What is going to happen, by when, in order.
     coming: BTreeMap<Time, VecDeque<Input>>,
     callers: u32,
+    /// Of what the session says that it holds.
+    pub(crate) most_held: usize,
 }
 
 impl World {
@@ -90,6 +92,7 @@ impl World {
             peers: BTreeMap::new(),
             coming: BTreeMap::new(),
             callers: 0,
+            most_held: 0,
         }
     }
 
@@ -203,6 +206,7 @@ impl World {
 
     pub(crate) fn input(&mut self, input: Input) {
         self.session.handle_input(self.now, input);
+        self.most_held = self.most_held.max(self.session.memory_held());
         self.drain();
     }
 

@@ -162,7 +162,7 @@ impl Driver {
     }
 
     /// A torrent wakes: finds its metadata.
-    pub(super) fn load_metadata(&mut self, torrent: TorrentId) {
+    pub(super) fn load_metadata(&self, torrent: TorrentId) {
         let loaded = self.loaded.clone();
         let found = self.catalogue.as_ref().and_then(|catalogue| {
             catalogue.get(torrent).map(|entry| (catalogue.home.clone(), entry.info_hashes(), entry.place()))
