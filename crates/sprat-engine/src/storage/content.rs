@@ -271,6 +271,8 @@ impl Content {
         filled.and(removed).map_err(|errno| self.root_fault(errno))?;
         let refused = *locked(&self.refused);
         if let Some(file) = refused {
+            // It may be made by that.
+            self.recorder.about_to_write(|| self.watch.records())?;
             self.open(file, Access::Write)?;
         }
         *locked(&self.refused) = None;
@@ -399,7 +401,9 @@ impl Content {
         let descriptor = created?;
         unsynced.files.insert(file);
         unsynced.created.insert(file);
-        self.watch.made(file, Signature::of(&disk::fstat(&descriptor)?));
+        // It is ours whether or not it can be looked at.
+        self.watch.made(file, None);
+        self.watch.made(file, Some(Signature::of(&disk::fstat(&descriptor)?)));
         Ok(descriptor)
     }
 

@@ -81,7 +81,11 @@ impl Recorder {
         if self.is_written(last.as_ref(), &progress) {
             return Ok(());
         }
-        self.write(&progress).map_err(|error| storage_error(&error))?;
+        if let Err(error) = self.write(&progress) {
+            // What could not be written may be found at the next start all the same.
+            self.is_at_rest.fetch_or(progress.at_rest, Ordering::AcqRel);
+            return Err(storage_error(&error));
+        }
         self.is_at_rest.store(progress.at_rest, Ordering::Release);
         *last = Some(progress);
         Ok(())

@@ -49,10 +49,10 @@ impl Watch {
         }
     }
 
-    /// We have just made the file.
-    pub(super) fn made(&self, file: usize, signature: Signature) {
+    /// We have just made the file. It may be that nobody could look at it.
+    pub(super) fn made(&self, file: usize, signature: Option<Signature>) {
         if let Some(known) = self.files().get_mut(file) {
-            known.record = FileRecord { origin: Origin::Ours, signature: Some(signature) };
+            known.record = FileRecord { origin: Origin::Ours, signature };
         }
     }
 
@@ -94,6 +94,11 @@ impl Watch {
         let Some(known) = files.get_mut(file) else { return true };
         let is_same = match (known.record.signature, now) {
             (Some(before), Some(now)) if known.is_moving => now.may_be_grown_from(&before),
+            // It could not be looked at when we had made it.
+            (None, Some(_)) if known.record.origin == Origin::Ours => {
+                known.record.signature = now;
+                true
+            }
             (before, now) => before == now,
         };
         if !is_same {

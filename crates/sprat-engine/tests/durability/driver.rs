@@ -9,7 +9,7 @@ use sprat_core::bitfield::Bitfield;
 use sprat_core::geometry::PieceIndex;
 use sprat_core::storage::{CommitError, Files, Found, StorageError, StorageReply, StorageRequest, TorrentId};
 use sprat_engine::ledger::Ledger;
-use sprat_engine::state::StateStore;
+use sprat_engine::state::{Damage, StateStore};
 use sprat_engine::storage::{Storage, StorageConfig};
 use sprat_wire::metainfo::Version;
 use tempfile::TempDir;
@@ -46,8 +46,9 @@ impl<'a> Driver<'a> {
     /// Starts a storage that keeps all it has below `root`. The error is the state's, which cannot be opened.
     pub(crate) fn start(sample: &'a Sample, root: &Path, config: StorageConfig) -> Result<Self, String> {
         let (store, damage) = StateStore::open(&root.join(STATE)).map_err(|error| error.to_string())?;
-        if !damage.is_empty() {
-            println!("state: {}", damage.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
+        // A copy is put in its place in one instant, and then the other one. Nothing else is ever half done.
+        if let Some(damage) = damage.iter().find(|damage| !matches!(damage, Damage::CopyMissing { .. })) {
+            return Err(format!("the state: {damage}"));
         }
         let ledger = Ledger::start(store).unwrap();
         let (reply, replies) = unbounded_channel();

@@ -5,7 +5,6 @@
 //! ```
 //!
 //! `SPRAT_RUNS` says how many of the runs are made, percent (15 if it says nothing); `SPRAT_SEED` repeats one run.
-//! `TMPDIR=/dev/shm` is faster.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

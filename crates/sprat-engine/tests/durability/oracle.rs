@@ -6,15 +6,18 @@ use std::path::Path;
 
 use sprat_core::bitfield::Bitfield;
 use sprat_core::geometry::PieceIndex;
-use sprat_core::storage::Found;
 use sprat_engine::disk::faults::{Extreme, Image, Recording};
-use sprat_engine::storage::StorageConfig;
 
-use crate::driver::Driver;
+use crate::driver::DOWNLOADS;
 use crate::sample::Sample;
 
-/// A file beside those of the torrent that is none of our business.
-pub(crate) const FOREIGN: (&str, &[u8]) = ("downloads/sample/d/precious", b"not ours");
+/// A file that is none of our business: beside those of the torrent, so that some of the directories are there already,
+/// or elsewhere.
+const FOREIGN: [&str; 2] = ["downloads/sample/d/precious", "elsewhere/precious"];
+
+const HARMED: &str = "the foreign file is gone or was changed";
+
+const PRECIOUS: &[u8] = b"not ours";
 
 /// Images that chance makes, of each moment that is looked at.
 const SEEDS: u64 = 3;
@@ -27,7 +30,7 @@ pub(crate) fn check_files(sample: &Sample, root: &Path, claimed: &Bitfield) -> R
     for piece in claimed.iter().filter_map(|piece| sample.geometry.piece(piece)) {
         for (path, begin, expected) in sample.parts(piece) {
             let mut found = Vec::new();
-            let read = fs::File::open(root.join("downloads").join(path)).and_then(|mut file| {
+            let read = fs::File::open(root.join(DOWNLOADS).join(path)).and_then(|mut file| {
                 file.seek(SeekFrom::Start(begin as u64))?;
                 file.take(expected.len() as u64).read_to_end(&mut found)
             });
@@ -36,10 +39,7 @@ pub(crate) fn check_files(sample: &Sample, root: &Path, claimed: &Bitfield) -> R
             }
         }
     }
-    match fs::read(root.join(FOREIGN.0)) {
-        Ok(bytes) if bytes == FOREIGN.1 => Ok(()),
-        other => Err(format!("the foreign file: {other:?}")),
-    }
+    if is_precious(|path| fs::read(root.join(path)).ok()) { Ok(()) } else { Err(HARMED.to_owned()) }
 }
 
 /// That no power cut loses what was promised before it. Promises are the marks, see [`promise`].
@@ -72,29 +72,9 @@ pub(crate) fn check_power_cuts(
     Ok(())
 }
 
-/// That whoever starts after a power cut at some moment takes nothing for had that is not there.
-pub(crate) fn check_resumption(
-    sample: &Sample,
-    recording: &Recording,
-    random: &mut fastrand::Rng,
-) -> Result<(), String> {
-    let (at, seed) = (random.usize(..=recording.len()), random.u64(..));
-    let image = recording.image(at, seed);
-    let home = tempfile::tempdir().unwrap();
-    let _watch = image.boot(home.path()).unwrap();
-    let context = |loss| format!("resumed after {}, image of seed {seed}: {loss}", moment(recording, at));
-    let mut driver = Driver::start(sample, home.path(), StorageConfig::default()).map_err(context)?;
-    let found = driver.open();
-    driver.stop();
-    let Found { mut have, unproven, unchecked } = found.map_err(|error| context(error.to_string()))?;
-    let words = recording.marks_before(at).last().unwrap_or_default();
-    for piece in promised(words, sample.geometry.pieces()).iter() {
-        if !have.contains(piece) && !unchecked.contains(piece) {
-            return Err(context(format!("piece {piece} was durable and is forgotten")));
-        }
-    }
-    unproven.iter().for_each(|piece| _ = have.remove(piece));
-    check_image(sample, &image, &have).map_err(context)
+/// What was promised before power is cut at this moment.
+pub(crate) fn promised_before(sample: &Sample, recording: &Recording, at: usize) -> Bitfield {
+    promised(recording.marks_before(at).last().unwrap_or_default(), sample.geometry.pieces())
 }
 
 /// The words of a promise: these pieces survive a power cut from now on.
@@ -110,10 +90,11 @@ fn promised(words: &str, pieces: u32) -> Bitfield {
     have
 }
 
-fn check_image(sample: &Sample, image: &Image, claimed: &Bitfield) -> Result<(), String> {
+/// That the pieces are in an image, and the foreign file.
+pub(crate) fn check_image(sample: &Sample, image: &Image, claimed: &Bitfield) -> Result<(), String> {
     let has = |piece: PieceIndex| {
         sample.parts(piece).find(|(path, begin, expected)| {
-            let file = image.file(Path::new("downloads").join(path));
+            let file = image.file(Path::new(DOWNLOADS).join(path));
             file.and_then(|bytes| bytes.get(*begin..begin + expected.len())) != Some(expected)
         })
     };
@@ -122,11 +103,24 @@ fn check_image(sample: &Sample, image: &Image, claimed: &Bitfield) -> Result<(),
             return Err(format!("piece {} is lost, in {path} from {begin}", piece.get()));
         }
     }
-    if image.file(FOREIGN.0) == Some(FOREIGN.1) { Ok(()) } else { Err("the foreign file is gone".to_owned()) }
+    let read = |path: &str| image.file(path).map(<[u8]>::to_vec);
+    if is_precious(read) { Ok(()) } else { Err(HARMED.to_owned()) }
+}
+
+/// Puts a foreign file into one of its places.
+pub(crate) fn put_foreign(root: &Path, place: usize) {
+    let path = root.join(FOREIGN[place]);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, PRECIOUS).unwrap();
+}
+
+/// Whether the foreign file is in one of its places, unharmed.
+fn is_precious(read: impl Fn(&str) -> Option<Vec<u8>>) -> bool {
+    FOREIGN.iter().any(|path| read(path).as_deref() == Some(PRECIOUS))
 }
 
 /// The last operations before the cut, in words.
-fn moment(recording: &Recording, at: usize) -> String {
+pub(crate) fn moment(recording: &Recording, at: usize) -> String {
     let last: Vec<String> = recording
         .operations()
         .take(at)

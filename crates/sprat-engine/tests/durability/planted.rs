@@ -22,6 +22,11 @@ fn is_found(bug: PlantedBug) {
 }
 
 #[test]
+fn a_claim_before_the_sync() {
+    is_found(PlantedBug::ClaimBeforeSync);
+}
+
+#[test]
 fn a_write_error_that_is_lost() {
     is_found(PlantedBug::LostWriteError);
 }
@@ -29,6 +34,11 @@ fn a_write_error_that_is_lost() {
 #[test]
 fn a_sync_error_that_is_lost() {
     is_found(PlantedBug::LostSyncError);
+}
+
+#[test]
+fn a_sync_that_is_tried_again_as_if_nothing_had_happened() {
+    is_found(PlantedBug::SyncRetriedAsIfNothing);
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! Which runs are made: all of them have a number, and the number says everything about a run.
 
 use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::Path;
+
+use tempfile::TempDir;
 
 /// Percent of the runs that are made when nobody says how many.
 const SHARE: u64 = 15;
@@ -20,11 +24,16 @@ pub(crate) fn chosen(all: u64) -> Vec<u64> {
 pub(crate) fn make<E: Display>(test: &str, all: u64, run: impl Fn(u64) -> Result<bool, E>) {
     let (mut made, mut failing, mut losses) = (0, 0, Vec::new());
     for number in chosen(all) {
-        match run(number) {
-            Ok(failed) => failing += u64::from(failed),
-            Err(loss) => {
+        let result = catch_unwind(AssertUnwindSafe(|| run(number)));
+        match result {
+            Ok(Ok(failed)) => failing += u64::from(failed),
+            Ok(Err(loss)) => {
                 println!("run {number}: {loss}");
                 losses.push(number);
+            }
+            Err(panic) => {
+                println!("run {number} panicked");
+                resume_unwind(panic);
             }
         }
         made += 1;
@@ -37,6 +46,15 @@ pub(crate) fn make<E: Display>(test: &str, all: u64, run: impl Fn(u64) -> Result
         );
     }
     println!("{test}: {made} runs, nothing lost (in {failing} of them a call failed)");
+}
+
+/// A directory for one run: in memory where that is possible, unless `TMPDIR` says where.
+pub(crate) fn directory() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    if std::env::var_os("TMPDIR").is_none() && memory.is_dir() {
+        return tempfile::tempdir_in(memory).unwrap();
+    }
+    tempfile::tempdir().unwrap()
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -1,18 +1,17 @@
 //! A small torrent is downloaded while the n-th disk call fails, in each way and for each n; then the cause goes away.
 //! Whatever was claimed on the way is looked for in the files, and in what power cuts may leave of them.
 
-use std::fs;
 use std::path::Path;
 
 use sprat_core::bitfield::Bitfield;
 use sprat_core::geometry::PieceIndex;
 use sprat_core::storage::{CommitError, Found};
-use sprat_engine::disk::faults::{Fault, Lasting, Watch, watch};
+use sprat_engine::disk::faults::{Fault, Image, Lasting, Recording, Watch, watch};
 use sprat_engine::disk::planted::{PlantedBug, plant};
 use sprat_engine::storage::StorageConfig;
 use sprat_wire::metainfo::Version;
 
-use crate::driver::Driver;
+use crate::driver::{DOWNLOADS, Driver};
 use crate::sample::Sample;
 use crate::{oracle, runs};
 
@@ -21,8 +20,11 @@ const CALLS: u64 = 150;
 
 const LASTING: [Lasting; 2] = [Lasting::Once, Lasting::UntilHealed];
 
-/// Runs of one version: each fault, each n, once and lasting.
-pub(crate) const RUNS: u64 = Fault::ALL.len() as u64 * CALLS * LASTING.len() as u64;
+/// Any call, or only those on the files of the torrent, which make up the smaller part.
+const PLACES: [&str; 2] = ["", DOWNLOADS];
+
+/// Runs of one version: each fault, each n, once and lasting, in each place.
+pub(crate) const RUNS: u64 = (Fault::ALL.len() * LASTING.len() * PLACES.len()) as u64 * CALLS;
 
 /// Tries of something after the cause has gone.
 const TRIES: usize = 3;
@@ -47,30 +49,60 @@ fn sweep(test: &str, version: Version, piece_length: u32) {
     runs::make(test, RUNS, |number| run(&sample, number, None));
 }
 
+/// What is to fail in a run.
+#[derive(Debug)]
+struct Failure {
+    nth: u64,
+    fault: Fault,
+    lasting: Lasting,
+    below: &'static str,
+}
+
+impl Failure {
+    fn of(number: u64) -> Self {
+        let mut rest = number;
+        let mut next = |choices: usize| {
+            let choice = rest % choices as u64;
+            rest /= choices as u64;
+            choice as usize
+        };
+        let (fault, lasting) = (Fault::ALL[next(Fault::ALL.len())], LASTING[next(LASTING.len())]);
+        let below = PLACES[next(PLACES.len())];
+        Self { nth: rest + 1, fault, lasting, below }
+    }
+}
+
 /// One run; whether a call failed in it, or what was lost.
 pub(crate) fn run(sample: &Sample, number: u64, bug: Option<PlantedBug>) -> Result<bool, String> {
-    let home = tempfile::tempdir().unwrap();
-    let foreign = home.path().join(oracle::FOREIGN.0);
-    fs::create_dir_all(foreign.parent().unwrap()).unwrap();
-    fs::write(foreign, oracle::FOREIGN.1).unwrap();
+    let home = runs::directory();
+    oracle::put_foreign(home.path(), number as usize / 7 % 2);
     let _planting = bug.map(|bug| plant(home.path(), bug).unwrap());
     let watch = watch(home.path()).unwrap();
-
-    let faults = Fault::ALL.len() as u64;
-    let fault = Fault::ALL[(number % faults) as usize];
-    let lasting = LASTING[(number / faults % 2) as usize];
-    let nth = number / faults / 2 + 1;
-    watch.fail_nth(nth as usize, fault, lasting);
+    let failure = Failure::of(number);
+    let Failure { nth, fault, lasting, below } = failure;
+    watch.fail_nth_below(Path::new(below), nth as usize, fault, lasting);
     let mut run = Run::new(sample, home.path(), &watch, number);
     run.download()
-        .and_then(|()| oracle::check_files(sample, home.path(), &run.claimed))
-        .and_then(|()| oracle::check_power_cuts(sample, &watch.recording(), &mut run.random))
-        .and_then(|()| oracle::check_resumption(sample, &watch.recording(), &mut run.random))
-        .map_err(|loss| {
-            format!("call {nth} fails with {fault:?}, {lasting:?}: {loss}\n{:?}", watch.failures())
-        })?;
+        .and_then(|()| run.judge())
+        .and_then(|()| after_power_cut(sample, &watch.recording(), number))
+        .map_err(|loss| format!("{failure:?}: {loss}\n{:?}", watch.failures()))?;
     let past = watch.deviation().unwrap();
     if past.is_empty() { Ok(watch.failed() > 0) } else { Err(format!("past the disk calls: {past:?}")) }
+}
+
+/// Whoever starts after a power cut takes nothing for had that is not there, forgets nothing that was promised, and can
+/// go on.
+fn after_power_cut(sample: &Sample, recording: &Recording, number: u64) -> Result<(), String> {
+    let mut random = fastrand::Rng::with_seed(!number);
+    let (at, seed) = (random.usize(..=recording.len()), random.u64(..));
+    let image = recording.image(at, seed);
+    let home = runs::directory();
+    let watch = image.boot(home.path()).unwrap();
+    let context =
+        |loss| format!("started after {}, image of seed {seed}: {loss}", oracle::moment(recording, at));
+    let mut run = Run::new(sample, home.path(), &watch, !number);
+    run.durable = oracle::promised_before(sample, recording, at);
+    run.go_on(&image, random.u8(..4) == 0).map_err(context)
 }
 
 struct Run<'a> {
@@ -83,6 +115,8 @@ struct Run<'a> {
     claimed: Bitfield,
     /// What survives a power cut, as far as the storage says.
     durable: Bitfield,
+    /// What was refused last.
+    trouble: String,
 }
 
 impl<'a> Run<'a> {
@@ -96,7 +130,38 @@ impl<'a> Run<'a> {
             ..StorageConfig::default()
         };
         let nothing = Bitfield::new(sample.geometry.pieces());
-        Self { sample, root, watch, random, config, claimed: nothing.clone(), durable: nothing }
+        Self {
+            sample,
+            root,
+            watch,
+            random,
+            config,
+            claimed: nothing.clone(),
+            durable: nothing,
+            trouble: String::new(),
+        }
+    }
+
+    /// That nothing is lost of what was claimed.
+    fn judge(&mut self) -> Result<(), String> {
+        oracle::check_files(self.sample, self.root, &self.claimed)?;
+        oracle::check_power_cuts(self.sample, &self.watch.recording(), &mut self.random)
+    }
+
+    /// What happens after a power cut that left `image`.
+    fn go_on(&mut self, image: &Image, to_the_end: bool) -> Result<(), String> {
+        let mut driver = self.start()?;
+        let found = driver.open().map_err(|error| error.to_string())?;
+        let mut trusted = found.have.clone();
+        found.unproven.iter().for_each(|piece| _ = trusted.remove(piece));
+        oracle::check_image(self.sample, image, &trusted)?;
+        self.resume(&mut driver, found)?;
+        let done = !to_the_end || self.pass(&mut driver);
+        driver.stop();
+        if !done {
+            return Err(format!("the rest cannot be downloaded: {}", self.trouble));
+        }
+        if to_the_end { self.judge() } else { Ok(()) }
     }
 
     /// Downloads everything as a session does that is told of every failure: at first while calls fail, then when
@@ -133,7 +198,7 @@ impl<'a> Run<'a> {
         self.resume(&mut driver, found)?;
         let done = self.pass(&mut driver);
         driver.stop();
-        if done { Ok(()) } else { Err("never done, not even after a restart".to_owned()) }
+        if done { Ok(()) } else { Err(format!("never done, not even after a restart: {}", self.trouble)) }
     }
 
     fn start(&self) -> Result<Driver<'a>, String> {
@@ -148,8 +213,9 @@ impl<'a> Run<'a> {
         let every = self.random.usize(1..4);
         for some in missing.chunks(every) {
             for piece in some {
-                if driver.download(*piece, &mut self.random).is_ok() {
-                    self.claimed.insert(piece.get());
+                match driver.download(*piece, &mut self.random) {
+                    Ok(()) => _ = self.claimed.insert(piece.get()),
+                    Err(error) => self.trouble = error.to_string(),
                 }
             }
             self.commit(driver);
@@ -171,14 +237,15 @@ impl<'a> Run<'a> {
                 self.watch.mark(oracle::promise(&self.durable));
             }
             // What was written since the last commit may be gone.
-            Err(CommitError::Content(_)) => {
+            Err(CommitError::Content(error)) => {
+                self.trouble = error.to_string();
                 for piece in self.sample.pieces() {
                     if self.claimed.contains(piece.get()) && !self.durable.contains(piece.get()) {
                         self.check(driver, piece);
                     }
                 }
             }
-            Err(CommitError::Record(_)) => {}
+            Err(CommitError::Record(error)) => self.trouble = error.to_string(),
         }
     }
 

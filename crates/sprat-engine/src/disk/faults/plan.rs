@@ -90,8 +90,8 @@ impl Fault {
 pub enum Lasting {
     /// One call does.
     Once,
-    /// That call and all later ones that can fail in this way, until [`Watch::heal`](super::Watch::heal). Signals let
-    /// every ninth call through: nobody is interrupted for ever.
+    /// That call and all later ones that can fail in this way, until [`Watch::heal`](super::Watch::heal). Signals come
+    /// eight in a row, and then let eight calls through: nobody is interrupted for ever.
     UntilHealed,
 }
 
@@ -124,8 +124,8 @@ struct Failure {
     in_a_row: u32,
 }
 
-/// Interruptions that follow one another.
-const MOST_INTERRUPTIONS: u32 = 8;
+/// Interruptions that follow one another, and calls between them and the next ones.
+const INTERRUPTIONS: u32 = 8;
 
 /// Failed calls that are remembered in words.
 const LOG_LENGTH: usize = 16;
@@ -179,11 +179,11 @@ impl Failure {
             return false;
         }
         self.in_a_row += 1;
-        if self.fault == Fault::Interrupted && self.in_a_row > MOST_INTERRUPTIONS {
-            self.in_a_row = 0;
-            return false;
+        if self.fault != Fault::Interrupted {
+            return true;
         }
-        true
+        self.in_a_row %= 2 * INTERRUPTIONS;
+        (1..=INTERRUPTIONS).contains(&self.in_a_row)
     }
 }
 
