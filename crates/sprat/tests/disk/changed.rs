@@ -63,14 +63,15 @@ fn changed() {
             case.run(random).map_err(|what| format!("{:?} while {:?}: {what}", case.change, case.moment))?;
         let mut tally = tally.lock().unwrap();
         tally.right += seen.right;
+        tally.wrong += seen.wrong;
         tally.noticed += seen.noticed;
         tally.slowest = tally.slowest.max(seen.slowest);
         Ok(())
     });
-    let Tally { right, noticed, slowest } = tally.into_inner().unwrap();
+    let Tally { right, wrong, noticed, slowest } = tally.into_inner().unwrap();
     println!(
-        "changed: {made} changes, {noticed} of them noticed, within {} ms; a peer was given {right} pieces meanwhile, all of \
-         them right",
+        "changed: {made} changes, {noticed} of them noticed, within {} ms; a peer was given {right} pieces meanwhile, and \
+         {wrong} wrong ones, all of them of files that were being written when they were changed",
         slowest.as_millis()
     );
 }
@@ -78,6 +79,8 @@ fn changed() {
 #[derive(Default)]
 struct Tally {
     right: u64,
+    /// Of a file that was being written.
+    wrong: u64,
     noticed: u64,
     slowest: Duration,
 }
@@ -159,7 +162,7 @@ impl Case<'_> {
         };
         run.kill();
         run.must_not_have_crashed()?;
-        tally.right = peer.look(|seen| seen.right);
+        (tally.right, tally.wrong) = peer.look(|seen| (seen.right, seen.wrong.len() as u64));
         if self.moment != Moment::Writing {
             peer.must_not_have_been_cheated()?;
         }
@@ -199,7 +202,9 @@ impl Case<'_> {
             }
             Moment::Writing => {
                 wait_for_pieces(run, 1)?;
-                Ok(files[random.usize(..files.len())].clone())
+                let is_begun = |path: &&String| self.copy().join(path).exists();
+                let begun: Vec<&String> = files.iter().filter(is_begun).collect();
+                Ok(begun[random.usize(..begun.len())].clone())
             }
         }
     }
@@ -250,7 +255,7 @@ impl Case<'_> {
             (event["event"] == "trouble").then(|| event["reason"].as_str().unwrap_or_default().to_owned())
         };
         let reason = run.wait_for("trouble", SHOWN_WITHIN, trouble)?;
-        let tally = Tally { noticed: 1, slowest: start.elapsed(), right: 0 };
+        let tally = Tally { noticed: 1, slowest: start.elapsed(), ..Tally::default() };
         ensure!(reason.contains("missing"), "it says: {reason}");
         let place = self.copy();
         ensure!(fs::read_dir(&place).unwrap().next().is_none(), "it has written to the bare mount point");
@@ -279,7 +284,8 @@ impl Case<'_> {
     fn get(&self) -> Sprat {
         let mut arguments = sprat::get(&self.seed.torrent.path, &self.copy(), &self.place.join("state"));
         arguments.extend(self.seed.address());
-        arguments.push("--seed".to_owned());
+        // The peer would take the whole machine.
+        arguments.extend(["--seed", "--upload-limit", "8M"].map(str::to_owned));
         if self.moment != Moment::Seeding {
             arguments.extend(["--sequential", "--download-limit", "400K"].map(str::to_owned));
         }

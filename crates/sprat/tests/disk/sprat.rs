@@ -106,10 +106,6 @@ impl Sprat {
         self.wait_for(name, within, |event| (event["event"] == name).then_some(()))
     }
 
-    pub(crate) fn wait_for_state(&mut self, name: &str, within: Duration) -> Result<Value, String> {
-        self.wait_for(name, within, |event| (event["state"] == name).then(|| event.clone()))
-    }
-
     /// The port on which it listens.
     pub(crate) fn port(&mut self) -> Result<u16, String> {
         let port = |event: &Value| event["port"].as_u64();
