@@ -2,7 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where its set-up does")]
 
-#[allow(dead_code, clippy::expect_used, reason = "what it shares with others is more than it needs")]
+#[allow(
+    dead_code,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what it shares with others is more than it needs"
+)]
 mod client_under_test;
 
 use std::fs;
