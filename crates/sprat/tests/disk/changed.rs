@@ -157,7 +157,12 @@ impl Case<'_> {
             _ => {
                 let before = run.said.len();
                 change(self.change, &self.copy().join(&file), random);
-                self.follow(&mut run, before, start)?
+                self.follow(&mut run, before, start).map_err(|what| {
+                    match peer.must_not_have_been_cheated() {
+                        Ok(()) => what,
+                        Err(cheat) => format!("{cheat}; {what}"),
+                    }
+                })?
             }
         };
         run.kill();
@@ -312,7 +317,8 @@ fn change(change: Change, path: &Path, random: &mut Rng) {
             fs::rename(draft, path).unwrap();
         }
         Change::Touch => {
-            open().set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000)).unwrap()
+            let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+            open().set_modified(long_ago).unwrap();
         }
         Change::Append => open().write_all_at(b"something more", length).unwrap(),
         Change::Overwrite => {
@@ -321,7 +327,7 @@ fn change(change: Change, path: &Path, random: &mut Rng) {
             let at = random.u64(0..=length - bytes.len() as u64);
             open().write_all_at(&bytes, at).unwrap();
         }
-        Change::Chmod => fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap(),
+        Change::Chmod => fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap(),
         Change::Unlink => fs::remove_file(path).unwrap(),
         Change::Unmount | Change::UnmountForAnother => unreachable!("done by whoever has the mounts"),
     }

@@ -108,7 +108,7 @@ impl<'a> Cycle<'a> {
             .iter()
             .map(|seed| Download { seed, run: self.get(seed, true), downloaded: 0, had: 0 })
             .collect();
-        downloads[0].run.listen_until(Instant::now() + Duration::from_millis(random.u64(500..2800)));
+        downloads[0].run.listen_until(Instant::now() + Duration::from_millis(random.u64(800..2300)));
         let mut ballast = vec![fill(self.disk.place())];
         if let Some(other) = &self.state_disk {
             ballast.push(fill(other.place()));
@@ -202,7 +202,7 @@ impl<'a> Cycle<'a> {
         let mut arguments = sprat::get(&seed.torrent.path, self.disk.place(), &self.state);
         if with_seed {
             arguments.extend(seed.address());
-            arguments.extend(["--download-limit", "2500K"].map(str::to_owned));
+            arguments.extend(["--download-limit", "3M"].map(str::to_owned));
         }
         Sprat::start(&self.logs, &arguments)
     }

@@ -82,8 +82,7 @@ fn pieces_of(metainfo: &Metainfo) -> Vec<Piece> {
         while offset < file.length {
             let is_new = match pieces.last() {
                 Some(last) if info.is_v1() => last.length == piece_length,
-                Some(_) => true,
-                None => true,
+                Some(_) | None => true,
             };
             if is_new {
                 let hash = match &info.v1_pieces {

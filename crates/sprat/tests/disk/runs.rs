@@ -53,7 +53,6 @@ impl Runs {
                     while let Some(number) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
                         let mut random = fastrand::Rng::with_seed(*number);
                         if let Err(what) = run(*number, &mut random) {
-                            println!("run {number}: {what}");
                             failures.lock().unwrap().push((*number, what));
                         }
                     }
