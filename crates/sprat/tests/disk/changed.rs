@@ -65,13 +65,14 @@ fn changed() {
         tally.right += seen.right;
         tally.wrong += seen.wrong;
         tally.noticed += seen.noticed;
+        tally.unnoticed += seen.unnoticed;
         tally.slowest = tally.slowest.max(seen.slowest);
         Ok(())
     });
-    let Tally { right, wrong, noticed, slowest } = tally.into_inner().unwrap();
+    let Tally { right, wrong, noticed, unnoticed, slowest } = tally.into_inner().unwrap();
     println!(
         "changed: {made} changes, {noticed} of them noticed, within {} ms; a peer was given {right} pieces meanwhile, and \
-         {wrong} wrong ones, all of them of files that were being written when they were changed",
+         {wrong} wrong ones, all of them of files that were being written when they were changed, as {unnoticed} downloads ended with",
         slowest.as_millis()
     );
 }
@@ -82,6 +83,8 @@ struct Tally {
     /// Of a file that was being written.
     wrong: u64,
     noticed: u64,
+    /// Downloads of which a file was changed while it was written, and which ended with that.
+    unnoticed: u64,
     slowest: Duration,
 }
 
@@ -228,6 +231,7 @@ impl Case<'_> {
                 _ => {}
             }
             tally.noticed = u64::from(run.has_said("file_changed"));
+            tally.unnoticed = u64::from(run.has_said("finished") && self.must_be_right(run).is_err());
             return Ok(tally);
         }
         let is_noticed = |event: &Value| event["event"] == "file_changed" || event["event"] == "trouble";
@@ -278,6 +282,11 @@ impl Case<'_> {
             let is_whole = event["state"] == "seeding" && event["pieces_have"].as_u64() == Some(all);
             is_whole.then_some(())
         })?;
+        self.must_be_right(run)
+    }
+
+    /// What the torrent has is there; a file may go on after it.
+    fn must_be_right(&self, run: &Sprat) -> Outcome {
         for (path, _) in self.seed.torrent.files() {
             let right = fs::read(self.seed.torrent.content.join(path)).unwrap();
             let copy = fs::read(self.copy().join(path)).map_err(|error| format!("{path}: {error}"))?;

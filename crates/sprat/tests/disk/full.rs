@@ -117,6 +117,7 @@ impl<'a> Cycle<'a> {
         let victim = if random.u8(0..3) == 0 { Some(random.usize(..downloads.len())) } else { None };
         if let Some(victim) = victim {
             downloads[victim].run.kill();
+            self.must_start_without_room(&downloads[victim])?;
             self.tally.killed.fetch_add(1, Ordering::Relaxed);
         }
         for download in &mut downloads {
@@ -164,6 +165,23 @@ impl<'a> Cycle<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Where there is no room from the start, it says so, and either waits or ends.
+    fn must_start_without_room(&self, download: &Download<'_>) -> Outcome {
+        let mut run = self.get(download.seed, true);
+        let end = Instant::now() + PATIENCE;
+        let mut is_over = false;
+        while !is_over && run.next(end).is_ok() {
+            is_over = run.has_said("trouble") || run.has_said("finished");
+        }
+        if !is_over {
+            let status = run.end(PATIENCE)?;
+            ensure!(status.code() == Some(4), "without room it ended with {status}; {}", run.story());
+            ensure!(run.errors().contains("full"), "it does not say why: {}", run.story());
+        }
+        run.kill();
+        run.must_not_have_crashed()
     }
 
     fn must_end(&self, download: &mut Download<'_>, start: Instant) -> Outcome {

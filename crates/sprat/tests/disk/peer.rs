@@ -113,6 +113,7 @@ impl Caller {
             // Whatever ends the connection: nobody is there yet, the other one was killed, or has gone.
             let _ = self.talk(port);
             if !self.is_over.load(Ordering::Relaxed) {
+                // Nobody says when there is somebody to be called.
                 std::thread::sleep(Duration::from_millis(20));
             }
         }
