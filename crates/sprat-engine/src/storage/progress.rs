@@ -131,9 +131,9 @@ impl Progress {
         rest.0.is_empty().then_some(Self { have, unproven, at_rest, device, files, directories })
     }
 
-    /// Whether a record, of whatever torrent, speaks of a file of ours or others with this place on the disk.
-    pub(super) fn speaks_of(bytes: &[u8], device: u64, inode: u64) -> bool {
-        let speaks = |bytes: &[u8]| {
+    /// The inodes of the files that a record, of whatever torrent, speaks of, if they lie on this file system.
+    pub(super) fn inodes(bytes: &[u8], device: u64) -> Vec<u64> {
+        let read = |bytes: &[u8]| {
             let mut rest = Rest(bytes.strip_prefix(&[FORMAT])?);
             let [key] = rest.array()?;
             rest.take(usize::from(key) + 1)?;
@@ -143,9 +143,14 @@ impl Progress {
             let pieces = rest.count()?;
             rest.take(pieces.div_ceil(8).checked_mul(2)?)?;
             let files = rest.count()?;
-            (0..files).find_map(|_| rest.file()?.signature.filter(|signature| signature.inode == inode))
+            Some(
+                (0..files)
+                    .map_while(|_| rest.file())
+                    .filter_map(|file| Some(file.signature?.inode))
+                    .collect(),
+            )
         };
-        speaks(bytes).is_some()
+        read(bytes).unwrap_or_default()
     }
 }
 
@@ -255,10 +260,10 @@ mod tests {
     #[test]
     fn files_are_found_by_their_place_on_the_disk() {
         let bytes = sample().encode(KEY);
-        assert!(Progress::speaks_of(&bytes, 9, 5));
-        assert!(!Progress::speaks_of(&bytes, 9, 6) && !Progress::speaks_of(&bytes, 8, 5));
+        assert_eq!(Progress::inodes(&bytes, 9), [5, 5, 5]);
+        assert!(Progress::inodes(&bytes, 8).is_empty());
         for length in 0..bytes.len() {
-            let _ = Progress::speaks_of(&bytes[..length], 9, 6);
+            assert!(Progress::inodes(&bytes[..length], 9).len() <= 3);
         }
     }
 }

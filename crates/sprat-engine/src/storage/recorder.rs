@@ -1,5 +1,6 @@
 //! Writes down what is durable, and reads it at the next start.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -116,12 +117,12 @@ impl Recorder {
         Ok(())
     }
 
-    /// Whether the record of another torrent speaks of the file at this place of the disk.
-    pub(super) fn is_used_by_another(&self, device: u64, inode: u64) -> Result<bool, StorageError> {
-        let Some(ledger) = &self.ledger else { return Ok(false) };
+    /// The inodes of all files on this file system that the records of other torrents speak of.
+    pub(super) fn inodes_of_others(&self, device: u64) -> Result<BTreeSet<u64>, StorageError> {
+        let Some(ledger) = &self.ledger else { return Ok(BTreeSet::new()) };
         let all = ledger.scan(Table::Progress).map_err(|error| storage_error(&error))?;
         let others = all.iter().filter(|(key, _)| *key != self.key);
-        Ok(others.into_iter().any(|(_, record)| Progress::speaks_of(record, device, inode)))
+        Ok(others.flat_map(|(_, record)| Progress::inodes(record, device)).collect())
     }
 
     fn write(&self, progress: &Progress) -> Result<(), StateError> {

@@ -1,6 +1,8 @@
 //! Deleting what a torrent has left on the disk: its files, as far as we have made them and nobody else uses them, and the
 //! directories that we have made for them, if they are empty.
 
+use std::collections::BTreeSet;
+
 use rustix::io::Errno;
 use sprat_core::storage::StorageError;
 
@@ -19,10 +21,11 @@ pub(super) fn delete(content: &Content) -> Result<(), StorageError> {
         Err(errno) => return Err(content.root_fault(errno)),
     };
     let device = root.device().map_err(|errno| content.root_fault(errno))?;
+    let in_use = content.recorder.inodes_of_others(device)?;
     content.close();
     let mut result = Ok(());
     for (file, _) in content.info.files.iter().enumerate().filter(|(_, file)| Content::is_file(file)) {
-        if let Err(error) = delete_file(content, &root, device, file) {
+        if let Err(error) = delete_file(content, &root, &in_use, file) {
             tracing::warn!(%error, "a file is left behind");
             result = result.and(Err(error));
         }
@@ -36,13 +39,18 @@ pub(super) fn delete(content: &Content) -> Result<(), StorageError> {
     result
 }
 
-fn delete_file(content: &Content, root: &Root, device: u64, file: usize) -> Result<(), StorageError> {
+fn delete_file(
+    content: &Content,
+    root: &Root,
+    in_use: &BTreeSet<u64>,
+    file: usize,
+) -> Result<(), StorageError> {
     let known = content.watch.record(file);
     let is_ours = known.origin == Origin::Ours || content.is_planted(PlantedBug::ForeignFileDeleted);
     let Some(then) = known.signature.filter(|_| is_ours) else { return Ok(()) };
     let Some(now) = content.stat(root, file)?.as_ref().map(Signature::of) else { return Ok(()) };
     // Somebody has put something in its place, or seeds it as part of another torrent.
-    if now.inode != then.inode || content.recorder.is_used_by_another(device, now.inode)? {
+    if now.inode != then.inode || in_use.contains(&now.inode) {
         return Ok(());
     }
     let path = content.path(file);
