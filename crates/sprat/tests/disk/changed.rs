@@ -231,7 +231,9 @@ impl Case<'_> {
                 _ => {}
             }
             tally.noticed = u64::from(run.has_said("file_changed"));
-            tally.unnoticed = u64::from(run.has_said("finished") && self.must_be_right(run).is_err());
+            tally.unnoticed = u64::from(
+                !run.has_said("trouble") && run.errors().is_empty() && self.must_be_right(run).is_err(),
+            );
             return Ok(tally);
         }
         let is_noticed = |event: &Value| event["event"] == "file_changed" || event["event"] == "trouble";

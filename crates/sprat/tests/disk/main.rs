@@ -4,6 +4,8 @@
 //! Every run has a number, and the number says everything about it but how fast the machine was. `SPRAT_RUNS` says how many
 //! of them are made, percent (a small share if it says nothing); `SPRAT_SEED` repeats one run.
 
+// Mounts, and traced calls.
+#![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails where its set-up does")]
 
 mod changed;
