@@ -435,6 +435,13 @@ impl Session {
         self.memory.held()
     }
 
+    /// There are no sockets left: callers that have not named a torrent make room.
+    pub fn let_strangers_go(&mut self) {
+        while let Some(connection) = self.strangers.shed() {
+            self.outputs.push_back(Output::Disconnect { connection });
+        }
+    }
+
     /// The next thing to be done.
     pub fn poll_output(&mut self) -> Option<Output> {
         let output = self.outputs.pop_front()?;

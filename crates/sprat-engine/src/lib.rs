@@ -4,6 +4,7 @@ pub mod address_policy;
 pub mod announce;
 pub mod client;
 pub mod create;
+pub mod descriptors;
 pub mod dht;
 pub mod disk;
 mod hashing;

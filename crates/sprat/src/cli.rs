@@ -119,6 +119,11 @@ pub(crate) struct ClientArgs {
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) connections: usize,
 
+    /// Memory that everything together may take, at least 64M; K, M and G are 1024, 1024² and 1024³. Above it connections
+    /// are let go.
+    #[arg(long, value_name = "SIZE", value_parser = memory_size, default_value = "512M")]
+    pub(crate) memory: usize,
+
     /// Where it is kept how far a torrent has come. Default: the state directory of the platform.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) state_dir: Option<PathBuf>,
@@ -521,6 +526,17 @@ fn byte_count(text: &str) -> Result<u64, String> {
     if bytes.is_finite() && (0.0..9.0e15).contains(&bytes) { Ok(bytes as u64) } else { Err(wrong()) }
 }
 
+/// With less, nothing would be left for peers.
+const LEAST_MEMORY: u64 = 64 << 20;
+
+fn memory_size(text: &str) -> Result<usize, String> {
+    let bytes = byte_count(text)?;
+    if bytes < LEAST_MEMORY {
+        return Err(format!("`{text}` is not enough: at least 64M are needed"));
+    }
+    usize::try_from(bytes).map_err(|_| format!("`{text}` is more than this machine can have"))
+}
+
 /// File numbers of a torrent: `0,3-5`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FileNumbers(Vec<std::ops::RangeInclusive<usize>>);
@@ -573,6 +589,12 @@ mod tests {
         for wrong in ["", "x", "-1", "1T", "99999999999G", "nan", "1e400"] {
             assert!(byte_count(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn memory_is_64_mib_at_least() {
+        assert_eq!(memory_size("64M"), Ok(64 << 20));
+        assert!(memory_size("65535K").is_err());
     }
 
     #[test]

@@ -54,6 +54,7 @@ pub(crate) fn start(args: &ClientArgs, preallocate: bool, record: &Ledger) -> an
     let mut session = Config { limits, connections_per_torrent: args.connections, ..Config::default() };
     // A command has one torrent, so it may have all the connections.
     session.connections = session.connections.max(args.connections);
+    session.memory = args.memory;
     session.choker.upload_limit = args.upload_limit;
     session.pex = !args.no_pex;
     session.peer_list.allow_low_ports = args.allow_private;

@@ -30,6 +30,7 @@ use output::Output;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     log_to_stderr(cli.verbose);
+    sprat_engine::descriptors::raise_limit();
     let output = Output::new(cli.json, cli.quiet);
     match run(cli.command, output) {
         Ok(()) => ExitCode::SUCCESS,

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use super::catalogue::Catalogue;
 use super::loading::{self, Loaded};
+use super::means;
 use super::receive::ReceiveBuffers;
 use super::socket::{self, Connection, Happened, Surroundings, What};
 use super::{ClientConfig, Task};
@@ -49,6 +50,8 @@ const SHUTDOWN_LIMIT: Duration = Duration::from_secs(4);
 pub(super) struct Driver {
     pub(super) session: Session,
     pub(super) epoch: Instant,
+    /// Bytes of memory that are taken without any connection.
+    held_elsewhere: usize,
     pub(super) storage: Storage,
     announces: AnnounceClient,
     pub(super) dht: Option<Dht>,
@@ -139,6 +142,7 @@ impl Shell {
                 tokio::task::spawn_local(socket::accept(listener, happened.clone()));
             }
         }
+        let held_elsewhere = means::divide(&mut config, SOCKET_QUEUE);
         let storage = Storage::start(config.storage, stored);
         let around = Surroundings {
             happened,
@@ -148,6 +152,7 @@ impl Shell {
         let driver = Driver {
             session: Session::new(config.session, config.seed.unwrap_or_else(seed_from_the_system)),
             epoch: Instant::now(),
+            held_elsewhere,
             storage,
             announces: AnnounceClient::new(AnnounceConfig::new(Arc::clone(&config.policy)), sockets),
             dht,
@@ -208,6 +213,7 @@ impl Shell {
                 driver.on_happened(happened);
             }
             driver.on_time();
+            driver.count_memory();
         }
         if let Some(dht) = driver.dht.take() {
             let _ = dht.save().await;
@@ -243,6 +249,10 @@ impl Driver {
         if self.local.is_some() && self.next_local_announce <= Instant::now() {
             self.announce_locally();
         }
+    }
+
+    fn count_memory(&mut self) {
+        self.session.set_memory_elsewhere(self.held_elsewhere + self.storage.queued_bytes());
     }
 
     pub(super) fn input(&mut self, input: Input) {
@@ -316,6 +326,7 @@ impl Driver {
                 self.connections.insert(id, Connection::accepted(id, stream, self.around.clone()));
                 self.input(Input::Accepted { connection: id, address });
             }
+            Happened::NoDescriptors => self.session.let_strangers_go(),
             // What a connection said before it was told to end is still on its way to us.
             Happened::On(id, _) if !self.connections.contains_key(&id) => {}
             Happened::On(connection, what) => {

@@ -16,6 +16,9 @@ const SMALLEST: usize = 16 * 1024;
 /// From 16 to 256 KiB; beyond that a read no longer gets cheaper per byte.
 const SIZES: usize = 5;
 
+/// The largest.
+pub(super) const LARGEST_READ: usize = SMALLEST << (SIZES - 1);
+
 /// The buffers, one of each size: a read begins and ends without anything between.
 #[derive(Debug, Default)]
 pub(super) struct ReceiveBuffers(RefCell<[BytesMut; SIZES]>);

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
+use rustix::io::Errno;
 use sprat_core::io::ConnectionId;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
@@ -24,13 +25,18 @@ use crate::storage::Pressure;
 /// Stretches handed to one vectored write; the kernel takes up to 1024.
 const SLICES_PER_WRITE: usize = 64;
 
-/// After an error of `accept` (too many open files, mostly) there is no point in trying at once.
+/// When the system has no descriptor left there is no point in trying to accept at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// After any other error of `accept`, which is the caller's: the next one is not to wait for it.
+const SHORT_ACCEPT_PAUSE: Duration = Duration::from_millis(1);
 
 /// Something that a socket has to tell.
 #[derive(Debug)]
 pub(super) enum Happened {
     Accepted(TcpStream, SocketAddr),
+    /// Somebody calls, and the system has no descriptor left.
+    NoDescriptors,
     On(ConnectionId, What),
 }
 
@@ -138,9 +144,19 @@ impl Drop for Connection {
 /// Accepts for ever.
 pub(super) async fn accept(listener: TcpListener, happened: mpsc::Sender<Happened>) {
     loop {
-        let Ok((stream, address)) = listener.accept().await else {
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            continue;
+        let (stream, address) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) if is_shortage(&error) => {
+                if happened.send(Happened::NoDescriptors).await.is_err() {
+                    return;
+                }
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+            Err(_) => {
+                tokio::time::sleep(SHORT_ACCEPT_PAUSE).await;
+                continue;
+            }
         };
         // Without this it is a connection as well.
         let _ = set_up(&stream);
@@ -148,6 +164,12 @@ pub(super) async fn accept(listener: TcpListener, happened: mpsc::Sender<Happene
             return;
         }
     }
+}
+
+/// Whether the system lacks what a socket needs.
+fn is_shortage(error: &io::Error) -> bool {
+    let shortages = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    shortages.iter().any(|shortage| error.raw_os_error() == Some(shortage.raw_os_error()))
 }
 
 /// Moves bytes both ways until one way fails.
