@@ -13,6 +13,7 @@
     reason = "a test fails loudly and says what it found"
 )]
 
+mod deleting;
 mod driver;
 mod oracle;
 mod planted;
