@@ -16,6 +16,7 @@
 mod deleting;
 mod driver;
 mod oracle;
+mod others;
 mod planted;
 mod runs;
 mod sample;
