@@ -2,7 +2,7 @@
 //!
 //! Each forwards to the system call of its name and adds nothing. They stand in one place so that a test can come
 //! between: see which calls were made, let one of them fail, or ask what a disk may hold if power is cut after it.
-//! That is the feature `disk-faults` and its module `faults`; without it [`unwatched`] stands in, which is nothing.
+//! That is the feature `disk-faults` and its module `faults`; without it `unwatched` stands in, which is nothing.
 
 mod call;
 #[cfg(feature = "disk-faults")]
