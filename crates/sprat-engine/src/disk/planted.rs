@@ -30,18 +30,14 @@ pub enum PlantedBug {
     SignatureIgnored,
     /// A write that took less than it was given is taken for a whole one.
     ShortWriteTaken,
-    /// A file is removed from its old place before it is durable in the new one.
-    MoveUnlinksFirst,
     /// What nothing proves is taken for had when a torrent is resumed.
     ResumeTrustsUnproven,
-    /// Something that should be bounded is not.
-    MissingBound,
 }
 
 impl PlantedBug {
     /// All of them.
     #[cfg(feature = "disk-faults")]
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 10] = [
         Self::ClaimBeforeSync,
         Self::LostWriteError,
         Self::LostSyncError,
@@ -51,9 +47,7 @@ impl PlantedBug {
         Self::ForeignFileDeleted,
         Self::SignatureIgnored,
         Self::ShortWriteTaken,
-        Self::MoveUnlinksFirst,
         Self::ResumeTrustsUnproven,
-        Self::MissingBound,
     ];
 }
 

@@ -152,8 +152,13 @@ impl<'a> Driver<'a> {
     }
 
     /// Closes the torrent and ends the storage.
-    pub(crate) fn stop(mut self) {
-        self.storage.submit(StorageRequest::Close { torrent: ID, files: Files::Keep });
+    pub(crate) fn stop(self) {
+        self.close(Files::Keep);
+    }
+
+    /// As [`Self::stop`], with a say in what becomes of the files.
+    pub(crate) fn close(mut self, files: Files) {
+        self.storage.submit(StorageRequest::Close { torrent: ID, files });
         while !matches!(self.reply(), StorageReply::Closed { .. }) {}
         self.storage.stop();
     }

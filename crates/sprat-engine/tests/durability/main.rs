@@ -13,8 +13,10 @@
     reason = "a test fails loudly and says what it found"
 )]
 
+mod deleting;
 mod driver;
 mod oracle;
+mod others;
 mod planted;
 mod runs;
 mod sample;

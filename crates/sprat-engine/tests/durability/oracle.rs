@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sprat_core::bitfield::Bitfield;
 use sprat_core::geometry::PieceIndex;
@@ -14,6 +15,9 @@ use crate::sample::Sample;
 /// A file that is none of our business: beside those of the torrent, so that some of the directories are there already,
 /// or elsewhere.
 const FOREIGN: [&str; 2] = ["downloads/sample/d/precious", "elsewhere/precious"];
+
+/// Counted, to be printed.
+static IMAGES: AtomicU64 = AtomicU64::new(0);
 
 const HARMED: &str = "the foreign file is gone or was changed";
 
@@ -92,6 +96,7 @@ fn promised(words: &str, pieces: u32) -> Bitfield {
 
 /// That the pieces are in an image, and the foreign file.
 pub(crate) fn check_image(sample: &Sample, image: &Image, claimed: &Bitfield) -> Result<(), String> {
+    IMAGES.fetch_add(1, Ordering::Relaxed);
     let has = |piece: PieceIndex| {
         sample.parts(piece).find(|(path, begin, expected)| {
             let file = image.file(Path::new(DOWNLOADS).join(path));
@@ -112,6 +117,11 @@ pub(crate) fn put_foreign(root: &Path, place: usize) {
     let path = root.join(FOREIGN[place]);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, PRECIOUS).unwrap();
+}
+
+/// Images that were looked at so far.
+pub(crate) fn images() -> u64 {
+    IMAGES.load(Ordering::Relaxed)
 }
 
 /// Whether the foreign file is in one of its places, unharmed.

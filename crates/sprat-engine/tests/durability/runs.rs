@@ -6,6 +6,8 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
+use crate::oracle;
+
 /// Percent of the runs that are made when nobody says how many.
 const SHARE: u64 = 15;
 
@@ -45,7 +47,8 @@ pub(crate) fn make<E: Display>(test: &str, all: u64, run: impl Fn(u64) -> Result
             losses.len()
         );
     }
-    println!("{test}: {made} runs, nothing lost (in {failing} of them a call failed)");
+    let images = oracle::images();
+    println!("{test}: {made} runs and {images} power cuts, nothing lost (in {failing} runs a call failed)");
 }
 
 /// A directory for one run: in memory where that is possible, unless `TMPDIR` says where.
