@@ -15,7 +15,7 @@ use tokio::time::timeout;
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Connections that the kernel keeps until they are accepted; it cuts the number to its own limit.
-const BACKLOG: i32 = 1024;
+const BACKLOG: i32 = 4096;
 
 /// How often the kernel is asked for another free port when the one it chose for IPv4 is taken for IPv6.
 const FREE_PORT_ATTEMPTS: usize = 16;

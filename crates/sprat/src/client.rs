@@ -144,10 +144,11 @@ async fn show_progress(
             _ = refresh.tick() => {
                 let status = client.with(move |session, now| {
                     let seeker = session.seeker(torrent).map(Seeker::status);
-                    (session.torrent(torrent).map(|torrent| torrent.status(now)), seeker)
+                    let held = session.memory_held();
+                    (session.torrent(torrent).map(|torrent| (torrent.status(now), held)), seeker)
                 });
-                let status = match status.await? {
-                    (Some(status), _) => status,
+                let (status, held) = match status.await? {
+                    (Some(found), _) => found,
                     (None, Some(seeking)) => {
                         bar.set_message(search(&seeking));
                         output.object(&search_object(&seeking));
@@ -159,7 +160,7 @@ async fn show_progress(
                 bar.set_length(wanted.max(1));
                 bar.set_position(wanted - status.bytes_wanted_left);
                 bar.set_message(summary(&status));
-                output.object(&progress_object(&status));
+                output.object(&progress_object(&status, held));
                 if status.upload_is_bottleneck && !std::mem::replace(&mut warned, true) {
                     bar.suspend(|| output.line(format_args!("{TOO_SLOW}")));
                 }
@@ -259,7 +260,7 @@ fn search_object(status: &SeekerStatus) -> serde_json::Value {
     })
 }
 
-fn progress_object(status: &TorrentStatus) -> serde_json::Value {
+fn progress_object(status: &TorrentStatus, held: usize) -> serde_json::Value {
     let state = match &status.state {
         TorrentState::Opening => "opening",
         TorrentState::Checking { .. } => "checking",
@@ -277,6 +278,7 @@ fn progress_object(status: &TorrentStatus) -> serde_json::Value {
         "downloaded": status.totals.downloaded, "uploaded": status.totals.uploaded, "wasted": status.totals.wasted,
         "rejected_pieces": status.totals.rejected_pieces, "peers": status.connections, "seeds": status.seeds,
         "known_peers": status.known_peers, "upload_is_bottleneck": status.upload_is_bottleneck,
+        "held_for_peers": held,
     })
 }
 
