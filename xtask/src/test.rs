@@ -64,7 +64,7 @@ pub(crate) fn soak(workspace: &Workspace, report: &mut Report) {
     };
     tests(report, "disk faults", full(&DISK_FAULTS));
     tests(report, "state", full(&["-p", "sprat-engine", "--test", "state_corruption", "--test", "list"]));
-    tests(report, "hostile peers", full(&["-p", "sprat-engine", "--test", "hostile_peers"]));
+    tests(report, "hostile peers", full(&["-p", "sprat", "--test", "hostile_peers", "--test", "crowd"]));
     tests(report, "real disks", full(&["-p", "sprat", "--test", "disk"]));
 }
 
