@@ -456,6 +456,8 @@ impl Driver {
 
     pub(super) fn shut_down(&mut self, done: oneshot::Sender<()>) {
         self.keep_totals();
+        // What was to be said before is not worth waiting for; the farewells follow.
+        self.waiting_announces.clear();
         let now = self.now();
         self.session.shut_down(now);
         self.shutdown = Some(Shutdown { deadline: Instant::now() + SHUTDOWN_LIMIT, done });

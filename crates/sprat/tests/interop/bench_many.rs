@@ -50,6 +50,9 @@ struct Arguments {
     /// Torrents.
     #[arg(long, default_value_t = 10_000)]
     torrents: usize,
+    /// A tracker that each of them names; none if nothing is said. One that does not answer is tried again by each of them.
+    #[arg(long)]
+    tracker: Option<String>,
     /// Part of the measurement, in a process of its own.
     #[arg(long, hide = true)]
     add: Option<PathBuf>,
@@ -65,7 +68,7 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     if let Some(home) = &arguments.add {
-        return runtime.block_on(add(home, arguments.torrents));
+        return runtime.block_on(add(home, arguments.torrents, arguments.tracker.as_deref()));
     }
     if let Some(home) = &arguments.start {
         return runtime.block_on(start(home, arguments.torrents));
@@ -77,6 +80,7 @@ fn main() -> Result<()> {
         let status = Command::new(std::env::current_exe()?)
             .args(["--torrents", &arguments.torrents.to_string(), flag])
             .arg(home)
+            .args(arguments.tracker.iter().flat_map(|url| ["--tracker", url]))
             .status()?;
         ensure!(status.success(), "{flag}: {status}");
         Ok(())
@@ -111,7 +115,7 @@ fn client(home: &Path) -> Result<(Client, Ledger)> {
     Ok((client, ledger))
 }
 
-async fn add(home: &Path, torrents: usize) -> Result<()> {
+async fn add(home: &Path, torrents: usize, tracker: Option<&str>) -> Result<()> {
     let (client, ledger) = client(home)?;
     let begun = Instant::now();
     let mut making = Duration::ZERO;
@@ -124,7 +128,7 @@ async fn add(home: &Path, torrents: usize) -> Result<()> {
         fastrand::Rng::with_seed(number as u64).fill(&mut bytes);
         fs::write(&path, bytes)?;
         let description = Description {
-            trackers: vec![vec!["http://127.0.0.1:1/announce".to_owned()]],
+            trackers: tracker.map(|url| vec![url.to_owned()]).into_iter().collect(),
             ..Description::default()
         };
         let options = CreateOptions {
