@@ -167,10 +167,12 @@ impl Catalogue {
     /// The torrent is gone; if the user has removed it, from the list as well.
     pub(super) fn strike(&mut self, torrent: TorrentId) {
         let Some(entry) = self.entries.remove(&torrent) else { return };
+        if entry.removing().is_none() {
+            return;
+        }
         let hashes = entry.info_hashes();
         // It may have been added again while its files were closed.
-        let is_back = self.entries.values().any(|other| other.info_hashes() == hashes);
-        if entry.removing().is_none() || is_back {
+        if self.entries.values().any(|other| other.info_hashes() == hashes) {
             return;
         }
         let shelf = self.home.shelf.clone();
