@@ -202,6 +202,26 @@ impl Session {
         self.with_sleeper(now, id, |sleeper, cx| sleeper.wake(cx));
     }
 
+    /// Has a torrent leave its swarm and close its files, whatever it is doing, and sleep until [`Self::release`]: somebody is
+    /// about to move them. The files are closed when it is among [`Self::sleepers`]
+    /// ([`Event::FellAsleep`](crate::io::Event::FellAsleep)).
+    pub fn hold(&mut self, now: Time, id: TorrentId) {
+        self.with_member(now, id, |member, cx| match member {
+            Member::Torrent(torrent) => torrent.hold(cx),
+            Member::Sleeper(sleeper) => sleeper.hold(cx),
+            Member::Seeker(_) => {}
+        });
+    }
+
+    /// Lets a torrent that was held do as it would.
+    pub fn release(&mut self, now: Time, id: TorrentId) {
+        self.with_member(now, id, |member, cx| match member {
+            Member::Torrent(torrent) => torrent.release(),
+            Member::Sleeper(sleeper) => sleeper.release(cx),
+            Member::Seeker(_) => {}
+        });
+    }
+
     /// Adds a torrent of which only the name is known, and begins to look for the rest.
     /// [`Event::MetadataReceived`](crate::io::Event::MetadataReceived) comes when it is found; from then on there is a
     /// [`Torrent`] of this id.

@@ -54,6 +54,8 @@ pub struct Sleeper {
     guests: BTreeMap<ConnectionId, Introduction>,
     /// The metadata was asked for.
     is_waking: bool,
+    /// It must not wake, nor take part in its swarm: its files are elsewhere just now.
+    is_held: bool,
     /// What becomes of the files, when the user has removed it.
     closing: Option<Files>,
     is_gone: bool,
@@ -88,6 +90,7 @@ impl Sleeper {
             peers: Vec::new(),
             guests: BTreeMap::new(),
             is_waking: false,
+            is_held: false,
             closing: None,
             is_gone: false,
             found: None,
@@ -119,6 +122,12 @@ impl Sleeper {
     #[must_use]
     pub const fn is_waking(&self) -> bool {
         self.is_waking
+    }
+
+    /// It sleeps until it is released, whoever comes.
+    #[must_use]
+    pub const fn is_held(&self) -> bool {
+        self.is_held
     }
 
     /// Why it cannot wake.
@@ -176,7 +185,7 @@ impl Sleeper {
     // The user.
 
     pub(crate) fn open(&mut self, cx: &mut Context<'_>) {
-        if self.wish.paused {
+        if self.wish.paused || self.is_held {
             return;
         }
         if !self.wish.complete {
@@ -192,7 +201,7 @@ impl Sleeper {
 
     /// It has just fallen asleep. What the user has said while it did may still be to be done.
     pub(crate) fn settle(&mut self, cx: &mut Context<'_>) {
-        if self.wish.paused {
+        if self.wish.paused || self.is_held {
             return;
         }
         if !self.announcer.is_active() {
@@ -216,6 +225,26 @@ impl Sleeper {
         }
     }
 
+    /// Leaves the swarm. From now on nothing wakes it, and what is asked of it is done when it is released.
+    pub(crate) fn hold(&mut self, cx: &mut Context<'_>) {
+        if !std::mem::replace(&mut self.is_held, true) {
+            self.is_waking = false;
+            self.retry_at = None;
+            self.leave_swarm(cx);
+        }
+    }
+
+    pub(crate) fn release(&mut self, cx: &mut Context<'_>) {
+        if !std::mem::replace(&mut self.is_held, false) {
+            return;
+        }
+        if self.closing.is_some() {
+            self.wake(cx);
+        } else {
+            self.open(cx);
+        }
+    }
+
     pub(crate) const fn set_limits(&mut self, limits: RateLimits) {
         self.wish.limits = limits;
     }
@@ -227,6 +256,8 @@ impl Sleeper {
     /// Something may be missing now that was not wanted before.
     pub(crate) fn change_priorities(&mut self, cx: &mut Context<'_>, priorities: &[FilePriority]) {
         self.wish.priorities = priorities.to_vec();
+        // Whether it has everything is seen when it is awake.
+        self.wish.complete &= !self.is_held;
         self.wake(cx);
     }
 
@@ -265,7 +296,7 @@ impl Sleeper {
 
     /// Asks for the metadata.
     pub(crate) fn wake(&mut self, cx: &mut Context<'_>) {
-        if !std::mem::replace(&mut self.is_waking, true) {
+        if !self.is_held && !std::mem::replace(&mut self.is_waking, true) {
             self.retry_at = None;
             cx.outputs.push_back(Output::LoadMetadata { torrent: self.id });
         }
@@ -309,7 +340,8 @@ impl Sleeper {
     // Those who come.
 
     pub(crate) fn accept(&mut self, cx: &mut Context<'_>, introduction: Introduction) {
-        let is_welcome = !self.wish.paused && self.closing.is_none() && self.guests.len() < GUESTS;
+        let is_welcome =
+            !self.wish.paused && !self.is_held && self.closing.is_none() && self.guests.len() < GUESTS;
         if !is_welcome {
             cx.outputs.push_back(Output::Disconnect { connection: introduction.id });
             return;

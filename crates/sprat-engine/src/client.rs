@@ -22,7 +22,7 @@ use crate::address_policy::AddressPolicy;
 use crate::dht::{Dht, DhtConfig};
 use crate::listen::{ListenConfig, Listeners};
 use crate::state::StateError;
-use crate::storage::{Place, StorageConfig};
+use crate::storage::{Place, PlaceError, StorageConfig};
 use crate::udp::{UdpConfig, UdpSockets};
 
 mod catalogue;
@@ -31,13 +31,18 @@ mod entry;
 mod list;
 mod loading;
 mod means;
+mod moves;
 mod receive;
+mod relocating;
 mod socket;
 
 pub use catalogue::{Home, Listing, Unreadable};
 use driver::{Driver, Shell};
 use entry::Entry;
 pub use entry::EntryError;
+pub use moves::Relocating;
+use relocating::Data;
+pub use relocating::RelocateError;
 
 /// Events kept for a subscriber that is slow; it is told how many it has missed.
 const EVENT_BUFFER: usize = 4096;
@@ -96,6 +101,9 @@ pub enum AddError {
     /// It could not be written down.
     #[error("the torrent cannot be kept: {0}")]
     State(StateError),
+    /// Its files cannot have the names that they were given.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
 }
 
 impl From<session::AddError> for AddError {
@@ -163,6 +171,9 @@ impl Client {
         place: impl Into<Place>,
     ) -> Result<Result<TorrentId, AddError>, Ended> {
         let place = place.into();
+        if let Err(error) = place.check(&add.metainfo.info) {
+            return Ok(Err(error.into()));
+        }
         let entry = Entry::of_torrent(&add, &place);
         if let Err(error) = self.enter(entry, Some(Arc::clone(&add.metainfo))).await? {
             return Ok(Err(AddError::State(error)));
@@ -178,6 +189,9 @@ impl Client {
         place: impl Into<Place>,
     ) -> Result<Result<TorrentId, AddError>, Ended> {
         let place = place.into();
+        if !place.names.is_empty() {
+            return Ok(Err(PlaceError::FilesUnknown.into()));
+        }
         if let Err(error) = self.enter(Entry::of_magnet(&add, &place), None).await? {
             return Ok(Err(AddError::State(error)));
         }
@@ -205,6 +219,9 @@ impl Client {
     /// durable before anything is deleted.
     pub async fn remove(&self, torrent: TorrentId, files: Files) -> Result<Result<(), StateError>, Ended> {
         let files = if files == Files::Keep { Files::Forget } else { files };
+        if let Some(has_ended) = self.run(move |driver| driver.moves.cancel(torrent)).await? {
+            has_ended.await.map_err(|_| Ended)?;
+        }
         let change = self.run(move |driver| driver.removal(torrent, files)).await?;
         if let (Some(home), Some(change)) = (self.home.clone(), change) {
             let write = move || home.ledger.write_and_wait(vec![change]);
@@ -274,6 +291,40 @@ impl Client {
     /// [`StorageErrorKind::Conflict`](sprat_core::storage::StorageErrorKind::Conflict). What they hold of the torrent stays.
     pub async fn adopt(&self, torrent: TorrentId) -> Result<(), Ended> {
         self.run(move |driver| driver.adopt(torrent)).await
+    }
+
+    /// Moves the files of a torrent, or gives them other names where they are, and returns when that is done, which may take
+    /// hours; nobody gets anything of the torrent meanwhile. Each file is there before the old one is removed: by another name, or
+    /// on another file system by a copy that was synced and compared. Nothing that is there already is written over, and files that
+    /// are not ours are copied and left. Whoever stops waiting does not stop the move, nor does the end of the client: the next one
+    /// goes on. Removing the torrent does.
+    pub async fn relocate(
+        &self,
+        torrent: TorrentId,
+        to: impl Into<Place>,
+    ) -> Result<Result<(), RelocateError>, Ended> {
+        self.have_elsewhere(torrent, to.into(), Data::Move).await
+    }
+
+    /// Says where the files of a torrent are, which somebody else has moved. Those that look as they were when they were last seen
+    /// count at once, and are hashed before anybody gets them; others are hashed first.
+    pub async fn locate(
+        &self,
+        torrent: TorrentId,
+        at: impl Into<Place>,
+    ) -> Result<Result<(), RelocateError>, Ended> {
+        self.have_elsewhere(torrent, at.into(), Data::IsThere).await
+    }
+
+    async fn have_elsewhere(
+        &self,
+        torrent: TorrentId,
+        place: Place,
+        data: Data,
+    ) -> Result<Result<(), RelocateError>, Ended> {
+        let (answer, result) = oneshot::channel();
+        self.run(move |driver| driver.relocate(torrent, place, data, answer)).await?;
+        result.await.map_err(|_| Ended)
     }
 
     /// Runs `act` on the session, on its own thread, and returns what it returns. This is how everything is read, and changed

@@ -13,12 +13,13 @@ mod unwatched;
 
 use std::ffi::CString;
 use std::io::{IoSlice, IoSliceMut};
+use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{
-    Advice, AtFlags, CWD, Dir, FallocateFlags, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Stat,
-    StatFs, StatVfs,
+    Advice, AtFlags, CWD, Dir, FallocateFlags, FileType, Mode, OFlags, RenameFlags, ResolveFlags, SeekFrom,
+    Stat, StatFs, StatVfs, Timespec, Timestamps,
 };
 use rustix::io::{Errno, ReadWriteFlags};
 
@@ -155,6 +156,25 @@ pub fn fstat(file: impl AsFd) -> Result<Stat, Errno> {
 pub fn statat(directory: impl AsFd, path: impl AsRef<Path>, flags: AtFlags) -> Result<Stat, Errno> {
     let (directory, path) = (directory.as_fd(), path.as_ref());
     hook::stat(Call::StatAt { at: Place { directory, path } }, || rustix::fs::statat(directory, path, flags))
+}
+
+/// From where to where a file has bytes, at or after `offset`; what lies before is a hole. `None`: nothing follows. A file system
+/// that does not know its holes has none.
+pub fn next_data(file: impl AsFd, offset: u64) -> Result<Option<Range<u64>>, Errno> {
+    let file = file.as_fd();
+    match rustix::fs::seek(file, SeekFrom::Data(offset)) {
+        Ok(begin) => Ok(Some(begin..rustix::fs::seek(file, SeekFrom::Hole(begin))?)),
+        Err(Errno::NXIO) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Gives a file the times of another one.
+pub fn set_times(file: impl AsFd, like: &Stat) -> Result<(), Errno> {
+    let time = |seconds, nanoseconds| Timespec { tv_sec: seconds, tv_nsec: nanoseconds };
+    let last_access = time(like.st_atime, i64::try_from(like.st_atime_nsec).unwrap_or(0));
+    let last_modification = time(like.st_mtime, i64::try_from(like.st_mtime_nsec).unwrap_or(0));
+    rustix::fs::futimens(file, &Timestamps { last_access, last_modification })
 }
 
 /// Of which kind the file system of an open file is.

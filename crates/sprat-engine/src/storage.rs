@@ -19,12 +19,17 @@ mod content;
 mod fault;
 mod file_read;
 mod finishing;
+mod place;
 mod pool;
 mod progress;
+mod recognition;
 mod recorder;
+mod relocation;
 mod removal;
+mod replica;
 mod shard;
 mod signature;
+mod steering;
 mod steward;
 mod stored;
 mod survey;
@@ -35,7 +40,6 @@ mod watch;
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -43,16 +47,19 @@ use std::thread::JoinHandle;
 
 use sprat_core::geometry::PieceIndex;
 use sprat_core::storage::{CommitError, Files, StorageReply, StorageRequest, TorrentId};
-use sprat_wire::hash::InfoHashes;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
 use self::buffers::Buffers;
 pub(crate) use self::content::Content;
 use self::fault::other;
+pub use self::place::{Place, PlaceError};
 pub(crate) use self::pool::FilePool;
-use self::recorder::Recorder;
+pub(crate) use self::recognition::recognise;
+use self::recorder::{Recorder, key_of};
+pub(crate) use self::relocation::{Left, Relocation};
 use self::shard::Shard;
+pub(crate) use self::steering::{Steering, Stop};
 use self::steward::Steward;
 pub(crate) use self::stored::{hash_all, thread_count};
 use crate::ledger::LedgerHandle;
@@ -113,22 +120,6 @@ struct Shared {
     /// Bytes of unfinished pieces in memory, of all shards.
     held: AtomicUsize,
     held_limit: usize,
-}
-
-/// Where the files of a torrent lie, and whose they are.
-#[derive(Debug, Clone)]
-pub struct Place {
-    /// The files are below it.
-    pub directory: PathBuf,
-    /// Files that are there already, and that nobody has recorded as ours, may be written.
-    pub adopt: bool,
-}
-
-impl From<PathBuf> for Place {
-    /// Only what is ours is written.
-    fn from(directory: PathBuf) -> Self {
-        Self { directory, adopt: false }
-    }
 }
 
 #[derive(Debug)]
@@ -214,14 +205,13 @@ impl Storage {
         let id = torrent_of(&request);
         let torrent = self.with_torrents(|torrents| match (&request, torrents.remove(&id)) {
             (StorageRequest::Open { metainfo, geometry, .. }, Some(Known::Placed(place))) => {
-                let Place { directory, adopt } = place;
+                let adopt = place.adopt;
                 let info = Arc::clone(&metainfo.info);
                 let pool = Arc::clone(&self.shared.pool);
                 let recorder = Recorder::new(self.shared.ledger.clone(), key_of(&metainfo.info_hashes));
                 let news = Some(self.shared.reply.clone());
                 let geometry = Arc::clone(geometry);
-                let content =
-                    Content::new(id, directory, info, geometry, pool, self.preallocate, recorder, news);
+                let content = Content::new(id, place, info, geometry, pool, self.preallocate, recorder, news);
                 let torrent = Arc::new(OpenTorrent {
                     content: Arc::new(content),
                     adopt: AtomicBool::new(adopt),
@@ -386,11 +376,6 @@ impl OpenTorrent {
             tracing::warn!(%error, "the record of a torrent that is gone stays behind");
         }
     }
-}
-
-/// By what the record of a torrent is found.
-fn key_of(hashes: &InfoHashes) -> Vec<u8> {
-    hashes.primary().0.to_vec()
 }
 
 fn send(queue: &Sender<Job>, job: Job) {

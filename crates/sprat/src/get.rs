@@ -72,7 +72,7 @@ fn start(args: &GetArgs, hashes: &InfoHashes, output: Output) -> anyhow::Result<
 }
 
 fn place(args: &GetArgs) -> Place {
-    Place { directory: args.dir.clone(), adopt: args.adopt }
+    Place { adopt: args.adopt, ..Place::from(args.dir.clone()) }
 }
 
 const fn until(args: &GetArgs) -> Until {

@@ -118,11 +118,16 @@ impl Session {
             return self.forget(id);
         }
         let Some(Member::Torrent(torrent)) = self.members.remove(&id) else { return };
+        let is_held = torrent.is_held();
         let (wish, announcer, closing) = torrent.into_sleeping();
         let sleeper = Sleeper::lie_down(id, now, wish, announcer);
         self.limits.forget(id);
         self.insert(id, Member::Sleeper(Box::new(sleeper)));
-        self.with_sleeper(now, id, |sleeper, cx| sleeper.settle(cx));
+        if is_held {
+            self.hold(now, id);
+        } else {
+            self.with_sleeper(now, id, |sleeper, cx| sleeper.settle(cx));
+        }
         if let Some(files) = closing {
             self.remove_with(now, id, files);
         }

@@ -193,8 +193,8 @@ impl Torrent {
 
     /// Begins or resumes to take part in the swarm.
     fn take_part(&mut self, cx: &mut Context<'_>) {
-        // Of one that has slept the trackers have not heard that it was away.
-        if !self.sleep.has_just_woken() {
+        // Of one that has slept the trackers may not have heard that it was away.
+        if !self.announcer.is_active() {
             self.announcer.start(cx.now);
         }
         self.announce(cx);
@@ -233,7 +233,7 @@ impl Torrent {
         cx.storage(StorageRequest::Close { torrent: self.id, files });
     }
 
-    fn leave_swarm(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn leave_swarm(&mut self, cx: &mut Context<'_>) {
         self.announcer.stop(cx.now);
         self.search.stop();
         self.announce_all(cx);
@@ -299,7 +299,7 @@ impl Torrent {
         }
     }
 
-    fn leave_trouble(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn leave_trouble(&mut self, cx: &mut Context<'_>) {
         if self.trouble.take().is_some() {
             self.next_probe = None;
             cx.emit(Event::Trouble { torrent: self.id, trouble: None });

@@ -1,4 +1,5 @@
-//! When a torrent that has everything has nobody to give it to, it falls asleep: see [`crate::sleeper`].
+//! When a torrent that has everything has nobody to give it to, it falls asleep: see [`crate::sleeper`]. So does one that is
+//! held, whatever it is doing.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -19,18 +20,13 @@ pub(super) struct Sleep {
     busy_at: Option<Time>,
     /// The files are being closed; what the user has said meanwhile that is to become of them.
     falling: Option<Option<Files>>,
-    /// It has just been woken: its trackers know it.
-    has_woken: bool,
+    /// It is to sleep until it is released.
+    is_held: bool,
 }
 
 impl Sleep {
     pub(super) const fn busy(&mut self, now: Time) {
         self.busy_at = Some(now);
-    }
-
-    /// Whether it has just been woken. Asked once.
-    pub(super) const fn has_just_woken(&mut self) -> bool {
-        std::mem::replace(&mut self.has_woken, false)
     }
 
     /// Whether it is about to sleep, and leaves what is to be done to the sleeper.
@@ -70,9 +66,29 @@ impl Torrent {
         cx.storage(StorageRequest::Close { torrent: self.id, files: Files::Keep });
     }
 
+    /// Leaves the swarm and closes the files, until the sleeper is released.
+    pub(crate) fn hold(&mut self, cx: &mut Context<'_>) {
+        self.sleep.is_held = true;
+        if !self.is_closing() {
+            self.leave_swarm(cx);
+            self.leave_trouble(cx);
+            self.fall_asleep(cx);
+        }
+    }
+
+    /// The sleeper that it becomes need not be held.
+    pub(crate) const fn release(&mut self) {
+        self.sleep.is_held = false;
+    }
+
     /// Its files are closed to let it sleep, not for good.
     pub(crate) const fn is_falling_asleep(&self) -> bool {
         self.sleep.falling.is_some()
+    }
+
+    /// The sleeper that it becomes is to be held.
+    pub(crate) const fn is_held(&self) -> bool {
+        self.sleep.is_held
     }
 
     /// What is left of it while it sleeps, and what the user has said that is to become of its files.
@@ -98,7 +114,6 @@ impl Torrent {
     pub(crate) fn carry_on(&mut self, now: Time, totals: Totals, paused: bool, peers: &[SocketAddr]) {
         self.totals = totals;
         self.paused = paused;
-        self.sleep.has_woken = true;
         self.add_peers(now, peers, PeerSource::Tracker);
     }
 }

@@ -4,18 +4,20 @@
 //! torrent is in the list when its entry is durable, and gone from it when that is.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use sprat_core::io::Totals;
 use sprat_core::storage::{Files, TorrentId};
 use sprat_wire::hash::InfoHashes;
 use sprat_wire::metainfo::Metainfo;
+use tokio::sync::oneshot;
 
 use super::entry::{Entry, EntryError};
+use super::moves::Relocating;
 use crate::ledger::LedgerHandle;
 use crate::shelf::Shelf;
 use crate::state::{Change, StateError, Table};
+use crate::storage::Place;
 
 /// Where the list lies.
 #[derive(Debug, Clone)]
@@ -36,7 +38,9 @@ pub struct Listing {
     /// As the torrent calls itself; empty while that is not known.
     pub name: String,
     /// Where its files lie.
-    pub directory: PathBuf,
+    pub place: Place,
+    /// They are on their way elsewhere.
+    pub relocating: Option<Relocating>,
     /// The user has paused it.
     pub is_paused: bool,
     /// Everything wanted was there when it was last looked at.
@@ -119,7 +123,8 @@ impl Catalogue {
             torrent: *torrent,
             info_hashes: entry.info_hashes(),
             name: entry.name.clone(),
-            directory: entry.place().directory,
+            place: entry.place(),
+            relocating: None,
             is_paused: entry.is_paused,
             is_complete: entry.is_complete,
             totals: entry.asleep().totals,
@@ -135,6 +140,24 @@ impl Catalogue {
         if *entry != before {
             self.home.ledger.write(vec![change(entry)], move |result| complain(torrent, result));
         }
+    }
+
+    /// Changes an entry and other records together, and says when that is durable. `None`: there is no such entry.
+    pub(super) fn change_with(
+        &mut self,
+        torrent: TorrentId,
+        act: impl FnOnce(&mut Entry),
+        mut changes: Vec<Change>,
+    ) -> Option<oneshot::Receiver<Result<(), StateError>>> {
+        let entry = self.entries.get_mut(&torrent)?;
+        act(entry);
+        changes.push(change(entry));
+        let (written, is_written) = oneshot::channel();
+        self.home.ledger.write(changes, move |result| {
+            // Whoever waits may have gone.
+            let _ = written.send(result);
+        });
+        Some(is_written)
     }
 
     /// Writes down what was counted, for many torrents at once.

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use super::catalogue::Catalogue;
 use super::loading::{self, Loaded};
 use super::means;
+use super::moves::Moves;
 use super::receive::ReceiveBuffers;
 use super::socket::{self, Connection, Happened, Surroundings, What};
 use super::{ClientConfig, Task};
@@ -46,7 +47,6 @@ const ANNOUNCES: usize = 100;
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(4);
 
 /// The session with its sockets, disk and trackers: what tasks of the user act on.
-#[derive(Debug)]
 pub(super) struct Driver {
     pub(super) session: Session,
     pub(super) epoch: Instant,
@@ -74,6 +74,9 @@ pub(super) struct Driver {
     pub(super) catalogue: Option<Catalogue>,
     pub(super) loaded: mpsc::UnboundedSender<Loaded>,
     pub(super) loads: Arc<Semaphore>,
+    pub(super) moves: Moves,
+    /// For whoever has something to do here after it has waited elsewhere.
+    pub(super) hands: mpsc::UnboundedSender<Act>,
     events: broadcast::Sender<Event>,
     shutdown: Option<Shutdown>,
 }
@@ -101,11 +104,13 @@ struct Announced {
     result: Result<sprat_wire::tracker::AnnounceResponse, String>,
 }
 
+/// Something to be done here after something else was waited for.
+pub(super) type Act = Box<dyn FnOnce(&mut Driver)>;
+
 /// Peers that the DHT knows.
 type Found = (TorrentId, Vec<SocketAddr>);
 
 /// The receiving ends of everything that the driver waits for.
-#[derive(Debug)]
 pub(super) struct Shell {
     happened: mpsc::Receiver<Happened>,
     storage: mpsc::UnboundedReceiver<StorageReply>,
@@ -113,6 +118,7 @@ pub(super) struct Shell {
     found: mpsc::UnboundedReceiver<Found>,
     neighbours: mpsc::UnboundedReceiver<Neighbour>,
     loads: mpsc::UnboundedReceiver<Loaded>,
+    acts: mpsc::UnboundedReceiver<Act>,
 }
 
 impl Shell {
@@ -130,6 +136,7 @@ impl Shell {
         let (found, finds) = mpsc::unbounded_channel();
         let (heard, neighbours) = mpsc::unbounded_channel();
         let (loaded, loads) = mpsc::unbounded_channel();
+        let (hands, acts) = mpsc::unbounded_channel();
         let listening = listeners.as_ref().map(|listeners| listeners.port).filter(|_| config.lsd);
         let local = listening.and_then(|port| {
             let started = LocalDiscovery::start(port, heard);
@@ -170,6 +177,8 @@ impl Shell {
             catalogue: config.home.map(Catalogue::new),
             loaded,
             loads: loading::loads(),
+            moves: Moves::default(),
+            hands,
             events,
             shutdown: None,
         };
@@ -180,6 +189,7 @@ impl Shell {
             found: finds,
             neighbours,
             loads,
+            acts,
         };
         (driver, shell)
     }
@@ -200,6 +210,7 @@ impl Shell {
                 }
                 Some(neighbour) = self.neighbours.recv() => driver.on_neighbour(&neighbour),
                 Some(loaded) = self.loads.recv() => driver.on_loaded(loaded),
+                Some(act) = self.acts.recv() => act(&mut driver),
                 task = tasks.recv() => match task {
                     Some(task) => task(&mut driver),
                     None => break,
@@ -458,6 +469,7 @@ impl Driver {
         self.keep_totals();
         // What was to be said before is not worth waiting for; the farewells follow.
         self.waiting_announces.clear();
+        self.moves.leave();
         let now = self.now();
         self.session.shut_down(now);
         self.shutdown = Some(Shutdown { deadline: Instant::now() + SHUTDOWN_LIMIT, done });
@@ -471,6 +483,7 @@ impl Driver {
         self.drain();
         let idle = self.pending_announces == 0
             && self.waiting_announces.is_empty()
+            && self.moves.is_empty()
             && self.session.torrents().next().is_none();
         idle || self.shutdown.as_ref().is_some_and(|shutdown| shutdown.deadline <= Instant::now())
     }
@@ -485,7 +498,7 @@ impl Driver {
 }
 
 /// A number that nobody can guess, from the keys that the standard library draws for its hash maps.
-fn seed_from_the_system() -> u64 {
+pub(super) fn seed_from_the_system() -> u64 {
     use std::hash::{BuildHasher as _, Hasher as _};
     std::collections::hash_map::RandomState::new().build_hasher().finish()
 }

@@ -15,9 +15,12 @@ use sprat_wire::hash::{InfoHashes, Sha1Hash, Sha256Hash};
 use sprat_wire::metainfo::Metainfo;
 use thiserror::Error;
 
-use crate::storage::Place;
+use crate::storage::{Left, Place};
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+
+/// Of an entry that has nothing but what the first version knew.
+const FIRST_FORMAT: u32 = 1;
 
 /// What a path is escaped by, so that any path is text.
 const IN_PATHS: &AsciiSet = &CONTROLS.add(b'%').add(b'\\').add(b'"');
@@ -42,6 +45,9 @@ pub(super) struct Entry {
     pub(super) name: String,
     /// Where the files lie, escaped.
     directory: String,
+    /// Files that have a path of their own. Since format 2.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    names: Vec<(usize, String)>,
     #[serde(default)]
     adopt: bool,
     /// The metadata is on the shelf.
@@ -78,6 +84,37 @@ pub(super) struct Entry {
     /// The user has removed it, and it is not known to be gone.
     #[serde(default)]
     removing: Option<Removing>,
+    /// Its files are on their way. Since format 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    moving: Option<Moving>,
+}
+
+/// Where files lie, but for whose they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Spot {
+    /// Escaped.
+    directory: String,
+    #[serde(default)]
+    names: Vec<(usize, String)>,
+}
+
+/// How far the files of a torrent are on their way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Moving {
+    /// They are being brought there.
+    To { spot: Spot, mark: u64 },
+    /// They have come from there, where some of them may be left.
+    From { spot: Spot, left: Left },
+}
+
+/// What is still to be done of a move.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Journey {
+    /// The files are to be brought there; they may be there in part.
+    To(Place, u64),
+    /// They are there, and what is left at this place is to be removed.
+    From(Place, Left),
 }
 
 /// What is to become of the files of a torrent that was removed.
@@ -112,12 +149,14 @@ impl Entry {
     }
 
     fn new(hashes: &InfoHashes, place: &Place) -> Self {
+        let Spot { directory, names } = Spot::of(place);
         Self {
-            format: FORMAT,
+            format: FIRST_FORMAT,
             v1: hashes.v1().map(|hash| HEXLOWER.encode(&hash.0)),
             v2: hashes.v2().map(|hash| HEXLOWER.encode(&hash.0)),
             name: String::new(),
-            directory: percent_encode(place.directory.as_os_str().as_bytes(), IN_PATHS).to_string(),
+            directory,
+            names,
             adopt: place.adopt,
             is_known: false,
             private: false,
@@ -133,6 +172,7 @@ impl Entry {
             left: 0,
             totals: [0; 4],
             removing: None,
+            moving: None,
         }
     }
 
@@ -148,8 +188,10 @@ impl Entry {
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
+        let needs_second = self.moving.is_some() || !self.names.is_empty();
+        let entry = Self { format: if needs_second { FORMAT } else { FIRST_FORMAT }, ..self.clone() };
         // It has no map whose keys could fail.
-        serde_json::to_vec(self).unwrap_or_default()
+        serde_json::to_vec(&entry).unwrap_or_default()
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, EntryError> {
@@ -187,9 +229,39 @@ impl Entry {
     }
 
     pub(super) fn place(&self) -> Place {
-        let directory = percent_decode_str(&self.directory).collect::<Vec<u8>>();
-        let directory = PathBuf::from(std::ffi::OsString::from_vec(directory));
-        Place { directory, adopt: self.adopt }
+        place(&self.directory, &self.names, self.adopt)
+    }
+
+    pub(super) fn set_place(&mut self, place: &Place) {
+        Spot { directory: self.directory, names: self.names } = Spot::of(place);
+        self.adopt = place.adopt;
+        self.is_complete = false;
+    }
+
+    /// The files are to be brought there. `mark` is in the names of unfinished copies.
+    pub(super) fn set_out(&mut self, to: &Place, mark: u64) {
+        self.moving = Some(Moving::To { spot: Spot::of(to), mark });
+    }
+
+    /// The files are where they were to be brought.
+    pub(super) fn arrive(&mut self, left: Left) {
+        if let Some(Moving::To { spot, .. }) = self.moving.take() {
+            let directory = std::mem::replace(&mut self.directory, spot.directory);
+            let names = std::mem::replace(&mut self.names, spot.names);
+            self.moving = Some(Moving::From { spot: Spot { directory, names }, left });
+        }
+    }
+
+    /// Nothing is left of the move.
+    pub(super) fn settle(&mut self) {
+        self.moving = None;
+    }
+
+    pub(super) fn journey(&self) -> Option<Journey> {
+        self.moving.as_ref().map(|moving| match moving {
+            Moving::To { spot, mark } => Journey::To(spot.place(self.adopt), *mark),
+            Moving::From { spot, left } => Journey::From(spot.place(self.adopt), left.clone()),
+        })
     }
 
     pub(super) const fn adopt(&mut self) {
@@ -266,6 +338,23 @@ impl Entry {
     }
 }
 
+impl Spot {
+    fn of(place: &Place) -> Self {
+        let directory = percent_encode(place.directory.as_os_str().as_bytes(), IN_PATHS).to_string();
+        Self { directory, names: place.names.clone().into_iter().collect() }
+    }
+
+    fn place(&self, adopt: bool) -> Place {
+        place(&self.directory, &self.names, adopt)
+    }
+}
+
+fn place(directory: &str, names: &[(usize, String)], adopt: bool) -> Place {
+    let directory = percent_decode_str(directory).collect::<Vec<u8>>();
+    let directory = PathBuf::from(std::ffi::OsString::from_vec(directory));
+    Place { directory, names: names.iter().cloned().collect(), adopt }
+}
+
 const fn letter_of(priority: FilePriority) -> char {
     match priority {
         FilePriority::Skip => 's',
@@ -286,6 +375,8 @@ const fn priority_of(letter: char) -> FilePriority {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn sample() -> Entry {
@@ -295,7 +386,7 @@ mod tests {
         add.trackers = vec![vec!["http://a/".to_owned()], vec!["udp://b:1".to_owned()]];
         add.extra_trackers = vec![vec!["http://mine/".to_owned()]];
         add.select_only = Some(vec![0..=2, 7..=7]);
-        let mut entry = Entry::of_magnet(&add, &Place { directory, adopt: true });
+        let mut entry = Entry::of_magnet(&add, &Place { adopt: true, ..Place::from(directory) });
         entry.name = "name".to_owned();
         entry.set_priorities(&[FilePriority::Skip, FilePriority::High]);
         entry.set_limits(RateLimits { download: Some(5), upload: None });
@@ -305,15 +396,54 @@ mod tests {
     }
 
     /// The first format: what was written with it must be read for ever.
-    const FIRST_FORMAT: &str = include_str!("entry_1.json");
+    const FIRST: &str = include_str!("entry_1.json");
+
+    /// The second one: with names of its own, and on the way.
+    const SECOND: &str = include_str!("entry_2.json");
 
     #[test]
     fn the_first_format_is_still_read() {
-        let entry = Entry::decode(FIRST_FORMAT.as_bytes()).unwrap();
+        let entry = Entry::decode(FIRST.as_bytes()).unwrap();
         assert_eq!(entry, sample());
         assert_eq!(entry.place().directory.as_os_str().as_bytes(), b"/d/100%\xff\"x");
         assert_eq!(entry.magnet().select_only, Some(vec![0..=2, 7..=7]));
         assert_eq!(entry.asleep().priorities, [FilePriority::Skip, FilePriority::High]);
+    }
+
+    /// On its way from `/d/…` to `/new`, where a file has another name.
+    fn travelling() -> Entry {
+        let mut entry = sample();
+        let names = BTreeMap::from([(1, "other/name".to_owned())]);
+        entry.set_out(&Place { names, ..Place::from(PathBuf::from("/new")) }, u64::MAX);
+        entry
+    }
+
+    #[test]
+    fn the_second_format_is_still_read() {
+        let entry = Entry::decode(SECOND.as_bytes()).unwrap();
+        let left = match entry.journey().unwrap() {
+            Journey::From(from, left) => {
+                assert_eq!(from, sample().place());
+                left
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(left, serde_json::from_str(r#"{"files":[[0,7],[1,9]],"directories":["a"]}"#).unwrap());
+        assert_eq!(entry.place().names[&1], "other/name");
+        let mut written = travelling();
+        written.arrive(left);
+        assert_eq!(Entry { format: FORMAT, ..written }, entry);
+    }
+
+    #[test]
+    fn a_move_is_an_entry_that_older_versions_refuse() {
+        let entry = travelling();
+        let read = Entry::decode(&entry.encode()).unwrap();
+        assert_eq!(read.format, FORMAT);
+        assert_eq!(read.journey(), entry.journey());
+        let mut settled = read;
+        settled.settle();
+        assert_eq!(Entry::decode(&settled.encode()), Ok(sample()), "and none of their business later");
     }
 
     #[test]
@@ -324,13 +454,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_understood_is_refused_and_not_guessed() {
-        let newer = FIRST_FORMAT.replacen("\"format\":1", "\"format\":2", 1);
-        assert_eq!(Entry::decode(newer.as_bytes()), Err(EntryError::TooNew(2)));
-        let nameless = FIRST_FORMAT.replace(&"01".repeat(20), "01").replace(&"02".repeat(32), "x");
+        let newer = FIRST.replacen("\"format\":1", "\"format\":3", 1);
+        assert_eq!(Entry::decode(newer.as_bytes()), Err(EntryError::TooNew(3)));
+        let nameless = FIRST.replace(&"01".repeat(20), "01").replace(&"02".repeat(32), "x");
         for bad in ["", "{}", "[]", "{\"format\":1}", &nameless] {
             assert!(matches!(Entry::decode(bad.as_bytes()), Err(EntryError::Malformed(_))), "{bad}");
         }
-        let later = FIRST_FORMAT.replacen('{', "{\"new\":[1],", 1);
+        let later = FIRST.replacen('{', "{\"new\":[1],", 1);
         assert_eq!(Entry::decode(later.as_bytes()), Ok(sample()));
     }
 }

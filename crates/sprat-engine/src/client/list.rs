@@ -70,8 +70,11 @@ impl Driver {
             if entry.is_paused {
                 self.session.pause(now, id);
             }
-            let (place, removing) = (entry.place(), entry.removing());
-            self.settle(id, entry, place);
+            let (place, removing, journey) = (entry.place(), entry.removing(), entry.journey());
+            self.settle(id, entry, place.clone());
+            if let Some(journey) = journey {
+                self.resume_move(id, journey, place);
+            }
             if let Some(files) = removing {
                 self.session.remove_with(now, id, files);
             }
@@ -80,7 +83,9 @@ impl Driver {
     }
 
     pub(super) fn list(&self) -> Vec<Listing> {
-        self.catalogue.as_ref().map(super::catalogue::Catalogue::list).unwrap_or_default()
+        let lines = self.catalogue.as_ref().map(super::catalogue::Catalogue::list).unwrap_or_default();
+        let with_moves = |line: Listing| Listing { relocating: self.moves.of(line.torrent), ..line };
+        lines.into_iter().map(with_moves).collect()
     }
 
     pub(super) fn adopt(&mut self, id: TorrentId) {
@@ -132,11 +137,15 @@ impl Driver {
                 catalogue.change(*torrent, |entry| entry.is_complete = false);
             }
             Event::FellAsleep { torrent } => {
+                self.moves.on_closed(*torrent);
                 let totals = self.session.sleeper(*torrent).map(Sleeper::totals);
                 catalogue.set_totals(totals.map(|totals| (*torrent, totals)).into_iter());
             }
             Event::MetadataReceived { torrent, metainfo } => self.keep(*torrent, Arc::clone(metainfo)),
-            Event::Removed { torrent } => catalogue.strike(*torrent),
+            Event::Removed { torrent } => {
+                self.moves.on_closed(*torrent);
+                catalogue.strike(*torrent);
+            }
             _ => {}
         }
     }

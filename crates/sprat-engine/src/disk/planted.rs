@@ -32,12 +32,14 @@ pub enum PlantedBug {
     ShortWriteTaken,
     /// What nothing proves is taken for had when a torrent is resumed.
     ResumeTrustsUnproven,
+    /// A file that is moved is gone from its old place before it is durable at the new one.
+    MoveNotSynced,
 }
 
 impl PlantedBug {
     /// All of them.
     #[cfg(feature = "disk-faults")]
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::ClaimBeforeSync,
         Self::LostWriteError,
         Self::LostSyncError,
@@ -48,6 +50,7 @@ impl PlantedBug {
         Self::SignatureIgnored,
         Self::ShortWriteTaken,
         Self::ResumeTrustsUnproven,
+        Self::MoveNotSynced,
     ];
 }
 

@@ -86,7 +86,7 @@ impl Content {
             match retried(|| root.sync_directory(directory)) {
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(errno) => {
-                    return Err(fault(self.directory.join(directory).display(), "syncing it", errno));
+                    return Err(fault(self.directory().join(directory).display(), "syncing it", errno));
                 }
             }
         }

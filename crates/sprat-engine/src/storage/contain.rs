@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
 use crate::disk;
@@ -50,13 +50,55 @@ impl Root {
     ) -> Result<OwnedFd, Errno> {
         check(path)?;
         let (parent, name) = self.parent(path, Missing::Create(made))?;
-        let parent = parent.as_ref().map_or(self.0.as_fd(), AsFd::as_fd);
-        disk::openat(parent, name, flags | FILE | OFlags::CREATE, permissions)
+        disk::openat(at(&parent, self), name, flags | FILE | OFlags::CREATE, permissions)
     }
 
     /// Looks at what has this name, without following it when it is a link.
     pub(super) fn stat(&self, path: &str) -> Result<Stat, Errno> {
         disk::fstat(self.file(path, OFlags::PATH)?)
+    }
+
+    /// Gives a file one more name below `to`, unless something has it. Directories are made as in [`Self::create`].
+    pub(super) fn link(
+        &self,
+        path: &str,
+        to: &Self,
+        name: &str,
+        made: &mut Vec<String>,
+    ) -> Result<(), Errno> {
+        check(path)?;
+        check(name)?;
+        let (from_parent, old) = self.parent(path, Missing::Refuse)?;
+        let (to_parent, new) = to.parent(name, Missing::Create(made))?;
+        disk::linkat(at(&from_parent, self), old, at(&to_parent, to), new, AtFlags::empty())
+    }
+
+    /// Gives a file another name in its directory, unless something has it.
+    pub(super) fn rename(&self, path: &str, name: &str) -> Result<(), Errno> {
+        check(name)?;
+        let (parent, old) = self.parent(path, Missing::Refuse)?;
+        let parent = at(&parent, self);
+        match disk::renameat_with(parent, old, parent, name, RenameFlags::NOREPLACE) {
+            // Not every file system can refuse to replace.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+            result => return result,
+        }
+        match disk::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => disk::renameat(parent, old, parent, name),
+            result => result.and(Err(Errno::EXIST)),
+        }
+    }
+
+    /// Which directory a path lies in, whatever its name, and the last component.
+    pub(super) fn slot<'a>(&self, path: &'a str) -> Result<((u64, u64), &'a str), Errno> {
+        check(path)?;
+        let (parent, name) = self.parent(path, Missing::Refuse)?;
+        Ok((identity_of(at(&parent, self))?, name))
+    }
+
+    /// Which directory it is, whatever its name.
+    pub(super) fn identity(&self) -> Result<(u64, u64), Errno> {
+        identity_of(self.0.as_fd())
     }
 
     /// Makes the names in a directory below the root durable; the empty path is the root itself.
@@ -87,25 +129,24 @@ impl Root {
     pub(super) fn remove_file(&self, path: &str) -> Result<(), Errno> {
         check(path)?;
         let (parent, name) = self.parent(path, Missing::Refuse)?;
-        disk::unlinkat(parent.as_ref().map_or(self.0.as_fd(), AsFd::as_fd), name)
+        disk::unlinkat(at(&parent, self), name)
     }
 
     /// Removes a directory below the root, if it is empty.
     pub(super) fn remove_directory(&self, path: &str) -> Result<(), Errno> {
         check(path)?;
         let (parent, name) = self.parent(path, Missing::Refuse)?;
-        disk::rmdirat(parent.as_ref().map_or(self.0.as_fd(), AsFd::as_fd), name)
+        disk::rmdirat(at(&parent, self), name)
     }
 
     /// Number of the file system.
     pub(super) fn device(&self) -> Result<u64, Errno> {
-        Ok(disk::fstat(&self.0)?.st_dev)
+        Ok(self.identity()?.0)
     }
 
     fn walk(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
         let (parent, name) = self.parent(path, Missing::Refuse)?;
-        let parent = parent.as_ref().map_or(self.0.as_fd(), AsFd::as_fd);
-        disk::openat(parent, name, flags, Mode::empty())
+        disk::openat(at(&parent, self), name, flags, Mode::empty())
     }
 
     /// The directory of `path` (`None`: the root) and the last component.
@@ -130,6 +171,16 @@ impl Root {
         }
         Ok((at, name))
     }
+}
+
+/// The directory that was found on the way to a path, or the root.
+fn at<'a>(parent: &'a Option<OwnedFd>, root: &'a Root) -> BorrowedFd<'a> {
+    parent.as_ref().map_or(root.0.as_fd(), AsFd::as_fd)
+}
+
+fn identity_of(directory: BorrowedFd<'_>) -> Result<(u64, u64), Errno> {
+    let stat = disk::fstat(directory)?;
+    Ok((stat.st_dev, stat.st_ino))
 }
 
 /// What to do where there is no directory.

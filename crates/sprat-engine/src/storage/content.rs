@@ -12,12 +12,13 @@ use rustix::fs::{Advice, FallocateFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use sprat_core::geometry::{FileSlice, Geometry, PieceIndex};
 use sprat_core::storage::{StorageError, StorageErrorKind, StorageReply, TorrentId};
-use sprat_wire::metainfo::{File, Info};
+use sprat_wire::metainfo::Info;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::contain::Root;
 use super::fault::{changed, conflict, fault};
 use super::file_read::{read_exact_at, read_resident_at};
+use super::place::Place;
 use super::pool::FilePool;
 use super::progress::{FileRecord, Origin};
 use super::recorder::Recorder;
@@ -34,7 +35,7 @@ const VECTORS_PER_CALL: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Content {
     pub(crate) torrent: TorrentId,
-    pub(crate) directory: PathBuf,
+    pub(super) place: Place,
     pub(crate) info: Arc<Info>,
     pub(crate) geometry: Arc<Geometry>,
     preallocate: bool,
@@ -58,7 +59,7 @@ impl Content {
     #[expect(clippy::too_many_arguments, reason = "each is a part of it, and there are two callers")]
     pub(super) fn new(
         torrent: TorrentId,
-        directory: PathBuf,
+        place: Place,
         info: Arc<Info>,
         geometry: Arc<Geometry>,
         pool: Arc<FilePool>,
@@ -68,7 +69,7 @@ impl Content {
     ) -> Self {
         Self {
             torrent,
-            directory,
+            place,
             info,
             geometry,
             preallocate,
@@ -91,8 +92,18 @@ impl Content {
         geometry: Arc<Geometry>,
         pool: Arc<FilePool>,
     ) -> Self {
-        let recorder = Recorder::new(None, Vec::new());
-        Self::new(TorrentId(0), directory, info, geometry, pool, false, recorder, None)
+        Self::of_nobody(directory.into(), info, geometry, pool, Recorder::new(None, Vec::new()))
+    }
+
+    /// Of no session: nobody hears of changes.
+    pub(super) fn of_nobody(
+        place: Place,
+        info: Arc<Info>,
+        geometry: Arc<Geometry>,
+        pool: Arc<FilePool>,
+        recorder: Recorder,
+    ) -> Self {
+        Self::new(TorrentId(0), place, info, geometry, pool, false, recorder, None)
     }
 
     /// The torrent is about to be looked at as if for the first time.
@@ -243,7 +254,7 @@ impl Content {
 
     /// The directory, when it exists.
     pub(super) fn root(&self) -> Result<Root, Errno> {
-        let root = Root::open(&self.directory)?;
+        let root = Root::open(self.directory())?;
         let device = root.device()?;
         if *locked(&self.device).get_or_insert(device) != device {
             // A disk was unmounted below us: what is there now is the bare mount point.
@@ -286,16 +297,16 @@ impl Content {
 
     /// Whether a test has planted this bug here. Never outside of tests.
     pub(super) fn is_planted(&self, bug: PlantedBug) -> bool {
-        is_planted(&self.directory, bug)
+        is_planted(self.directory(), bug)
     }
 
-    /// Whether this is a file on the disk at all.
-    pub(super) const fn is_file(file: &File) -> bool {
-        !file.attributes.pad && !file.attributes.symlink
-    }
-
+    /// Below the directory.
     pub(super) fn path(&self, file: usize) -> &str {
-        self.info.files.get(file).map_or("", |file| &file.path)
+        self.place.path(&self.info, file)
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        &self.place.directory
     }
 
     pub(super) fn root_fault(&self, errno: Errno) -> StorageError {
@@ -305,13 +316,13 @@ impl Content {
             Errno::NOTCONN | Errno::STALE | Errno::HOSTDOWN | Errno::TIMEDOUT => {
                 self.missing(&errno.to_string())
             }
-            _ => fault(self.directory.display(), "using the directory", errno),
+            _ => fault(self.directory().display(), "using the directory", errno),
         }
     }
 
     /// The directory is not what it was.
     pub(super) fn missing(&self, what: &str) -> StorageError {
-        let detail = format!("{} {what}; is a disk not mounted?", self.directory.display());
+        let detail = format!("{} {what}; is a disk not mounted?", self.directory().display());
         StorageError { kind: StorageErrorKind::Missing, detail }
     }
 
@@ -413,12 +424,12 @@ impl Content {
         Mode::from_raw_mode(if executable { 0o777 } else { 0o666 })
     }
 
-    fn root_for_writing(&self) -> Result<Root, Errno> {
+    pub(super) fn root_for_writing(&self) -> Result<Root, Errno> {
         match self.root() {
             Err(Errno::NOENT) if locked(&self.device).is_none() => {
-                let missing = self.directory.ancestors().take_while(|path| !path.exists());
+                let missing = self.directory().ancestors().take_while(|path| !path.exists());
                 let parents: Vec<PathBuf> = missing.filter_map(Path::parent).map(Path::to_path_buf).collect();
-                disk::create_dir_all(&self.directory)?;
+                disk::create_dir_all(self.directory())?;
                 locked(&self.unsynced).parents_of_root.extend(parents);
                 self.root()
             }
@@ -436,7 +447,7 @@ pub(super) enum Access {
     Write,
 }
 
-fn only_regular(file: OwnedFd) -> Result<OwnedFd, Errno> {
+pub(super) fn only_regular(file: OwnedFd) -> Result<OwnedFd, Errno> {
     let mode = disk::fstat(&file)?.st_mode;
     if FileType::from_raw_mode(mode).is_file() { Ok(file) } else { Err(Errno::NXIO) }
 }
@@ -451,7 +462,11 @@ fn take<'a>(rest: &mut &'a mut [u8], length: usize) -> &'a mut [u8] {
 }
 
 /// Writes every byte, in as few calls as the system allows.
-fn write_all_at(file: impl AsFd, mut vectors: &mut [IoSlice<'_>], mut offset: u64) -> Result<(), Errno> {
+pub(super) fn write_all_at(
+    file: impl AsFd,
+    mut vectors: &mut [IoSlice<'_>],
+    mut offset: u64,
+) -> Result<(), Errno> {
     IoSlice::advance_slices(&mut vectors, 0); // drops empty ones in front
     while !vectors.is_empty() {
         let batch = vectors.get(..VECTORS_PER_CALL).unwrap_or(vectors);

@@ -6,6 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sprat_core::storage::{StorageError, StorageErrorKind};
 
+use sprat_wire::hash::InfoHashes;
+
 use super::progress::{FileRecord, Progress};
 use crate::ledger::LedgerHandle;
 use crate::state::{Change, StateError, Table};
@@ -125,9 +127,13 @@ impl Recorder {
         Ok(others.flat_map(|(_, record)| Progress::inodes(record, device)).collect())
     }
 
+    /// What writes this down, for whoever has to write it together with something else.
+    pub(super) fn change(&self, progress: &Progress) -> Change {
+        Change { table: Table::Progress, key: self.key.clone(), value: Some(progress.encode(&self.key)) }
+    }
+
     fn write(&self, progress: &Progress) -> Result<(), StateError> {
-        let value = Some(progress.encode(&self.key));
-        let result = self.submit(Change { table: Table::Progress, key: self.key.clone(), value });
+        let result = self.submit(self.change(progress));
         self.is_failing.store(result.is_err(), Ordering::Release);
         result
     }
@@ -139,6 +145,11 @@ impl Recorder {
     fn last(&self) -> MutexGuard<'_, Option<Progress>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// By what the record of a torrent is found.
+pub(super) fn key_of(hashes: &InfoHashes) -> Vec<u8> {
+    hashes.primary().0.to_vec()
 }
 
 fn storage_error(error: &StateError) -> StorageError {

@@ -9,6 +9,7 @@ use sprat_core::storage::StorageError;
 use super::contain::Root;
 use super::content::Content;
 use super::fault::fault;
+use super::place::is_file;
 use super::progress::Origin;
 use super::signature::Signature;
 use crate::disk::planted::PlantedBug;
@@ -24,7 +25,7 @@ pub(super) fn delete(content: &Content) -> Result<(), StorageError> {
     let in_use = content.recorder.inodes_of_others(device)?;
     content.close();
     let mut result = Ok(());
-    for (file, _) in content.info.files.iter().enumerate().filter(|(_, file)| Content::is_file(file)) {
+    for (file, _) in content.info.files.iter().enumerate().filter(|(_, file)| is_file(file)) {
         if let Err(error) = delete_file(content, &root, &in_use, file) {
             tracing::warn!(%error, "a file is left behind");
             result = result.and(Err(error));

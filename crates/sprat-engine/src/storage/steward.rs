@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use sprat_core::storage::{StorageReply, StorageRequest};
 
-use super::content::Content;
+use super::place::is_file;
 use super::{Job, OpenTorrent, survey};
 
 /// How often each torrent is looked at: a state that is not as it should be is to be shown within ten seconds.
@@ -104,7 +104,7 @@ impl Beat {
         for _ in 0..files.min(FILES_PER_PATROL) {
             let file = self.next % files;
             self.next = file + 1;
-            if !content.info.files.get(file).is_some_and(Content::is_file) {
+            if !content.info.files.get(file).is_some_and(is_file) {
                 continue;
             }
             // What cannot be looked at will be noticed by whoever wants to read it.

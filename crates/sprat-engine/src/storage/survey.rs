@@ -6,12 +6,18 @@ use sprat_core::storage::{Found, StorageError, StorageErrorKind};
 
 use super::contain::Root;
 use super::content::{Content, nearest_existing};
+use super::fault::conflict;
+use super::place::is_file;
 use super::progress::{FileRecord, Origin, Progress};
 use super::signature::Signature;
 use crate::disk::planted::PlantedBug;
 
 /// Looks at the files and at the record; then creates the empty files.
 pub(super) fn open(content: &Content, adopt: bool) -> Result<Found, StorageError> {
+    content
+        .place
+        .check(&content.info)
+        .map_err(|error| conflict(content.directory().display(), &error.to_string()))?;
     let record = content.recorder.load(content.geometry.pieces(), content.info.files.len())?;
     let held_something =
         record.as_ref().is_some_and(|record| record.files.iter().any(|file| file.signature.is_some()));
@@ -25,7 +31,7 @@ pub(super) fn open(content: &Content, adopt: bool) -> Result<Found, StorageError
         Err(Errno::NOENT) => (vec![None; content.info.files.len()], None),
         Err(errno) => return Err(content.root_fault(errno)),
     };
-    let here = device.or_else(|| nearest_existing(&content.directory).and_then(|root| root.device().ok()));
+    let here = device.or_else(|| nearest_existing(content.directory()).and_then(|root| root.device().ok()));
     if let Some(record) = &record
         && held_something
         && signatures.iter().all(Option::is_none)
@@ -173,7 +179,7 @@ fn warn_of_long_files(content: &Content, signatures: &[Option<Signature>]) {
 
 fn create_empty_files(content: &Content) -> Result<(), StorageError> {
     for (index, file) in content.info.files.iter().enumerate() {
-        let is_empty = file.length == 0 && Content::is_file(file);
+        let is_empty = file.length == 0 && is_file(file);
         if is_empty && content.watch.record(index).signature.is_none() {
             match content.create_empty(index) {
                 // It holds nothing that anybody could want.
@@ -189,7 +195,7 @@ impl Content {
     /// How each file looks now.
     pub(super) fn signatures(&self, root: &Root) -> Result<Vec<Option<Signature>>, StorageError> {
         let signature = |(index, file)| {
-            if !Self::is_file(file) {
+            if !is_file(file) {
                 return Ok(None);
             }
             Ok(self.stat(root, index)?.as_ref().map(Signature::of))

@@ -168,7 +168,7 @@ impl Bench {
     /// Whatever is there already may be written.
     fn adopting(sample: Sample) -> Self {
         let bench = Self::new(sample);
-        bench.storage.place(ID, Place { directory: bench.directory(), adopt: true });
+        bench.storage.place(ID, Place { adopt: true, ..Place::from(bench.directory()) });
         bench
     }
 

@@ -54,7 +54,8 @@ impl Node {
             sequential: false,
             limits: RateLimits::default(),
         };
-        let torrent = client.add(add, Place { directory, adopt: true }).await.unwrap().unwrap();
+        let torrent =
+            client.add(add, Place { adopt: true, ..Place::from(directory) }).await.unwrap().unwrap();
         let mut node = Self { client, torrent, events };
         node.wait_for("the check", |event| matches!(event, Event::Checked { .. }).then_some(())).await;
         node

@@ -1,107 +1,19 @@
-//! The list of torrents outlives the client, however that ends.
-
-#![expect(clippy::unwrap_used, reason = "a test fails where its set-up does")]
-
-#[allow(
-    dead_code,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "what it shares with others is more than it needs"
-)]
-mod client_under_test;
+//! What is added, removed, asleep and awake.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
 
-use client_under_test::{PATIENCE, config};
-use sprat_core::config::Config;
-use sprat_core::io::{AddMagnet, AddTorrent, Event, RateLimits};
+use sprat_core::io::{AddMagnet, AddTorrent, Event};
 use sprat_core::storage::{Files, TorrentId};
 use sprat_core::torrent::TorrentState;
-use sprat_engine::client::{AddError, Client, ClientConfig, Home, Listing, StartError};
-use sprat_engine::create::{CreateOptions, create};
+use sprat_engine::client::{AddError, Client, Listing};
 use sprat_engine::ledger::Ledger;
 use sprat_engine::shelf::Shelf;
 use sprat_engine::state::{Change, StateStore, Table};
-use sprat_engine::storage::{Place, StorageConfig};
-use sprat_wire::metainfo::build::Description;
-use sprat_wire::metainfo::{Metainfo, Version};
-use tokio::sync::broadcast::Receiver;
+use sprat_engine::storage::Place;
 use tokio::time::timeout;
 
-/// A client with a list, and the thread that keeps it.
-struct Run {
-    client: Client,
-    events: Receiver<Event>,
-    ledger: Ledger,
-}
-
-impl Run {
-    fn start(home: &Path, sleep_after: Option<Duration>) -> Self {
-        Self::try_start(home, sleep_after).unwrap()
-    }
-
-    fn try_start(home: &Path, sleep_after: Option<Duration>) -> Result<Self, StartError> {
-        let (store, damages) = StateStore::open(&home.join("state")).unwrap();
-        assert!(damages.is_empty());
-        let ledger = Ledger::start(store).unwrap();
-        let client = Client::start(ClientConfig {
-            session: Config { sleep_after, ..Config::default() },
-            storage: StorageConfig { workers: 1, ledger: Some(ledger.handle()), ..StorageConfig::default() },
-            home: Some(Home { ledger: ledger.handle(), shelf: Shelf::below(&home.join("state")) }),
-            ..config(fastrand::Rng::new().u64(..))
-        })?;
-        let events = client.events();
-        Ok(Self { client, events, ledger })
-    }
-
-    async fn end(self) {
-        self.client.shut_down().await.unwrap();
-        drop(self.ledger);
-    }
-
-    async fn wait_for(&mut self, is_it: impl Fn(&Event) -> bool) {
-        let look = async { while !is_it(&self.events.recv().await.unwrap()) {} };
-        timeout(PATIENCE, look).await.unwrap();
-    }
-
-    async fn list(&self) -> Vec<Listing> {
-        let mut list = self.client.list().await.unwrap();
-        list.sort_by_key(|line| line.name.clone());
-        list
-    }
-
-    async fn sleepers(&self) -> usize {
-        self.client.with(|session, _| session.sleepers().count()).await.unwrap()
-    }
-}
-
-/// A file of its own for each number, and its torrent.
-fn torrent(home: &Path, number: usize) -> (Arc<Metainfo>, PathBuf) {
-    let directory = home.join(format!("shared{number}"));
-    fs::create_dir_all(&directory).unwrap();
-    let path = directory.join(format!("file{number}"));
-    fs::write(&path, vec![u8::try_from(number).unwrap(); 100_000]).unwrap();
-    let description = Description::default();
-    let options =
-        CreateOptions { path, version: Version::V1, piece_length: Some(16384), threads: None, description };
-    (Arc::new(create(&options, &|_, _| {}).unwrap().metainfo), directory)
-}
-
-fn add(metainfo: &Arc<Metainfo>) -> AddTorrent {
-    AddTorrent {
-        metainfo: Arc::clone(metainfo),
-        extra_trackers: Vec::new(),
-        peers: Vec::new(),
-        priorities: Vec::new(),
-        sequential: false,
-        limits: RateLimits::default(),
-    }
-}
-
-const SOON: Option<Duration> = Some(Duration::from_millis(50));
+use crate::client_under_test::{PATIENCE, config};
+use crate::run::{Run, SOON, add, torrent};
 
 #[tokio::test]
 async fn what_was_added_is_there_after_any_end_and_asleep_if_it_has_nothing_to_do() {
@@ -124,7 +36,7 @@ async fn what_was_added_is_there_after_any_end_and_asleep_if_it_has_nothing_to_d
     let after = run.list().await;
     let strip = |list: &[Listing]| -> Vec<_> {
         list.iter()
-            .map(|line| (line.name.clone(), line.directory.clone(), line.is_paused, line.is_complete))
+            .map(|line| (line.name.clone(), line.place.clone(), line.is_paused, line.is_complete))
             .collect()
     };
     assert_eq!(strip(&before), strip(&after));
@@ -171,7 +83,7 @@ async fn a_torrent_is_added_once_and_may_come_back_when_it_was_removed() {
     let id = run.client.add(add(&metainfo), directory.clone()).await.unwrap().unwrap();
     let again = run.client.add(add(&metainfo), home.path().join("elsewhere")).await.unwrap();
     assert_eq!(again, Err(AddError::Duplicate(id)));
-    assert_eq!(run.list().await[0].directory, directory);
+    assert_eq!(run.list().await[0].place.directory, directory);
     run.client.remove(id, Files::Forget).await.unwrap().unwrap();
     run.wait_for(|event| matches!(event, Event::Removed { .. })).await;
     assert_eq!(run.list().await, []);
@@ -190,7 +102,7 @@ async fn a_removal_that_was_begun_is_ended_by_the_next_start() {
     let (metainfo, _) = torrent(home.path(), 1);
     // Downloaded by us, so that the files are ours to delete.
     let seeder = Client::start(config(5)).unwrap();
-    let place = Place { directory: home.path().join("shared1"), adopt: false };
+    let place = Place::from(home.path().join("shared1"));
     seeder.add(add(&metainfo), place).await.unwrap().unwrap();
     let copy = home.path().join("copy");
     let mut run = Run::start(home.path(), SOON);

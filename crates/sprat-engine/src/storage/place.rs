@@ -1,0 +1,136 @@
+//! Where the files of a torrent lie.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use sprat_wire::metainfo::names::{NameError, PathTable, safe_component};
+use sprat_wire::metainfo::{File, Info};
+use thiserror::Error;
+
+/// Where the files of a torrent lie, and whose they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The files are below it.
+    pub directory: PathBuf,
+    /// Files that have another path below it than the torrent says, by their number in the info dictionary. Components are joined
+    /// by `/`.
+    pub names: BTreeMap<usize, String>,
+    /// Files that are there already, and that nobody has recorded as ours, may be written.
+    pub adopt: bool,
+}
+
+/// Why files cannot have the names that they were given.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum PlaceError {
+    /// The torrent has no file of this number.
+    #[error("there is no file number {0}")]
+    NoSuchFile(usize),
+    /// Not every file system could have it, or it would be elsewhere.
+    #[error("{0:?} cannot be the path of a file")]
+    Unsafe(String),
+    /// Another file has it, or differs in nothing that every file system heeds, or needs a directory of that name.
+    #[error("{0:?} is the path of two files")]
+    Twice(String),
+    /// Not a path at all.
+    #[error("{0:?}: {1}")]
+    Name(String, NameError),
+    /// Which files there are will be known when the metadata has been found.
+    #[error("the files are not known yet")]
+    FilesUnknown,
+}
+
+impl From<PathBuf> for Place {
+    /// As the torrent has it, and only what is ours is written.
+    fn from(directory: PathBuf) -> Self {
+        Self { directory, names: BTreeMap::new(), adopt: false }
+    }
+}
+
+impl Place {
+    /// The path of a file below the directory.
+    pub(crate) fn path<'a>(&'a self, info: &'a Info, file: usize) -> &'a str {
+        let named = self.names.get(&file).map(String::as_str);
+        named.or_else(|| info.files.get(file).map(|file| file.path.as_str())).unwrap_or_default()
+    }
+
+    /// Whether each file can be where it is said to be. The torrent's own paths are; it is the names given by the user, or by a
+    /// record of the state, that may not be.
+    pub(crate) fn check(&self, info: &Info) -> Result<(), PlaceError> {
+        if self.names.is_empty() {
+            return Ok(());
+        }
+        if let Some(file) = self.names.keys().find(|file| !info.files.get(**file).is_some_and(is_file)) {
+            return Err(PlaceError::NoSuchFile(*file));
+        }
+        for name in self.names.values() {
+            if name.split('/').any(|component| safe_component(component.as_bytes()) != component) {
+                return Err(PlaceError::Unsafe(name.clone()));
+            }
+        }
+        let mut paths = PathTable::new();
+        for (file, _) in info.files.iter().enumerate().filter(|(_, file)| is_file(file)) {
+            let path = self.path(info, file);
+            let components: Vec<&[u8]> = path.split('/').map(str::as_bytes).collect();
+            match paths.insert(&components) {
+                Ok(safe) if safe.path == path => {}
+                Ok(_) => return Err(PlaceError::Twice(path.to_owned())),
+                Err(error) => return Err(PlaceError::Name(path.to_owned(), error)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether this is a file on the disk at all.
+pub(super) const fn is_file(file: &File) -> bool {
+    !file.attributes.pad && !file.attributes.symlink
+}
+
+#[cfg(test)]
+mod tests {
+    use sprat_wire::metainfo::Version;
+
+    use super::*;
+    use crate::create::{CreateOptions, create};
+
+    fn info() -> Info {
+        let home = tempfile::tempdir().unwrap();
+        for path in ["t/a", "t/d/b", "t/d/c"] {
+            let path = home.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, b"some").unwrap();
+        }
+        let options = CreateOptions {
+            path: home.path().join("t"),
+            version: Version::V1,
+            piece_length: Some(16 * 1024),
+            threads: Some(1),
+            description: sprat_wire::metainfo::build::Description::default(),
+        };
+        (*create(&options, &|_, _| {}).unwrap().metainfo.info).clone()
+    }
+
+    fn named(names: &[(usize, &str)]) -> Result<(), PlaceError> {
+        let names = names.iter().map(|(file, name)| (*file, (*name).to_owned())).collect();
+        Place { names, ..Place::from(PathBuf::from("/d")) }.check(&info())
+    }
+
+    #[test]
+    fn any_file_may_have_another_name() {
+        assert_eq!(named(&[]), Ok(()));
+        assert_eq!(named(&[(0, "elsewhere/x y")]), Ok(()));
+        assert_eq!(named(&[(1, "t/a"), (0, "t/d/b")]), Ok(()), "each other's");
+    }
+
+    #[test]
+    fn names_that_lead_out_or_are_taken_are_refused() {
+        for name in ["", "/etc/passwd", "../x", "a//b", "a/./b", "a\0b", "nul", "a/"] {
+            assert!(matches!(named(&[(0, name)]), Err(PlaceError::Unsafe(_))), "{name:?}");
+        }
+        for name in ["t/d/b", "T/D/B", "t/d", "t/d/b/c"] {
+            assert!(matches!(named(&[(0, name)]), Err(PlaceError::Twice(_))), "{name:?}");
+        }
+        assert_eq!(named(&[(9, "x")]), Err(PlaceError::NoSuchFile(9)));
+        assert!(matches!(named(&[(0, "x/".repeat(200).trim_end_matches('/'))]), Err(PlaceError::Name(..))));
+    }
+}

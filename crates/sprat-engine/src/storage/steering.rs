@@ -1,0 +1,69 @@
+//! How those who wait for a long copy see how far it is, and end it.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use sprat_core::storage::StorageError;
+
+/// Why a copy was not made.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// Something is wrong. What was made is gone again.
+    Failed(StorageError),
+    /// The user does not want it any more, which is the same otherwise.
+    Cancelled,
+    /// This process is about to end. The next one goes on.
+    Left,
+}
+
+impl From<StorageError> for Stop {
+    fn from(error: StorageError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Shared by the thread that copies and those who wait for it.
+#[derive(Debug, Default)]
+pub(crate) struct Steering {
+    order: AtomicU8,
+    done: AtomicU64,
+    all: AtomicU64,
+}
+
+const CANCEL: u8 = 1;
+const LEAVE: u8 = 2;
+
+impl Steering {
+    /// The user does not want it any more.
+    pub(crate) fn cancel(&self) {
+        self.order.store(CANCEL, Ordering::Release);
+    }
+
+    /// This process is about to end.
+    pub(crate) fn leave(&self) {
+        self.order.store(LEAVE, Ordering::Release);
+    }
+
+    /// Whether it may go on.
+    pub(crate) fn may_go_on(&self) -> Result<(), Stop> {
+        match self.order.load(Ordering::Acquire) {
+            CANCEL => Err(Stop::Cancelled),
+            LEAVE => Err(Stop::Left),
+            _ => Ok(()),
+        }
+    }
+
+    /// It begins, and has so many bytes to copy.
+    pub(super) fn expect(&self, bytes: u64) {
+        self.done.store(0, Ordering::Relaxed);
+        self.all.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn advance(&self, bytes: u64) {
+        self.done.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes copied and bytes to be copied.
+    pub(crate) fn progress(&self) -> (u64, u64) {
+        (self.done.load(Ordering::Relaxed), self.all.load(Ordering::Relaxed))
+    }
+}
