@@ -4,6 +4,9 @@
 //! only when those before it have failed, and one that works moves to the front of its tier. A tracker that failed is
 //! tried again after a pause that doubles, and takes its place back when it answers. A hybrid torrent has two swarms:
 //! each info-hash has its own order and its own times.
+//!
+//! Whether a tracker's host answers is known to all torrents of a session together: see [`crate::tracker_hosts`]. One that does
+//! not counts as failed without being asked.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +16,7 @@ use sprat_wire::tracker::{AnnounceEvent, AnnounceRequest, AnnounceResponse};
 
 use crate::io::TrackerId;
 use crate::time::Time;
+use crate::tracker_hosts::{Admission, Haste, TrackerHosts};
 
 #[cfg(test)]
 mod tests;
@@ -152,6 +156,7 @@ pub struct Announcer {
     /// Which entries stand in for one another, best first: one chain per info-hash, or per info-hash and tier.
     chains: Vec<Vec<usize>>,
     active: bool,
+    patient: bool,
     want_peers: bool,
     lonely: bool,
 }
@@ -170,6 +175,7 @@ struct Entry {
     failures: u32,
     /// The next announce: regular after an answer, another try after a failure.
     next: Time,
+    turn: Turn,
     /// It does not want to hear from us before.
     not_before: Time,
     tracker_id: Option<String>,
@@ -177,6 +183,17 @@ struct Entry {
     seeders: Option<u32>,
     leechers: Option<u32>,
     answered: Option<Answered>,
+}
+
+/// Whether the next announce has to wait for those of other torrents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// As usual.
+    Usual,
+    /// It has waited.
+    Come,
+    /// The user wants it.
+    Asked,
 }
 
 /// The last answer of a tracker.
@@ -232,16 +249,27 @@ impl Announcer {
                 entries.push(Entry::new(Arc::clone(url), *tier, *info_hash));
             }
         }
-        Self { config, rng, key, entries, chains, active: false, want_peers: true, lonely: false }
+        Self {
+            config,
+            rng,
+            key,
+            entries,
+            chains,
+            active: false,
+            patient: false,
+            want_peers: true,
+            lonely: false,
+        }
     }
 
-    /// The next announce to be made now, if any. Call until `None`.
-    pub fn poll(&mut self, now: Time, progress: Progress) -> Option<Announcement> {
-        let (at, event) = match self.farewell() {
+    /// The next announce to be made now, if any, as far as the hosts of the trackers admit it. Call until `None`.
+    pub fn poll(&mut self, now: Time, progress: Progress, hosts: &mut TrackerHosts) -> Option<Announcement> {
+        let (at, event) = match self.admitted_farewell(hosts) {
             Some(at) => (at, AnnounceEvent::Stopped),
-            None => self.due(now)?,
+            None => self.admitted(now, hosts)?,
         };
         let entry = self.entries.get_mut(at)?;
+        entry.turn = Turn::Usual;
         match event {
             AnnounceEvent::Stopped => {
                 entry.stopped_due = false;
@@ -309,7 +337,9 @@ impl Announcer {
         let (retry, regular) = (spread(retry), spread(interval));
         let is_empty = response.peers.is_empty();
         entry.answered = Some(Answered { retry, is_empty, in_vain });
-        entry.next = if self.want_peers && is_empty { retry } else { regular };
+        // Who sleeps has all it wants, and is in the swarm to be found.
+        let seeks = self.want_peers && !self.patient;
+        entry.next = if seeks && is_empty { retry } else { regular };
         if entry.completion == Completion::Due {
             // It happened while this announce was under way.
             entry.next = now;
@@ -334,7 +364,7 @@ impl Announcer {
             AnnounceEvent::Interval => {}
         }
         entry.failures = entry.failures.saturating_add(1);
-        entry.last_error = Some(reason.chars().take(300).collect());
+        entry.last_error = Some(short(reason));
         let pause = FIRST_RETRY.saturating_mul(1 << entry.failures.saturating_sub(1).min(16)).min(LAST_RETRY);
         // Half to all of it: those who failed together try again apart.
         let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
@@ -377,6 +407,7 @@ impl Announcer {
         self.active = true;
         for entry in &mut self.entries {
             entry.stopped_due = false;
+            entry.turn = if self.patient { Turn::Usual } else { Turn::Asked };
             entry.next = match (entry.failures, entry.knows_us) {
                 (0, false) => now,
                 // One that knows us already wants its pause, one that fails has its own.
@@ -386,9 +417,15 @@ impl Announcer {
         }
     }
 
+    /// Whether nobody waits for this torrent's announces, so that those of others go first, and it asks no sooner than it must.
+    pub const fn set_patient(&mut self, patient: bool) {
+        self.patient = patient;
+    }
+
     /// The user wants to hear from the trackers now; those that forbid it are asked as soon as they allow.
     pub fn force(&mut self, now: Time) {
         for entry in &mut self.entries {
+            entry.turn = Turn::Asked;
             entry.next = entry.next.min(now.max(entry.not_before));
         }
     }
@@ -435,6 +472,39 @@ impl Announcer {
     #[must_use]
     pub fn url(&self, tracker: TrackerId) -> Option<Arc<str>> {
         self.entries.get(tracker.0 as usize).map(|entry| Arc::clone(&entry.url))
+    }
+
+    /// A tracker that is to be told that we leave; one that does not answer need not be.
+    fn admitted_farewell(&mut self, hosts: &TrackerHosts) -> Option<usize> {
+        loop {
+            let at = self.farewell()?;
+            let entry = self.entries.get_mut(at)?;
+            if !hosts.is_down(&entry.url) {
+                return Some(at);
+            }
+            entry.stopped_due = false;
+            entry.knows_us = false;
+        }
+    }
+
+    /// The first chain whose turn it is, with a tracker that may be asked. Those that may not are asked later.
+    fn admitted(&mut self, now: Time, hosts: &mut TrackerHosts) -> Option<(usize, AnnounceEvent)> {
+        loop {
+            let (at, event) = self.due(now)?;
+            let patient = self.patient;
+            let entry = self.entries.get_mut(at)?;
+            let haste = match entry.turn {
+                Turn::Asked => Haste::Asked,
+                Turn::Usual | Turn::Come if !patient => Haste::Awake,
+                Turn::Usual => Haste::Patient,
+                Turn::Come => Haste::InTurn,
+            };
+            match hosts.admit(now, &entry.url, haste) {
+                Admission::Granted => return Some((at, event)),
+                Admission::Later(turn) => (entry.turn, entry.next) = (Turn::Come, turn),
+                Admission::Down { until, reason } => entry.is_passed_over(until, &reason),
+            }
+        }
     }
 
     /// A tracker that has to be told that we leave.
@@ -501,6 +571,7 @@ impl Entry {
             stopped_due: false,
             failures: 0,
             next: Time::ZERO,
+            turn: Turn::Usual,
             not_before: Time::ZERO,
             tracker_id: None,
             last_error: None,
@@ -508,6 +579,15 @@ impl Entry {
             leechers: None,
             answered: None,
         }
+    }
+
+    /// Another torrent has found that nothing comes back from its host.
+    fn is_passed_over(&mut self, until: Time, reason: &str) {
+        self.failures = self.failures.max(1);
+        if self.last_error.as_deref() != Some(reason) {
+            self.last_error = Some(short(reason));
+        }
+        (self.turn, self.next) = (Turn::Come, until);
     }
 
     fn withdraw_completion(&mut self) {
@@ -532,4 +612,9 @@ impl Entry {
             (None, 0, false) => TrackerState::Unused,
         }
     }
+}
+
+/// Words of a tracker, as far as a person reads.
+fn short(words: &str) -> String {
+    words.chars().take(300).collect()
 }

@@ -7,9 +7,11 @@ use sprat_wire::hash::PeerId;
 use crate::config::Config;
 use crate::io::{ConnectionId, Event, Output};
 use crate::memory::Memory;
+use crate::pace::Pace;
 use crate::ration::Rations;
 use crate::storage::{ReadToken, StorageRequest, TorrentId};
 use crate::time::Time;
+use crate::tracker_hosts::TrackerHosts;
 
 /// The session's side of one handler call: the time, where outputs go, and what all torrents share.
 #[derive(Debug)]
@@ -21,6 +23,10 @@ pub(crate) struct Context<'a> {
     /// The rate limits of all torrents together.
     pub(crate) limits: &'a mut Rations<TorrentId>,
     pub(crate) names: &'a mut Names,
+    /// Which trackers answer, and whose turn it is.
+    pub(crate) tracker_hosts: &'a mut TrackerHosts,
+    /// Whose turn it is to look into the DHT, of those that sleep.
+    pub(crate) lookups: &'a mut Pace,
     /// What is held for others.
     pub(crate) memory: &'a mut Memory,
     /// How many more connections the session may open.

@@ -21,6 +21,29 @@ pub struct ConnectionId(pub u64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TrackerId(pub u32);
 
+/// Why a tracker has not answered as it should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackerFailure {
+    /// In words for a person.
+    pub reason: String,
+    /// Nothing came back: it would be the same for any other torrent.
+    pub is_unreachable: bool,
+}
+
+impl TrackerFailure {
+    /// Its host was not found, not reached, or said nothing.
+    #[must_use]
+    pub fn unreachable(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), is_unreachable: true }
+    }
+
+    /// It has answered, and not with peers; or it is this torrent that cannot ask it.
+    #[must_use]
+    pub fn answered(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), is_unreachable: false }
+    }
+}
+
 /// One thing that happened.
 #[derive(Debug)]
 pub enum Input {
@@ -63,8 +86,8 @@ pub enum Input {
         torrent: TorrentId,
         /// The tracker.
         tracker: TrackerId,
-        /// Its answer, or why there is none, in words for a person.
-        result: Result<AnnounceResponse, String>,
+        /// Its answer, or why there is none.
+        result: Result<AnnounceResponse, TrackerFailure>,
     },
     /// The DHT knows some peers of an [`Output::FindPeers`], or some of an [`Output::HeardOf`] may be called.
     FoundPeers {

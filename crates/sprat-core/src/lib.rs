@@ -25,6 +25,7 @@ pub mod geometry;
 mod grudges;
 pub mod io;
 mod memory;
+mod pace;
 pub mod peer_list;
 pub mod picker;
 mod planted;
@@ -42,6 +43,7 @@ mod test_torrents;
 mod thrift;
 pub mod time;
 pub mod torrent;
+pub mod tracker_hosts;
 mod turns;
 
 pub use connection::Direction;

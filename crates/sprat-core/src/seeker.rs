@@ -22,7 +22,9 @@ use sprat_wire::tracker::AnnounceResponse;
 use crate::announcer::{Announcer, Progress};
 use crate::config::Config;
 use crate::context::Context;
-use crate::io::{AddMagnet, ConnectionId, DisconnectReason, Event, Output, TrackerId, Trouble};
+use crate::io::{
+    AddMagnet, ConnectionId, DisconnectReason, Event, Output, TrackerFailure, TrackerId, Trouble,
+};
 use crate::peer_list::{PeerList, PeerSource};
 use crate::search::Search;
 use crate::storage::TorrentId;
@@ -334,7 +336,7 @@ impl Seeker {
 
     fn announce(&mut self, cx: &mut Context<'_>) {
         let progress = Progress { left: LEFT_UNKNOWN, ..Progress::default() };
-        while let Some(announcement) = self.announcer.poll(cx.now, progress) {
+        while let Some(announcement) = self.announcer.poll(cx.now, progress, cx.tracker_hosts) {
             cx.outputs.push_back(Output::Announce {
                 torrent: self.id,
                 tracker: announcement.tracker,
@@ -348,9 +350,10 @@ impl Seeker {
         &mut self,
         cx: &mut Context<'_>,
         tracker: TrackerId,
-        result: Result<AnnounceResponse, String>,
+        result: Result<AnnounceResponse, TrackerFailure>,
     ) {
         let Some(url) = self.announcer.url(tracker) else { return };
+        cx.tracker_hosts.note(cx.now, &url, &result);
         match result {
             Ok(response) => {
                 self.announcer.answered(cx.now, tracker, &response);
@@ -361,7 +364,7 @@ impl Seeker {
                 }
                 self.add_peers(cx, &response.peers, PeerSource::Tracker);
             }
-            Err(reason) => {
+            Err(TrackerFailure { reason, .. }) => {
                 self.announcer.failed(cx.now, tracker, &reason);
                 cx.emit(Event::TrackerFailed { torrent: self.id, url, reason });
             }

@@ -13,14 +13,17 @@ use crate::context::Names;
 use crate::grudges::Grudges;
 use crate::io::{AddMagnet, AddSleeping, AddTorrent, ConnectionId, FilePriority, Input, Output, RateLimits};
 use crate::memory::Memory;
+use crate::pace::Pace;
 use crate::peer_list::PeerSource;
 use crate::ration::Rations;
+use crate::search;
 use crate::seeker::Seeker;
 use crate::sleeper::Sleeper;
 use crate::storage::{Files, TorrentId};
 use crate::strangers::Strangers;
 use crate::time::Time;
 use crate::torrent::Torrent;
+use crate::tracker_hosts::TrackerHosts;
 
 mod callers;
 mod ceilings;
@@ -66,6 +69,8 @@ pub struct Session {
     /// When one that waits may pass.
     next_turn: Option<Time>,
     names: Names,
+    tracker_hosts: TrackerHosts,
+    lookups: Pace,
     outputs: VecDeque<Output>,
 }
 
@@ -173,6 +178,8 @@ impl Session {
             slot_is_free: true,
             next_turn: None,
             names: Names::default(),
+            tracker_hosts: TrackerHosts::default(),
+            lookups: Pace::new(search::BETWEEN_SLEEPERS),
             outputs: VecDeque::new(),
         }
     }
@@ -386,6 +393,12 @@ impl Session {
         self.members.get(&id).and_then(Member::sleeper)
     }
 
+    /// Who answers to this name.
+    #[must_use]
+    pub fn by_info_hash(&self, info_hash: InfoHash) -> Option<TorrentId> {
+        self.by_hash.get(&info_hash).copied()
+    }
+
     /// One of those of which only the name is known.
     #[must_use]
     pub fn seeker(&self, id: TorrentId) -> Option<&Seeker> {
@@ -495,7 +508,7 @@ impl Session {
     fn add_found(&mut self, now: Time, id: TorrentId, source: PeerSource, peers: &[SocketAddr]) {
         self.with_member(now, id, |member, cx| match member {
             Member::Seeker(seeker) => seeker.add_peers(cx, peers, source),
-            Member::Sleeper(sleeper) => sleeper.hear_of(cx, peers),
+            Member::Sleeper(sleeper) => sleeper.hear_of(cx, source, peers),
             Member::Torrent(torrent) if torrent.is_public() => {
                 torrent.add_peers(cx.now, peers, source);
                 torrent.dial(cx);

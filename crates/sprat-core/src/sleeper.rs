@@ -21,10 +21,10 @@ use crate::connection::Introduction;
 use crate::context::Context;
 use crate::io::{
     AddSleeping, AddTorrent, ConnectionId, DisconnectReason, Event, FilePriority, Output, RateLimits, Totals,
-    TrackerId, Trouble,
+    TrackerFailure, TrackerId, Trouble,
 };
 use crate::memory::{Weight, weight};
-use crate::peer_list::PeerList;
+use crate::peer_list::{PeerList, PeerSource};
 use crate::search::Search;
 use crate::storage::{Files, StorageError, StorageErrorKind, TorrentId};
 use crate::time::Time;
@@ -36,7 +36,8 @@ const GUEST_BYTES: usize = 64 * 1024;
 /// Callers that wait until the torrent is awake; more are sent away.
 const GUESTS: usize = 50;
 
-/// Addresses named by the DHT are worth a look so often: most are of seeders, who want nothing of us.
+/// Addresses named by the DHT, and one neighbour who names itself again and again, are worth a look so often: most are seeders,
+/// who want nothing of us.
 const LOOK_AFTER: Duration = Duration::from_secs(3600);
 
 /// How soon metadata that could not be loaded is tried again.
@@ -49,6 +50,8 @@ pub struct Sleeper {
     wish: AddSleeping,
     announcer: Announcer,
     search: Search,
+    /// When it is its turn to look into the DHT, if it wants to.
+    look_at: Option<Time>,
     /// Whom it will want to call. They were named while it slept.
     peers: Vec<SocketAddr>,
     guests: BTreeMap<ConnectionId, Introduction>,
@@ -62,6 +65,8 @@ pub struct Sleeper {
     found: Option<Arc<Metainfo>>,
     trouble: Option<Trouble>,
     next_look: Time,
+    /// The last one on the local network who has named it, and when it was looked at.
+    neighbour: Option<(SocketAddr, Time)>,
     retry_at: Option<Time>,
 }
 
@@ -81,12 +86,14 @@ impl Sleeper {
     }
 
     /// One that falls asleep now, with what its trackers know of it.
-    pub(crate) fn lie_down(id: TorrentId, now: Time, wish: AddSleeping, announcer: Announcer) -> Self {
+    pub(crate) fn lie_down(id: TorrentId, now: Time, wish: AddSleeping, mut announcer: Announcer) -> Self {
+        announcer.set_patient(true);
         Self {
             id,
             wish,
             announcer,
             search: Search::default(),
+            look_at: None,
             peers: Vec::new(),
             guests: BTreeMap::new(),
             is_waking: false,
@@ -96,6 +103,7 @@ impl Sleeper {
             found: None,
             trouble: None,
             next_look: now + LOOK_AFTER,
+            neighbour: None,
             retry_at: None,
         }
     }
@@ -110,6 +118,12 @@ impl Sleeper {
     #[must_use]
     pub const fn info_hashes(&self) -> &InfoHashes {
         &self.wish.info_hashes
+    }
+
+    /// Nobody but its trackers may hear of it (BEP 27).
+    #[must_use]
+    pub const fn is_private(&self) -> bool {
+        self.wish.private
     }
 
     /// The user does not want it to take part.
@@ -167,7 +181,7 @@ impl Sleeper {
 
     /// The torrent, with everything that was given to the sleeper, and what is to become of it at once.
     pub(crate) fn into_torrent(
-        self,
+        mut self,
         metainfo: Arc<Metainfo>,
         config: &Config,
         now: Time,
@@ -177,6 +191,7 @@ impl Sleeper {
         let peers = PeerList::new(config.known_peers(), fastrand::Rng::with_seed(rng.u64(..)));
         let add = AddTorrent { metainfo, extra_trackers, peers: Vec::new(), priorities, sequential, limits };
         let mut torrent = Torrent::new(self.id, add, config, now, rng);
+        self.announcer.set_patient(false);
         torrent.take_over(peers, Some(self.announcer), self.guests);
         torrent.carry_on(now, totals, paused, &self.peers);
         (torrent, self.closing)
@@ -222,6 +237,7 @@ impl Sleeper {
     pub(crate) fn resume(&mut self, cx: &mut Context<'_>) {
         if std::mem::replace(&mut self.wish.paused, false) {
             self.open(cx);
+            self.force_announce(cx);
         }
     }
 
@@ -282,9 +298,24 @@ impl Sleeper {
     }
 
     /// The DHT or somebody else has named peers.
-    pub(crate) fn hear_of(&mut self, cx: &mut Context<'_>, peers: &[SocketAddr]) {
-        if !self.wish.private && !peers.is_empty() && cx.now >= self.next_look {
+    pub(crate) fn hear_of(&mut self, cx: &mut Context<'_>, source: PeerSource, peers: &[SocketAddr]) {
+        if self.wish.private || self.wish.paused || peers.is_empty() {
+            return;
+        }
+        if source == PeerSource::Lsd {
+            return self.meet(cx, peers);
+        }
+        if cx.now >= self.next_look {
             self.next_look = cx.now + LOOK_AFTER;
+            self.add_peers(cx, peers);
+        }
+    }
+
+    /// Somebody on the local network has it, or wants it.
+    fn meet(&mut self, cx: &mut Context<'_>, peers: &[SocketAddr]) {
+        let is_news = |(known, at): (SocketAddr, Time)| peers != [known] || cx.now >= at + LOOK_AFTER;
+        if self.neighbour.is_none_or(is_news) {
+            self.neighbour = peers.first().map(|peer| (*peer, cx.now));
             self.add_peers(cx, peers);
         }
     }
@@ -331,6 +362,7 @@ impl Sleeper {
     fn leave_swarm(&mut self, cx: &mut Context<'_>) {
         self.announcer.stop(cx.now);
         self.search.stop();
+        self.look_at = None;
         self.announce(cx);
         for id in std::mem::take(&mut self.guests).into_keys() {
             cx.outputs.push_back(Output::Disconnect { connection: id });
@@ -386,7 +418,8 @@ impl Sleeper {
     // Time and trackers.
 
     pub(crate) fn next_timeout(&self) -> Option<Time> {
-        [self.announcer.next_time(), self.search.next_time(false), self.retry_at].into_iter().flatten().min()
+        let look = self.look_at.or_else(|| self.search.next_time(false));
+        [self.announcer.next_time(), look, self.retry_at].into_iter().flatten().min()
     }
 
     pub(crate) fn on_timeout(&mut self, cx: &mut Context<'_>) {
@@ -401,7 +434,16 @@ impl Sleeper {
         self.search(cx);
     }
 
+    /// Looks into the DHT, if it is time and its turn.
     fn search(&mut self, cx: &mut Context<'_>) {
+        if self.search.next_time(false).is_none_or(|at| at > cx.now) {
+            return;
+        }
+        let turn = *self.look_at.get_or_insert_with(|| cx.lookups.take(cx.now));
+        if turn > cx.now {
+            return;
+        }
+        self.look_at = None;
         let hashes = self.wish.info_hashes;
         self.search.poll(cx, self.id, &hashes, true, false);
     }
@@ -409,7 +451,7 @@ impl Sleeper {
     fn announce(&mut self, cx: &mut Context<'_>) {
         let Totals { uploaded, downloaded, .. } = self.wish.totals;
         let progress = Progress { uploaded, downloaded, left: self.wish.left };
-        while let Some(announcement) = self.announcer.poll(cx.now, progress) {
+        while let Some(announcement) = self.announcer.poll(cx.now, progress, cx.tracker_hosts) {
             cx.outputs.push_back(Output::Announce {
                 torrent: self.id,
                 tracker: announcement.tracker,
@@ -424,9 +466,10 @@ impl Sleeper {
         &mut self,
         cx: &mut Context<'_>,
         tracker: TrackerId,
-        result: Result<AnnounceResponse, String>,
+        result: Result<AnnounceResponse, TrackerFailure>,
     ) {
         let Some(url) = self.announcer.url(tracker) else { return };
+        cx.tracker_hosts.note(cx.now, &url, &result);
         match result {
             Ok(response) => {
                 self.announcer.answered(cx.now, tracker, &response);
@@ -437,7 +480,7 @@ impl Sleeper {
                     self.add_peers(cx, &response.peers);
                 }
             }
-            Err(reason) => {
+            Err(TrackerFailure { reason, .. }) => {
                 self.announcer.failed(cx.now, tracker, &reason);
                 cx.emit(Event::TrackerFailed { torrent: self.id, url, reason });
             }

@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use sprat_core::io::TrackerFailure;
 use sprat_wire::compact::Family;
 use sprat_wire::hash::InfoHash;
 use sprat_wire::tracker::http::{AnswerError, Retry};
@@ -130,6 +131,33 @@ impl From<UdpError> for AnnounceError {
 }
 
 impl AnnounceError {
+    /// As the session is told.
+    pub(crate) fn into_failure(self) -> TrackerFailure {
+        let reason = self.to_string();
+        if self.is_silence() { TrackerFailure::unreachable(reason) } else { TrackerFailure::answered(reason) }
+    }
+
+    /// Nothing came back from the host. That an address is forbidden to a torrent says nothing of the host: the user may
+    /// have named it as well.
+    const fn is_silence(&self) -> bool {
+        match self {
+            Self::Resolve(error) | Self::Http(HttpError::Resolve(error)) => {
+                !matches!(error, ResolveError::Refused(_))
+            }
+            Self::NoAddress | Self::Socket(_) | Self::Timeout => true,
+            Self::Http(error) => {
+                matches!(
+                    error,
+                    HttpError::Connect(_)
+                        | HttpError::Tls(_)
+                        | HttpError::Timeout(_)
+                        | HttpError::Protocol(_)
+                )
+            }
+            Self::Url(_) | Self::Status(_) | Self::Answer(_) | Self::Refused { .. } => false,
+        }
+    }
+
     /// Of the errors of two internets, the one that tells more is shown: the tracker's own words before silence, and
     /// silence before an internet that this machine does not have.
     const fn weight(&self) -> u8 {

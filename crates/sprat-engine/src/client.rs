@@ -30,6 +30,7 @@ mod driver;
 mod entry;
 mod list;
 mod loading;
+mod local;
 mod means;
 mod moves;
 mod receive;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use sprat_core::io::{ConnectionId, TrackerId};
+use sprat_core::io::{ConnectionId, TrackerFailure, TrackerId};
 use sprat_core::storage::{StorageReply, TorrentId};
 use sprat_core::time::Time;
 use sprat_wire::hash::InfoHash;
@@ -66,7 +66,7 @@ pub(crate) struct Call {
 pub(crate) struct Announced {
     pub(crate) torrent: TorrentId,
     pub(crate) tracker: TrackerId,
-    pub(crate) result: Result<AnnounceResponse, String>,
+    pub(crate) result: Result<AnnounceResponse, TrackerFailure>,
 }
 
 /// Whom the DHT has found.

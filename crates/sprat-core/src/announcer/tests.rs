@@ -16,7 +16,7 @@ fn announcer(tiers: &[&[&str]], hashes: &[InfoHash]) -> Announcer {
 }
 
 fn poll(announcer: &mut Announcer, now: Time) -> Option<(TrackerId, String, AnnounceEvent)> {
-    let made = announcer.poll(now, Progress::default())?;
+    let made = announcer.poll(now, Progress::default(), &mut TrackerHosts::default())?;
     Some((made.tracker, made.url.to_string(), made.event))
 }
 
@@ -98,8 +98,8 @@ fn a_working_tracker_moves_to_the_front_of_its_tier_only() {
 fn a_hybrid_announces_both_hashes() {
     let other = InfoHash([9; 20]);
     let mut announcer = announcer(&[&["http://a/"]], &[HASH, other]);
-    let first = announcer.poll(Time::ZERO, Progress::default()).unwrap();
-    let second = announcer.poll(Time::ZERO, Progress::default()).unwrap();
+    let first = announcer.poll(Time::ZERO, Progress::default(), &mut TrackerHosts::default()).unwrap();
+    let second = announcer.poll(Time::ZERO, Progress::default(), &mut TrackerHosts::default()).unwrap();
     assert_eq!([first.info_hash, second.info_hash], [HASH, other]);
     assert_eq!(poll(&mut announcer, Time::ZERO), None);
 }

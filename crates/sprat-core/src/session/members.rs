@@ -150,6 +150,8 @@ impl Session {
             outputs: &mut self.outputs,
             limits: &mut self.limits,
             names: &mut self.names,
+            tracker_hosts: &mut self.tracker_hosts,
+            lookups: &mut self.lookups,
             memory: &mut self.memory,
             connections_left: self.config.connections.saturating_sub(self.owners.len()),
             metadata_left: METADATA_AT_ONCE.saturating_sub(self.metadata_in_flight - held_before),

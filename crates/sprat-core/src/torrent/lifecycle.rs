@@ -8,7 +8,7 @@ use crate::announcer::Progress;
 use crate::bitfield::Bitfield;
 use crate::context::Context;
 use crate::geometry::PieceIndex;
-use crate::io::{DisconnectReason, Event, Output, TrackerId, Trouble};
+use crate::io::{DisconnectReason, Event, Output, TrackerFailure, TrackerId, Trouble};
 use crate::peer_list::PeerSource;
 use crate::storage::{Files, Found, StorageError, StorageErrorKind, StorageReply, StorageRequest};
 
@@ -363,7 +363,7 @@ impl Torrent {
 
     fn announce_all(&mut self, cx: &mut Context<'_>) {
         let progress = self.progress();
-        while let Some(announcement) = self.announcer.poll(cx.now, progress) {
+        while let Some(announcement) = self.announcer.poll(cx.now, progress, cx.tracker_hosts) {
             cx.outputs.push_back(Output::Announce {
                 torrent: self.id,
                 tracker: announcement.tracker,
@@ -377,11 +377,12 @@ impl Torrent {
         &mut self,
         cx: &mut Context<'_>,
         tracker: TrackerId,
-        result: Result<AnnounceResponse, String>,
+        result: Result<AnnounceResponse, TrackerFailure>,
     ) {
-        let url = self.announcer.url(tracker);
-        match (result, url) {
-            (Ok(response), Some(url)) => {
+        let Some(url) = self.announcer.url(tracker) else { return };
+        cx.tracker_hosts.note(cx.now, &url, &result);
+        match result {
+            Ok(response) => {
                 self.announcer.answered(cx.now, tracker, &response);
                 cx.emit(Event::TrackerAnswered {
                     torrent: self.id,
@@ -395,11 +396,10 @@ impl Torrent {
                 self.add_peers(cx.now, &response.peers, PeerSource::Tracker);
                 self.dial(cx);
             }
-            (Err(reason), Some(url)) => {
+            Err(TrackerFailure { reason, .. }) => {
                 self.announcer.failed(cx.now, tracker, &reason);
                 cx.emit(Event::TrackerFailed { torrent: self.id, url, reason });
             }
-            (_, None) => {}
         }
         self.announce(cx);
         self.flush(cx);

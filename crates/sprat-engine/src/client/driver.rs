@@ -7,11 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sprat_core::Session;
-use sprat_core::io::{ConnectionId, Event, Input, Output, TrackerId};
+use sprat_core::io::{ConnectionId, Event, Input, Output, TrackerFailure, TrackerId};
 use sprat_core::peer_list::PeerSource;
 use sprat_core::storage::{StorageReply, TorrentId};
 use sprat_core::time::Time;
-use sprat_core::torrent::TorrentState;
 use sprat_dht::io::{self as dht, Operation};
 use sprat_wire::hash::InfoHash;
 use sprat_wire::tracker::AnnounceRequest;
@@ -20,16 +19,17 @@ use tokio::time::Instant;
 
 use super::catalogue::Catalogue;
 use super::loading::{self, Loaded};
+use super::local::{self, Local};
 use super::means;
 use super::moves::Moves;
 use super::receive::ReceiveBuffers;
 use super::socket::{self, Connection, Happened, Surroundings, What};
 use super::{ClientConfig, Task};
 use crate::address_policy::{AddressPolicy, Origin};
-use crate::announce::{AnnounceClient, AnnounceConfig};
+use crate::announce::{AnnounceClient, AnnounceConfig, AnnounceError};
 use crate::dht::Dht;
 use crate::listen::Listeners;
-use crate::lsd::{self, LocalDiscovery, Neighbour};
+use crate::lsd::{LocalDiscovery, Neighbour};
 use crate::storage::Storage;
 use crate::udp::UdpSockets;
 
@@ -57,8 +57,7 @@ pub(super) struct Driver {
     pub(super) dht: Option<Dht>,
     pub(super) policy: Arc<AddressPolicy>,
     found: mpsc::UnboundedSender<Found>,
-    local: Option<LocalDiscovery>,
-    next_local_announce: Instant,
+    local: Option<Local>,
     connections: BTreeMap<ConnectionId, Connection>,
     /// Those for which something was queued since they were flushed.
     unflushed: BTreeSet<ConnectionId>,
@@ -101,7 +100,7 @@ struct Announce {
 struct Announced {
     torrent: TorrentId,
     tracker: TrackerId,
-    result: Result<sprat_wire::tracker::AnnounceResponse, String>,
+    result: Result<sprat_wire::tracker::AnnounceResponse, TrackerFailure>,
 }
 
 /// Something to be done here after something else was waited for.
@@ -165,8 +164,7 @@ impl Shell {
             dht,
             policy: config.policy,
             found,
-            local,
-            next_local_announce: Instant::now(),
+            local: local.map(Local::new),
             connections: BTreeMap::new(),
             unflushed: BTreeSet::new(),
             user_trackers: BTreeMap::new(),
@@ -246,8 +244,8 @@ impl Driver {
         let idle = self.epoch.elapsed() + IDLE;
         let session = self.session.poll_timeout().map_or(idle, |at| at.since(Time::ZERO).min(idle));
         let mut at = self.epoch + session;
-        if self.local.is_some() {
-            at = at.min(self.next_local_announce);
+        if let Some(local) = &self.local {
+            at = at.min(local.next_time());
         }
         self.shutdown.as_ref().map_or(at, |shutdown| at.min(shutdown.deadline))
     }
@@ -257,8 +255,8 @@ impl Driver {
         if self.session.poll_timeout().is_some_and(|at| at <= now) {
             self.session.handle_input(now, Input::Timeout);
         }
-        if self.local.is_some() && self.next_local_announce <= Instant::now() {
-            self.announce_locally();
+        if let Some(local) = self.local.as_mut().filter(|local| local.next_time() <= Instant::now()) {
+            local.announce(&self.session);
         }
     }
 
@@ -369,7 +367,7 @@ impl Driver {
         self.pending_announces += 1;
         tokio::task::spawn_local(async move {
             let result = announces.announce(&url, &request, origin).await;
-            let result = result.map_err(|error| error.to_string());
+            let result = result.map_err(AnnounceError::into_failure);
             let _ = announced.send(Announced { torrent, tracker, result });
         });
     }
@@ -419,39 +417,16 @@ impl Driver {
 
     // The local network.
 
-    /// What everybody may hear of, by the names under which it is known (BEP 27: not private torrents), and that takes
-    /// part in its swarm already.
-    fn public_swarms(&self) -> impl Iterator<Item = (TorrentId, InfoHash)> + '_ {
-        let takes_part = |state| matches!(state, TorrentState::Downloading | TorrentState::Seeding);
-        let torrents = self.session.torrents();
-        let torrents =
-            torrents.filter(move |torrent| !torrent.metainfo().info.private && takes_part(torrent.state()));
-        let torrents = torrents.map(|torrent| (torrent.id(), torrent.metainfo().info_hashes));
-        let seekers = self.session.seekers().map(|seeker| (seeker.id(), *seeker.info_hashes()));
-        torrents.chain(seekers).flat_map(|(id, hashes)| hashes.on_the_wire().map(move |hash| (id, hash)))
-    }
-
-    fn announce_locally(&mut self) {
-        self.next_local_announce = Instant::now() + lsd::INTERVAL;
-        let hashes: Vec<InfoHash> = self.public_swarms().map(|(_, hash)| hash).collect();
-        if let Some(local) = &self.local {
-            local.announce(&hashes);
+    /// The next announcement comes soon.
+    pub(super) fn announce_locally_soon(&mut self) {
+        if let Some(local) = &mut self.local {
+            local.announce_soon();
         }
     }
 
-    /// The next announcement comes soon; several new torrents share it.
-    pub(super) fn announce_locally_soon(&mut self) {
-        /// Long enough for a list of torrents that a user adds at once.
-        const SOON: Duration = Duration::from_millis(500);
-        self.next_local_announce = self.next_local_announce.min(Instant::now() + SOON);
-    }
-
     fn on_neighbour(&mut self, neighbour: &Neighbour) {
-        let shared: BTreeSet<TorrentId> = self
-            .public_swarms()
-            .filter(|(_, hash)| neighbour.info_hashes.contains(hash))
-            .map(|(torrent, _)| torrent)
-            .collect();
+        let shared = neighbour.info_hashes.iter().filter_map(|hash| local::heard_of(&self.session, *hash));
+        let shared: BTreeSet<TorrentId> = shared.collect();
         for torrent in shared {
             let peers = vec![neighbour.address];
             self.input(Input::FoundPeers { torrent, source: PeerSource::Lsd, peers });

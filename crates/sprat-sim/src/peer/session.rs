@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sprat_core::io::{ConnectionId, TrackerId};
+use sprat_core::io::{ConnectionId, TrackerFailure, TrackerId};
 use sprat_core::peer_list::PeerSource;
 use sprat_core::storage::{StorageRequest, TorrentId};
 use sprat_core::time::Time;
@@ -122,7 +122,7 @@ impl Peer {
                 self.ask(cx, torrent, way, Asked::Tracker(id, tracker, request));
             }
             None => {
-                let result = Err("no such host".to_owned());
+                let result = Err(TrackerFailure::unreachable("no such host"));
                 let announced = Announced { torrent, tracker: id, result };
                 self.later(cx, cx.now + latency * 2, PeerEvent::Announced(Box::new(announced)));
             }

@@ -1,5 +1,6 @@
 //! Questions that have arrived at trackers and in the DHT, and the answers.
 
+use sprat_core::io::TrackerFailure;
 use sprat_core::time::Time;
 
 use super::Simulation;
@@ -30,8 +31,8 @@ impl Simulation {
             Asked::Tracker(id, tracker, request) => {
                 let Some(tracker) = self.trackers.get_mut(tracker) else { return };
                 let (answer_at, result) = match tracker.announce(at, from, &request) {
-                    Some(result) => (at + tracker.latency() + back, result),
-                    None => (at + ANSWER_LIMIT, Err("no answer".to_owned())),
+                    Some(result) => (at + tracker.latency() + back, result.map_err(TrackerFailure::answered)),
+                    None => (at + ANSWER_LIMIT, Err(TrackerFailure::unreachable("no answer"))),
                 };
                 (answer_at, PeerEvent::Announced(Box::new(Announced { torrent, tracker: id, result })))
             }

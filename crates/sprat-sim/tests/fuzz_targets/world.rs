@@ -10,7 +10,7 @@ use sprat_core::Session;
 use sprat_core::config::Config;
 use sprat_core::io::{
     AddMagnet, AddTorrent, ConnectionId, DisconnectReason, Event, FilePriority, Input, Output, RateLimits,
-    TrackerId,
+    TrackerFailure, TrackerId,
 };
 use sprat_core::storage::{StorageRequest, TorrentId};
 use sprat_core::time::Time;
@@ -136,7 +136,7 @@ impl World {
                 self.input(Input::Announced {
                     torrent: self.torrent,
                     tracker,
-                    result: Err("no answer".to_owned()),
+                    result: Err(TrackerFailure::unreachable("no answer")),
                 });
             }
             if self.session.torrents().next().is_none() && self.session.seekers().next().is_none() {
@@ -385,7 +385,8 @@ impl World {
             external_ip: None,
             warning: None,
         };
-        let result = if script.coin() { Err("it is unwell".to_owned()) } else { Ok(response) };
+        let result =
+            if script.coin() { Err(TrackerFailure::unreachable("it is unwell")) } else { Ok(response) };
         self.input(Input::Announced { torrent: self.torrent, tracker, result });
     }
 
