@@ -122,7 +122,7 @@ impl Catalogue {
             directory: entry.place().directory,
             is_paused: entry.is_paused,
             is_complete: entry.is_complete,
-            totals: entry.asleep().totals,
+            totals: entry.totals(),
         };
         self.entries.iter().map(line).collect()
     }
