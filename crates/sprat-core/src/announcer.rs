@@ -18,8 +18,11 @@ use crate::io::TrackerId;
 use crate::time::Time;
 use crate::tracker_hosts::{Admission, Haste, TrackerHosts};
 
+mod entry;
 #[cfg(test)]
 mod tests;
+
+use entry::{Answered, Completion, Entry, Turn, short};
 
 /// How to deal with trackers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,60 +162,6 @@ pub struct Announcer {
     patient: bool,
     want_peers: bool,
     lonely: bool,
-}
-
-/// One tracker and one info-hash.
-#[derive(Debug)]
-struct Entry {
-    url: Arc<str>,
-    tier: usize,
-    info_hash: InfoHash,
-    in_flight: Option<AnnounceEvent>,
-    /// It has been told that we are there, or is being told.
-    knows_us: bool,
-    completion: Completion,
-    stopped_due: bool,
-    failures: u32,
-    /// The next announce: regular after an answer, another try after a failure.
-    next: Time,
-    turn: Turn,
-    /// It does not want to hear from us before.
-    not_before: Time,
-    tracker_id: Option<String>,
-    last_error: Option<String>,
-    seeders: Option<u32>,
-    leechers: Option<u32>,
-    answered: Option<Answered>,
-}
-
-/// Whether the next announce has to wait for those of other torrents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
-    /// As usual.
-    Usual,
-    /// It has waited.
-    Come,
-    /// The user wants it.
-    Asked,
-}
-
-/// The last answer of a tracker.
-#[derive(Debug, Clone, Copy)]
-struct Answered {
-    /// When it is asked again if nobody of use is known.
-    retry: Time,
-    /// It named nobody.
-    is_empty: bool,
-    /// How many answers before this one, in a row, have not helped.
-    in_vain: u32,
-}
-
-/// What a tracker knows of the end of the download.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Completion {
-    Untold,
-    Due,
-    Told,
 }
 
 impl Announcer {
@@ -557,64 +506,4 @@ impl Announcer {
             }
         }
     }
-}
-
-impl Entry {
-    const fn new(url: Arc<str>, tier: usize, info_hash: InfoHash) -> Self {
-        Self {
-            url,
-            tier,
-            info_hash,
-            in_flight: None,
-            knows_us: false,
-            completion: Completion::Untold,
-            stopped_due: false,
-            failures: 0,
-            next: Time::ZERO,
-            turn: Turn::Usual,
-            not_before: Time::ZERO,
-            tracker_id: None,
-            last_error: None,
-            seeders: None,
-            leechers: None,
-            answered: None,
-        }
-    }
-
-    /// Another torrent has found that nothing comes back from its host.
-    fn is_passed_over(&mut self, until: Time, reason: &str) {
-        self.failures = self.failures.max(1);
-        if self.last_error.as_deref() != Some(reason) {
-            self.last_error = Some(short(reason));
-        }
-        (self.turn, self.next) = (Turn::Come, until);
-    }
-
-    fn withdraw_completion(&mut self) {
-        if self.completion == Completion::Due {
-            self.completion = Completion::Untold;
-        }
-    }
-
-    const fn next_event(&self) -> AnnounceEvent {
-        match (self.knows_us, self.completion) {
-            (false, _) => AnnounceEvent::Started,
-            (true, Completion::Due) => AnnounceEvent::Completed,
-            (true, Completion::Untold | Completion::Told) => AnnounceEvent::Interval,
-        }
-    }
-
-    const fn state(&self) -> TrackerState {
-        match (self.in_flight, self.failures, self.answered.is_some()) {
-            (Some(_), _, _) => TrackerState::Announcing,
-            (None, 1.., _) => TrackerState::Failing,
-            (None, 0, true) => TrackerState::Working,
-            (None, 0, false) => TrackerState::Unused,
-        }
-    }
-}
-
-/// Words of a tracker, as far as a person reads.
-fn short(words: &str) -> String {
-    words.chars().take(300).collect()
 }

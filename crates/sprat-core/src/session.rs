@@ -346,7 +346,9 @@ impl Session {
 
     /// Leaves every swarm and closes all files: [`Self::remove`] for every torrent.
     pub fn shut_down(&mut self, now: Time) {
-        let all: Vec<TorrentId> = self.members.keys().copied().collect();
+        let mut all: Vec<TorrentId> = self.members.keys().copied().collect();
+        // Whoever drives this session may not wait until all trackers were told: those of whom somebody wants something first.
+        all.sort_by_key(|id| self.sleeper(*id).is_some());
         for id in all {
             self.remove(now, id);
         }

@@ -74,14 +74,16 @@ impl Sleeper {
     /// One that was asleep when the session before this one ended.
     pub(crate) fn new(
         id: TorrentId,
-        wish: AddSleeping,
+        mut wish: AddSleeping,
         config: &Config,
         now: Time,
         rng: &mut fastrand::Rng,
     ) -> Self {
         let hashes: Vec<_> = wish.info_hashes.on_the_wire().collect();
+        // The announcer has them.
+        let tiers = std::mem::take(&mut wish.tiers);
         let announcer_rng = fastrand::Rng::with_seed(rng.u64(..));
-        let announcer = Announcer::new(config.announcer, &wish.tiers, &hashes, rng.u32(..), announcer_rng);
+        let announcer = Announcer::new(config.announcer, &tiers, &hashes, rng.u32(..), announcer_rng);
         Self::lie_down(id, now, wish, announcer)
     }
 

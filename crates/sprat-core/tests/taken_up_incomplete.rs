@@ -1,5 +1,4 @@
 //! A torrent that was incomplete when the session before this one ended wakes at once, and announces like a new one.
-#![expect(clippy::unwrap_used, reason = "a test fails where its set-up does")]
 
 use std::sync::Arc;
 

@@ -127,7 +127,7 @@ impl Catalogue {
             relocating: None,
             is_paused: entry.is_paused,
             is_complete: entry.is_complete,
-            totals: entry.asleep().totals,
+            totals: entry.totals(),
         };
         self.entries.iter().map(line).collect()
     }

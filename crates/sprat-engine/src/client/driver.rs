@@ -441,13 +441,15 @@ impl Driver {
     }
 
     pub(super) fn shut_down(&mut self, done: oneshot::Sender<()>) {
+        // What is done for many torrents before anything is waited for counts as well.
+        let deadline = Instant::now() + SHUTDOWN_LIMIT;
         self.keep_totals();
         // What was to be said before is not worth waiting for; the farewells follow.
         self.waiting_announces.clear();
         self.moves.leave();
         let now = self.now();
         self.session.shut_down(now);
-        self.shutdown = Some(Shutdown { deadline: Instant::now() + SHUTDOWN_LIMIT, done });
+        self.shutdown = Some(Shutdown { deadline, done });
     }
 
     /// Whether a shutdown has nothing left to wait for.

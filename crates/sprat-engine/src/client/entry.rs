@@ -285,6 +285,11 @@ impl Entry {
         self.priorities = priorities.iter().copied().map(letter_of).collect();
     }
 
+    pub(super) const fn totals(&self) -> Totals {
+        let [downloaded, uploaded, wasted, rejected_pieces] = self.totals;
+        Totals { downloaded, uploaded, wasted, rejected_pieces }
+    }
+
     pub(super) const fn set_totals(&mut self, totals: Totals) {
         let Totals { downloaded, uploaded, wasted, rejected_pieces } = totals;
         self.totals = [downloaded, uploaded, wasted, rejected_pieces];
@@ -305,14 +310,13 @@ impl Entry {
 
     /// As it was when the last session ended.
     pub(super) fn asleep(&self) -> AddSleeping {
-        let [downloaded, uploaded, wasted, rejected_pieces] = self.totals;
         AddSleeping {
             info_hashes: self.info_hashes(),
             private: self.private,
             tiers: [self.extra_trackers.as_slice(), self.trackers.as_slice()].concat(),
             complete: self.is_complete,
             left: self.left,
-            totals: Totals { downloaded, uploaded, wasted, rejected_pieces },
+            totals: self.totals(),
             paused: self.is_paused,
             extra_trackers: self.extra_trackers.clone(),
             priorities: self.priorities.chars().map(priority_of).collect(),

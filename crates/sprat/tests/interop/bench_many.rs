@@ -219,12 +219,7 @@ async fn add(home: &Path, torrents: usize, url: Option<&str>) -> Result<()> {
             }
         }
     }
-    loop {
-        let complete = client.list().await?.iter().filter(|line| line.is_complete).count();
-        let asleep = client.with(|session, _| session.sleepers().count()).await?;
-        if complete == torrents && asleep == torrents {
-            break;
-        }
+    while client.with(|session, _| session.sleepers().count()).await? < torrents {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     println!("added, checked and asleep: {:.1} s", (begun.elapsed() - making).as_secs_f64());
