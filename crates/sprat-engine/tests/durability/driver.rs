@@ -160,7 +160,7 @@ impl<'a> Driver<'a> {
     pub(crate) fn close(mut self, files: Files) {
         self.storage.submit(StorageRequest::Close { torrent: ID, files });
         while !matches!(self.reply(), StorageReply::Closed { .. }) {}
-        self.storage.stop();
+        self.storage.stop(Duration::from_secs(60));
     }
 
     fn submit_open(&mut self, torrent: TorrentId) -> Result<Found, StorageError> {
