@@ -147,12 +147,25 @@ enum Known {
     Open(LaneId, Arc<OpenTorrent>),
 }
 
+impl Known {
+    fn place(&self) -> Place {
+        match self {
+            Self::Placed(place) => place.clone(),
+            Self::Open(_, open) => {
+                Place { directory: open.content.directory.clone(), adopt: open.adopt.load(Ordering::Acquire) }
+            }
+        }
+    }
+}
+
 /// A torrent between `Open` and `Close`. When the last request lets go of it, `Closed` is sent.
 #[derive(Debug)]
 struct OpenTorrent {
     content: Arc<Content>,
     /// The user lets us write files that we have not made.
     adopt: AtomicBool,
+    /// It was found at least once: its disk is the right one.
+    is_found: AtomicBool,
     /// What becomes of the files, once it is closing.
     closing: OnceLock<Files>,
     shared: Arc<Shared>,
@@ -194,8 +207,8 @@ impl Storage {
     pub fn submit(&self, request: StorageRequest) {
         let id = torrent_of(&request);
         let found = self.with_torrents(|torrents| match (&request, torrents.get(&id)) {
-            (StorageRequest::Open { .. }, Some(Known::Placed(place))) => {
-                let (lane, torrent) = self.opened(&request, place)?;
+            (StorageRequest::Open { .. }, Some(known)) if self.is_to_be_placed(known) => {
+                let (lane, torrent) = self.opened(&request, known.place())?;
                 torrents.insert(id, Known::Open(lane, Arc::clone(&torrent)));
                 Ok((lane, torrent))
             }
@@ -217,16 +230,25 @@ impl Storage {
         }
     }
 
+    /// Whether the disk of a torrent is to be found out: it was never open, or was never found and its disk has been mounted since.
+    fn is_to_be_placed(&self, known: &Known) -> bool {
+        match known {
+            Known::Placed(_) => true,
+            Known::Open(_, open) if open.is_found.load(Ordering::Acquire) => false,
+            Known::Open(lane, open) => self.lanes.of(&open.content.directory).is_ok_and(|now| now != *lane),
+        }
+    }
+
     /// A torrent that is to be opened, and its disk.
     fn opened(
         &self,
         request: &StorageRequest,
-        place: &Place,
+        place: Place,
     ) -> Result<(LaneId, Arc<OpenTorrent>), StorageError> {
         let StorageRequest::Open { torrent, metainfo, geometry } = request else {
             return Err(other("the torrent is not open"));
         };
-        let Place { directory, adopt } = place.clone();
+        let Place { directory, adopt } = place;
         let no_threads = |error| other(format!("the disk has no threads: {error}"));
         let id = self.lanes.of(&directory).map_err(no_threads)?;
         let lane = self.lanes.get(id).ok_or_else(|| other("the disk has no threads"))?;
@@ -246,6 +268,7 @@ impl Storage {
         let torrent = OpenTorrent {
             content: Arc::new(content),
             adopt: AtomicBool::new(adopt),
+            is_found: AtomicBool::new(false),
             closing: OnceLock::new(),
             shared,
         };

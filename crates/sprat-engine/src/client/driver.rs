@@ -46,7 +46,7 @@ const ANNOUNCES: usize = 100;
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(4);
 
 /// How long what is still to be written may take after that.
-const LAST_PATIENCE: Duration = Duration::from_millis(500);
+const LAST_PATIENCE: Duration = Duration::from_millis(300);
 
 /// The session with its sockets, disk and trackers: what tasks of the user act on.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sprat_core::storage::StorageReply;
 use tokio::sync::mpsc::UnboundedSender;
@@ -20,9 +20,6 @@ use super::{Shared, StorageConfig};
 
 /// Disks with threads of their own at the most. Those beyond share the threads of others.
 const MOST: usize = 16;
-
-/// How old the table of mounts may be. Thousands of torrents are opened at a start.
-const FRESH: Duration = Duration::from_secs(1);
 
 /// Names a disk in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +44,8 @@ pub(super) struct Lanes {
 struct Assignment {
     /// By slot; `None` is what the table does not know.
     devices: Vec<Option<Device>>,
-    mounts: Option<(Instant, Mounts)>,
+    /// What is mounted, and the text that says so.
+    mounts: (Vec<u8>, Mounts),
 }
 
 impl Lanes {
@@ -132,20 +130,18 @@ impl Lanes {
 }
 
 impl Assignment {
-    /// What is mounted; nothing if that cannot be read, and then everything lies on the same unknown disk.
+    /// What is mounted now; nothing if that cannot be read, and then everything lies on the same unknown disk. Thousands of
+    /// torrents are opened at a start: what has not changed is not taken apart again.
     fn mounts(&mut self, table: &Path) -> &Mounts {
-        let now = Instant::now();
-        let is_fresh = |(read, _): &(Instant, Mounts)| now.duration_since(*read) < FRESH;
-        if !self.mounts.as_ref().is_some_and(is_fresh) {
-            self.mounts = None;
+        let text = std::fs::read(table).unwrap_or_else(|error| {
+            tracing::debug!(%error, "the mounts are not known; all disks share their threads");
+            Vec::new()
+        });
+        if self.mounts.0 != text {
+            let mounts = Mounts::parse(&text);
+            self.mounts = (text, mounts);
         }
-        let read = || {
-            let text = std::fs::read(table).inspect_err(|error| {
-                tracing::debug!(%error, "the mounts are not known; all disks share their threads");
-            });
-            (now, text.map(|text| Mounts::parse(&text)).unwrap_or_default())
-        };
-        &self.mounts.get_or_insert_with(read).1
+        &self.mounts.1
     }
 }
 

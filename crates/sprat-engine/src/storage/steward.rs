@@ -71,6 +71,7 @@ impl Steward {
                 let adopt = open.adopt.load(std::sync::atomic::Ordering::Acquire);
                 let result = survey::open(content, adopt);
                 if result.is_ok() {
+                    open.is_found.store(true, std::sync::atomic::Ordering::Release);
                     self.beats.push(Beat { torrent: Arc::downgrade(&open), next: 0 });
                 }
                 StorageReply::Opened { torrent, result }

@@ -1,5 +1,6 @@
 //! The storage alone.
 
+use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 use sprat_core::bitfield::Bitfield;
 use sprat_core::geometry::PieceIndex;
 use sprat_core::storage::{Files, ReadToken, StorageReply, StorageRequest, TorrentId};
+use sprat_engine::disk::faults::{Fault, Lasting};
 use sprat_engine::storage::{Storage, StorageConfig};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -47,10 +49,14 @@ impl Bench {
         }
     }
 
-    fn open(&mut self, torrent: TorrentId, sample: &Sample, directory: PathBuf) {
-        self.storage.place(torrent, directory);
+    fn submit_open(&self, torrent: TorrentId, sample: &Sample) {
         let (metainfo, geometry) = (Arc::clone(&sample.metainfo), Arc::clone(&sample.geometry));
         self.storage.submit(StorageRequest::Open { torrent, metainfo, geometry });
+    }
+
+    fn open(&mut self, torrent: TorrentId, sample: &Sample, directory: PathBuf) {
+        self.storage.place(torrent, directory);
+        self.submit_open(torrent, sample);
         let reply = self.reply(torrent);
         assert!(matches!(reply, StorageReply::Opened { result: Ok(_), .. }), "{reply:?}");
     }
@@ -182,6 +188,35 @@ fn what_a_disk_that_hangs_does_not_give_back_is_counted_and_others_go_on() {
     bench.storage.submit(StorageRequest::Close { torrent: SLOW, files: Files::Keep });
     assert!(matches!(bench.reply(SLOW), StorageReply::Closed { .. }));
     assert_eq!((bench.storage.held_beyond_limit(), bench.storage.queued_bytes()), (0, 0));
+}
+
+#[test]
+fn a_disk_that_is_mounted_late_has_threads_of_its_own_all_the_same() {
+    let disks = Disks::new();
+    let table = disks.config().mount_table;
+    let (late, other) = (sample(16 * PIECE as usize), sample(40 * PIECE as usize));
+    let mounts = fs::read_to_string(&table).unwrap();
+    // At first there is only one disk, and what lies on the other one is not found.
+    fs::write(&table, mounts.replace("8:1", "8:2")).unwrap();
+    let mut bench = Bench::new(disks.config());
+    bench.open(OTHER, &other, disks.other());
+    disks.slow.fail_nth(1, Fault::Io, Lasting::UntilHealed);
+    bench.storage.place(SLOW, disks.slow());
+    bench.submit_open(SLOW, &late);
+    assert!(matches!(bench.reply(SLOW), StorageReply::Opened { result: Err(_), .. }));
+    disks.slow.heal();
+    fs::write(&table, mounts).unwrap();
+    bench.submit_open(SLOW, &late);
+    assert!(matches!(bench.reply(SLOW), StorageReply::Opened { result: Ok(_), .. }));
+    disks.stall();
+    bench.submit_piece(SLOW, &late, late.pieces()[0]);
+    disks.slow.await_hanging(1);
+    for piece in other.pieces() {
+        bench.submit_piece(OTHER, &other, piece);
+        bench.assert_stored(OTHER);
+    }
+    disks.slow.release();
+    bench.assert_stored(SLOW);
 }
 
 #[test]
