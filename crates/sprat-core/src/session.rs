@@ -414,6 +414,12 @@ impl Session {
         self.names.connection()
     }
 
+    /// To which torrent a connection belongs, from when it is called or has named one.
+    #[must_use]
+    pub fn torrent_of(&self, connection: ConnectionId) -> Option<TorrentId> {
+        self.owners.get(&connection).copied()
+    }
+
     /// Takes in one thing that happened.
     pub fn handle_input(&mut self, now: Time, input: Input) {
         match input {

@@ -66,7 +66,7 @@ pub fn openat2(
 #[inline]
 pub fn pread(file: impl AsFd, target: &mut [u8], offset: u64) -> Result<usize, Errno> {
     let file = file.as_fd();
-    hook::call(Call::Read { file }, || rustix::io::pread(file, target, offset))
+    hook::call(Call::Read { file, waits: true }, || rustix::io::pread(file, target, offset))
 }
 
 /// Reads from a position into several buffers, with flags.
@@ -78,7 +78,8 @@ pub fn preadv2(
     flags: ReadWriteFlags,
 ) -> Result<usize, Errno> {
     let file = file.as_fd();
-    hook::call(Call::Read { file }, || rustix::io::preadv2(file, targets, offset, flags))
+    let waits = !flags.contains(ReadWriteFlags::NOWAIT);
+    hook::call(Call::Read { file, waits }, || rustix::io::preadv2(file, targets, offset, flags))
 }
 
 /// Writes at a position and returns how much was taken.
@@ -180,7 +181,8 @@ pub fn set_times(file: impl AsFd, like: &Stat) -> Result<(), Errno> {
 /// Of which kind the file system of an open file is.
 #[inline]
 pub fn fstatfs(file: impl AsFd) -> Result<StatFs, Errno> {
-    rustix::fs::fstatfs(file)
+    let file = file.as_fd();
+    hook::call(Call::Stat { file }, || rustix::fs::fstatfs(file))
 }
 
 /// How much room there is on the file system of an open file.

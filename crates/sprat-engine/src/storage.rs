@@ -1,16 +1,20 @@
-//! The disk: threads that serve [`StorageRequest`]s on real files.
+//! The disks: threads that serve [`StorageRequest`]s on real files.
 //!
 //! ```text
-//! session loop --submit--> shard 0..n   Write, Finish, Forget, Verify   by piece: one piece, one thread, in order
-//!                     |--> memory       Read                            at once, of what the kernel holds in memory
-//!                     |--> readers      Read                            the rest, a shared queue: a slow read holds up one
-//!                      \-> steward      Open, Commit, Probe             may wait for the disk for seconds
+//! session loop --submit--> lane: a disk --> shard 0..n   Write, Finish, Forget, Verify   by piece: one piece, one thread, in order
+//!                     |                |--> memory       Read                            at once, of what the kernel holds in memory
+//!                     |                |--> readers      Read                            the rest, torrents in turn: a slow read holds up one
+//!                     |                \-> steward      Open, Commit, Probe             may wait for the disk for seconds
+//!                     |--> lane: another disk --> …
 //! ```
 //!
 //! Every answer goes to the one channel given to [`Storage::start`]. No request waits for another torrent's lock: a
-//! piece that is being put together belongs to its shard alone, open files are counted references.
+//! piece that is being put together belongs to its shard alone, open files are counted references. No request waits for another
+//! disk either: each has a *lane*, which is threads, open files, a part of the memory and a [`Pressure`] of its own.
 
+mod activity;
 mod assembly;
+mod budget;
 mod buffers;
 mod checking;
 mod committing;
@@ -19,14 +23,19 @@ mod content;
 mod fault;
 mod file_read;
 mod finishing;
+mod lane;
+mod lanes;
+mod mounts;
 mod place;
 mod pool;
+mod pressure;
 mod progress;
 mod recognition;
 mod recorder;
 mod relocation;
 mod removal;
 mod replica;
+mod residence;
 mod shard;
 mod signature;
 mod steering;
@@ -35,53 +44,55 @@ mod stored;
 mod survey;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod unsynced;
 mod watch;
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-use sprat_core::geometry::PieceIndex;
-use sprat_core::storage::{CommitError, Files, StorageReply, StorageRequest, TorrentId};
-use tokio::sync::Notify;
+use sprat_core::storage::{CommitError, Files, StorageError, StorageReply, StorageRequest, TorrentId};
 use tokio::sync::mpsc::UnboundedSender;
 
+use self::activity::Activity;
+use self::budget::Portion;
 use self::buffers::Buffers;
 pub(crate) use self::content::Content;
 use self::fault::other;
+use self::lanes::{LaneId, Lanes};
 pub use self::place::{Place, PlaceError};
 pub(crate) use self::pool::FilePool;
+pub use self::pressure::Pressure;
 pub(crate) use self::recognition::recognise;
 use self::recorder::{Recorder, key_of};
 pub(crate) use self::relocation::{Left, Relocation};
-use self::shard::Shard;
 pub(crate) use self::steering::{Steering, Stop};
-use self::steward::Steward;
 pub(crate) use self::stored::{hash_all, thread_count};
 use crate::ledger::LedgerHandle;
 
-/// Threads that serve `Read` only: one may wait for a slow disk while the other serves the rest.
-const READERS: usize = 2;
-
-/// How the disk is to be used.
+/// How disks are to be used.
 #[derive(Debug, Clone)]
 pub struct StorageConfig {
-    /// Threads that hash and write; as many again as two only read.
+    /// Threads that hash and write, for each disk; three more read and look after it.
     pub workers: usize,
-    /// Bytes of unfinished pieces kept in memory. Beyond it they are written early, and read back if need be.
+    /// Bytes of unfinished pieces kept in memory, of all disks that have any in equal parts. Beyond it they are written early, and
+    /// read back if need be.
     pub held_limit: usize,
-    /// Bytes submitted but not yet taken in by a worker, beyond which [`Storage::is_congested`].
+    /// Bytes submitted but not yet taken in by a worker, of all disks that have any in equal parts, beyond which
+    /// [`Pressure::is_congested`].
     pub queue_limit: usize,
-    /// Files kept open at most; a quarter of `RLIMIT_NOFILE` is the other bound.
+    /// Files kept open at most, of all disks in equal parts; a quarter of `RLIMIT_NOFILE` is the other bound.
     pub open_files: usize,
     /// Reserve the whole of a file when its first byte is written. Otherwise files are sparse and grow.
     pub preallocate: bool,
     /// Where progress is recorded. `None`: nowhere, every start checks what it finds.
     pub ledger: Option<LedgerHandle>,
+    /// Where the kernel says what is mounted, in the form of `proc_pid_mountinfo(5)`: by it the disk of a torrent is known.
+    pub mount_table: PathBuf,
 }
 
 impl Default for StorageConfig {
@@ -93,6 +104,7 @@ impl Default for StorageConfig {
             open_files: 512,
             preallocate: false,
             ledger: None,
+            mount_table: PathBuf::from("/proc/self/mountinfo"),
         }
     }
 }
@@ -100,32 +112,42 @@ impl Default for StorageConfig {
 /// The handle to the storage threads.
 #[derive(Debug)]
 pub struct Storage {
-    shared: Arc<Shared>,
     torrents: Mutex<BTreeMap<TorrentId, Known>>,
-    shards: Vec<Sender<Job>>,
-    readers: Sender<Job>,
-    steward: Sender<Job>,
-    threads: Vec<JoinHandle<()>>,
+    lanes: Lanes,
+    reply: UnboundedSender<StorageReply>,
     preallocate: bool,
 }
 
-/// What all threads share.
+/// What the threads of one disk share.
 #[derive(Debug)]
 struct Shared {
+    /// Where it is mounted.
+    disk: PathBuf,
     reply: UnboundedSender<StorageReply>,
     pool: Arc<FilePool>,
     pressure: Pressure,
     buffers: Buffers,
     ledger: Option<LedgerHandle>,
-    /// Bytes of unfinished pieces in memory, of all shards.
-    held: AtomicUsize,
-    held_limit: usize,
+    /// Unfinished pieces in memory, of all shards.
+    held: Portion,
+    activity: Activity,
 }
 
 #[derive(Debug)]
 enum Known {
     Placed(Place),
-    Open(Arc<OpenTorrent>),
+    Open(LaneId, Arc<OpenTorrent>),
+}
+
+impl Known {
+    fn place(&self) -> Place {
+        match self {
+            Self::Placed(place) => place.clone(),
+            Self::Open(_, open) => {
+                Place { adopt: open.adopt.load(Ordering::Acquire), ..open.content.place.clone() }
+            }
+        }
+    }
 }
 
 /// A torrent between `Open` and `Close`. When the last request lets go of it, `Closed` is sent.
@@ -134,6 +156,8 @@ struct OpenTorrent {
     content: Arc<Content>,
     /// The user lets us write files that we have not made.
     adopt: AtomicBool,
+    /// It was found at least once: its disk is the right one.
+    is_found: AtomicBool,
     /// What becomes of the files, once it is closing.
     closing: OnceLock<Files>,
     shared: Arc<Shared>,
@@ -146,40 +170,11 @@ struct Job {
 }
 
 impl Storage {
-    /// Starts the threads. Answers go to `reply`.
-    ///
-    /// # Panics
-    ///
-    /// When the system will not start a thread.
+    /// Nothing runs yet: the threads of a disk start when the first torrent on it is opened. Answers go to `reply`.
     #[must_use]
     pub fn start(config: StorageConfig, reply: UnboundedSender<StorageReply>) -> Self {
-        let shared = Arc::new(Shared {
-            reply,
-            pool: Arc::new(FilePool::new(config.open_files)),
-            pressure: Pressure::new(config.queue_limit),
-            buffers: Buffers::default(),
-            ledger: config.ledger,
-            held: AtomicUsize::new(0),
-            held_limit: config.held_limit,
-        });
-        let mut threads = Vec::new();
-        let mut shards = Vec::new();
-        for _ in 0..config.workers.max(1) {
-            let (sender, inbox) = channel();
-            let shard = Shard::new(Arc::clone(&shared));
-            threads.push(std::thread::spawn(move || shard.run(&inbox)));
-            shards.push(sender);
-        }
-        let (readers, inbox) = channel();
-        let inbox = Arc::new(Mutex::new(inbox));
-        for _ in 0..READERS {
-            let inbox = Arc::clone(&inbox);
-            threads.push(std::thread::spawn(move || serve_reads(&inbox)));
-        }
-        let (steward, inbox) = channel();
-        threads.push(std::thread::spawn(move || Steward::default().run(&inbox)));
         let preallocate = config.preallocate;
-        Self { shared, torrents: Mutex::default(), shards, readers, steward, threads, preallocate }
+        Self { torrents: Mutex::default(), lanes: Lanes::new(config, reply.clone()), reply, preallocate }
     }
 
     /// Says where the files of `torrent` lie. To be called before [`StorageRequest::Open`].
@@ -192,7 +187,7 @@ impl Storage {
     pub fn adopt(&self, torrent: TorrentId) {
         self.with_torrents(|torrents| match torrents.get_mut(&torrent) {
             Some(Known::Placed(place)) => place.adopt = true,
-            Some(Known::Open(open)) => {
+            Some(Known::Open(_, open)) => {
                 open.adopt.store(true, Ordering::Release);
                 open.content.watch.adopt_all();
             }
@@ -200,144 +195,130 @@ impl Storage {
         });
     }
 
-    /// Hands over a request. Never waits: see [`Storage::is_congested`].
+    /// Hands over a request. Never waits for a disk: see [`Storage::pressure`].
     pub fn submit(&self, request: StorageRequest) {
         let id = torrent_of(&request);
-        let torrent = self.with_torrents(|torrents| match (&request, torrents.remove(&id)) {
-            (StorageRequest::Open { metainfo, geometry, .. }, Some(Known::Placed(place))) => {
-                let adopt = place.adopt;
-                let info = Arc::clone(&metainfo.info);
-                let pool = Arc::clone(&self.shared.pool);
-                let recorder = Recorder::new(self.shared.ledger.clone(), key_of(&metainfo.info_hashes));
-                let news = Some(self.shared.reply.clone());
-                let geometry = Arc::clone(geometry);
-                let content = Content::new(id, place, info, geometry, pool, self.preallocate, recorder, news);
-                let torrent = Arc::new(OpenTorrent {
-                    content: Arc::new(content),
-                    adopt: AtomicBool::new(adopt),
-                    closing: OnceLock::new(),
-                    shared: Arc::clone(&self.shared),
-                });
-                torrents.insert(id, Known::Open(Arc::clone(&torrent)));
-                Some(torrent)
+        let found = self.with_torrents(|torrents| match (&request, torrents.get(&id)) {
+            (StorageRequest::Open { .. }, Some(known)) if self.is_to_be_placed(known) => {
+                let (lane, torrent) = self.opened(&request, known.place())?;
+                torrents.insert(id, Known::Open(lane, Arc::clone(&torrent)));
+                Ok((lane, torrent))
             }
-            (StorageRequest::Close { .. }, Some(Known::Open(torrent))) => Some(torrent),
-            (_, Some(Known::Open(torrent))) => {
-                torrents.insert(id, Known::Open(Arc::clone(&torrent)));
-                Some(torrent)
+            (_, Some(Known::Open(lane, torrent))) => {
+                let found = (*lane, Arc::clone(torrent));
+                if matches!(request, StorageRequest::Close { .. }) {
+                    torrents.remove(&id);
+                }
+                Ok(found)
             }
-            (_, Some(placed)) => {
-                torrents.insert(id, placed);
-                None
-            }
-            (_, None) => None,
+            (_, Some(Known::Placed(_)) | None) => Err(other("the torrent is not open")),
         });
-        match torrent {
-            Some(torrent) => self.dispatch(torrent, request),
-            None => self.refuse(&request),
+        let found = found.and_then(|(lane, torrent)| {
+            Ok((self.lanes.get(lane).ok_or_else(|| other("the disk has no threads"))?, torrent))
+        });
+        match found {
+            Ok((lane, torrent)) => lane.dispatch(Job { torrent, request }),
+            Err(error) => self.refuse(&request, error),
         }
+    }
+
+    /// Whether the disk of a torrent is to be found out: it was never open, or was never found and its disk has been mounted since.
+    fn is_to_be_placed(&self, known: &Known) -> bool {
+        match known {
+            Known::Placed(_) => true,
+            Known::Open(_, open) if open.is_found.load(Ordering::Acquire) => false,
+            Known::Open(lane, open) => self.lanes.of(open.content.directory()).is_ok_and(|now| now != *lane),
+        }
+    }
+
+    /// A torrent that is to be opened, and its disk.
+    fn opened(
+        &self,
+        request: &StorageRequest,
+        place: Place,
+    ) -> Result<(LaneId, Arc<OpenTorrent>), StorageError> {
+        let StorageRequest::Open { torrent, metainfo, geometry } = request else {
+            return Err(other("the torrent is not open"));
+        };
+        let adopt = place.adopt;
+        let no_threads = |error| other(format!("the disk has no threads: {error}"));
+        let id = self.lanes.of(&place.directory).map_err(no_threads)?;
+        let lane = self.lanes.get(id).ok_or_else(|| other("the disk has no threads"))?;
+        let shared = Arc::clone(&lane.shared);
+        let info = Arc::clone(&metainfo.info);
+        let recorder = Recorder::new(shared.ledger.clone(), key_of(&metainfo.info_hashes));
+        let content = Content::new(
+            *torrent,
+            place,
+            info,
+            Arc::clone(geometry),
+            Arc::clone(&shared.pool),
+            self.preallocate,
+            recorder,
+            Some(self.reply.clone()),
+        );
+        let torrent = OpenTorrent {
+            content: Arc::new(content),
+            adopt: AtomicBool::new(adopt),
+            is_found: AtomicBool::new(false),
+            closing: OnceLock::new(),
+            shared,
+        };
+        Ok((id, Arc::new(torrent)))
     }
 
     /// Bytes submitted and not yet taken in by a worker.
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
-        self.shared.pressure.queued_bytes()
+        self.lanes.all().map(|lane| lane.shared.pressure.queued_bytes()).sum()
     }
 
-    /// More is queued than should be: whoever reads from sockets pauses until [`Storage::drained`].
+    /// Bytes of unfinished pieces beyond [`StorageConfig::held_limit`]: what disks that hang have held before they had to share it
+    /// with others.
     #[must_use]
-    pub fn is_congested(&self) -> bool {
-        self.shared.pressure.is_congested()
+    pub fn held_beyond_limit(&self) -> usize {
+        self.lanes.held_beyond_limit()
     }
 
-    /// Returns when at most half of the limit is queued.
-    pub async fn drained(&self) {
-        self.shared.pressure.drained().await;
-    }
-
-    /// The same three questions for tasks that do not own the storage.
+    /// How much waits for the disk of a torrent, if it is open: while that is too much, whoever reads from its sockets pauses.
     #[must_use]
-    pub fn pressure(&self) -> Pressure {
-        self.shared.pressure.clone()
+    pub fn pressure(&self, torrent: TorrentId) -> Option<Pressure> {
+        self.with_torrents(|torrents| match torrents.get(&torrent)? {
+            Known::Open(_, open) => Some(open.shared.pressure.clone()),
+            Known::Placed(_) => None,
+        })
     }
 
-    /// Finishes what was submitted and ends the threads. Blocks for as long as that takes.
-    pub fn stop(self) {
-        let Self { shards, readers, steward, threads, .. } = self;
-        drop((shards, readers, steward)); // each thread ends when its queue is empty and has no sender
-        for thread in threads {
-            if thread.join().is_err() {
-                tracing::error!("a storage thread panicked");
-            }
-        }
-    }
-
-    fn dispatch(&self, torrent: Arc<OpenTorrent>, request: StorageRequest) {
-        let queue = match &request {
-            StorageRequest::Write { block, data, .. } => {
-                self.shared.pressure.rise(data.len());
-                self.shard(torrent.content.torrent, block.piece())
-            }
-            StorageRequest::Finish { piece, .. }
-            | StorageRequest::Forget { piece, .. }
-            | StorageRequest::Verify { piece, .. }
-            | StorageRequest::Leaves { piece, .. } => self.shard(torrent.content.torrent, *piece),
-            StorageRequest::Read { token, piece, begin, length, .. } => {
-                // A hand-over to another thread and back costs as much as the copy.
-                let mut buffer = self.shared.buffers.take(*length as usize);
-                if torrent.content.read_resident(*piece, *begin, buffer.as_mut()) {
-                    let (torrent, result) = (torrent.content.torrent, Ok(buffer.freeze()));
-                    return self.shared.reply(StorageReply::Read { torrent, token: *token, result });
-                }
-                &self.readers
-            }
-            StorageRequest::Open { .. } | StorageRequest::Commit { .. } | StorageRequest::Probe { .. } => {
-                &self.steward
-            }
-            StorageRequest::Close { files, .. } => {
-                // Once: after it the torrent is not known any more.
-                let _ = torrent.closing.set(*files);
-                for shard in &self.shards {
-                    send(shard, Job { torrent: Arc::clone(&torrent), request: request.clone() });
-                }
-                return;
-            }
-        };
-        send(queue, Job { torrent, request });
-    }
-
-    /// One piece, one thread; neighbours go to different ones.
-    fn shard(&self, torrent: TorrentId, piece: PieceIndex) -> &Sender<Job> {
-        let at = (torrent.0 as usize).wrapping_add(piece.as_usize()) % self.shards.len();
-        self.shards.get(at).unwrap_or(&self.steward)
+    /// Finishes what was submitted and ends the threads. Waits for that, but no longer than `patience` for a disk that hangs: its
+    /// threads are left behind.
+    pub fn stop(self, patience: Duration) {
+        self.lanes.stop(Instant::now() + patience);
     }
 
     /// Answers for a torrent that is not open, where an answer is due.
-    fn refuse(&self, request: &StorageRequest) {
+    fn refuse(&self, request: &StorageRequest, error: StorageError) {
         let torrent = torrent_of(request);
-        let error = || other("the torrent is not open");
         let reply = match request {
-            StorageRequest::Open { .. } => StorageReply::Opened { torrent, result: Err(error()) },
-            StorageRequest::Finish { piece, .. } => {
-                StorageReply::Failed { torrent, piece: *piece, error: error() }
-            }
+            StorageRequest::Open { .. } => StorageReply::Opened { torrent, result: Err(error) },
+            StorageRequest::Finish { piece, .. } => StorageReply::Failed { torrent, piece: *piece, error },
             StorageRequest::Verify { piece, .. } => {
-                StorageReply::Verified { torrent, piece: *piece, result: Err(error()) }
+                StorageReply::Verified { torrent, piece: *piece, result: Err(error) }
             }
             StorageRequest::Read { token, .. } => {
-                StorageReply::Read { torrent, token: *token, result: Err(error()) }
+                StorageReply::Read { torrent, token: *token, result: Err(error) }
             }
             StorageRequest::Leaves { token, .. } => {
-                StorageReply::Leaves { torrent, token: *token, result: Err(error()) }
+                StorageReply::Leaves { torrent, token: *token, result: Err(error) }
             }
             StorageRequest::Commit { .. } => {
-                StorageReply::Committed { torrent, result: Err(CommitError::Content(error())) }
+                StorageReply::Committed { torrent, result: Err(CommitError::Content(error)) }
             }
-            StorageRequest::Probe { .. } => StorageReply::Probed { torrent, result: Err(error()) },
+            StorageRequest::Probe { .. } => StorageReply::Probed { torrent, result: Err(error) },
             StorageRequest::Close { .. } => StorageReply::Closed { torrent },
             StorageRequest::Write { .. } | StorageRequest::Forget { .. } => return,
         };
-        self.shared.reply(reply);
+        // Nobody listens any more: the session has gone.
+        let _ = self.reply.send(reply);
     }
 
     fn with_torrents<T>(&self, act: impl FnOnce(&mut BTreeMap<TorrentId, Known>) -> T) -> T {
@@ -378,15 +359,6 @@ impl OpenTorrent {
     }
 }
 
-fn send(queue: &Sender<Job>, job: Job) {
-    if let Err(std::sync::mpsc::SendError(job)) = queue.send(job) {
-        tracing::error!(
-            torrent = job.torrent.content.torrent.0,
-            "a storage thread has gone; a request is lost"
-        );
-    }
-}
-
 fn torrent_of(request: &StorageRequest) -> TorrentId {
     match request {
         StorageRequest::Open { torrent, .. }
@@ -399,71 +371,5 @@ fn torrent_of(request: &StorageRequest) -> TorrentId {
         | StorageRequest::Commit { torrent, .. }
         | StorageRequest::Probe { torrent }
         | StorageRequest::Close { torrent, .. } => *torrent,
-    }
-}
-
-fn serve_reads(inbox: &Mutex<Receiver<Job>>) {
-    loop {
-        // The lock is held while waiting: it makes the queue one that several threads take from.
-        let job = inbox.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { torrent, request }) = job else { return };
-        let StorageRequest::Read { token, piece, begin, length, .. } = request else { continue };
-        let mut buffer = torrent.shared.buffers.take(length as usize);
-        let read = torrent.content.read(piece, begin, buffer.as_mut());
-        let result = read.map(|()| buffer.freeze());
-        torrent.shared.reply(StorageReply::Read { torrent: torrent.content.torrent, token, result });
-    }
-}
-
-/// How much waits for the disk. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Pressure(Arc<Gauge>);
-
-#[derive(Debug)]
-struct Gauge {
-    queued: AtomicUsize,
-    limit: usize,
-    sank: Notify,
-}
-
-impl Pressure {
-    fn new(limit: usize) -> Self {
-        Self(Arc::new(Gauge { queued: AtomicUsize::new(0), limit, sank: Notify::new() }))
-    }
-
-    /// Bytes submitted and not yet taken in by a worker.
-    #[must_use]
-    pub fn queued_bytes(&self) -> usize {
-        self.0.queued.load(Ordering::Acquire)
-    }
-
-    /// More is queued than should be.
-    #[must_use]
-    pub fn is_congested(&self) -> bool {
-        self.queued_bytes() > self.0.limit
-    }
-
-    /// Returns when at most half of the limit is queued.
-    pub async fn drained(&self) {
-        loop {
-            // Before the look at the gauge: `notify_waiters` reaches every future made before it.
-            let sank = self.0.sank.notified();
-            if self.queued_bytes() <= self.0.limit / 2 {
-                return;
-            }
-            sank.await;
-        }
-    }
-
-    fn rise(&self, bytes: usize) {
-        self.0.queued.fetch_add(bytes, Ordering::AcqRel);
-    }
-
-    fn sink(&self, bytes: usize) {
-        let before = self.0.queued.fetch_sub(bytes, Ordering::AcqRel);
-        let half = self.0.limit / 2;
-        if before > half && before.saturating_sub(bytes) <= half {
-            self.0.sank.notify_waiters();
-        }
     }
 }

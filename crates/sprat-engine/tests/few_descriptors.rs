@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -126,7 +127,7 @@ fn a_lack_of_descriptors_slows_down_and_passes() {
         let reply = disk.store(*piece);
         assert!(matches!(reply, StorageReply::Stored { .. }), "{reply:?}");
     }
-    disk.storage.stop();
+    disk.storage.stop(Duration::from_secs(60));
     for file in 0..FILES {
         let bytes = fs::read(home.path().join(format!("downloads/published/{file:03}"))).unwrap();
         assert_eq!(bytes, vec![content(file); 1000]);

@@ -46,6 +46,9 @@ const ANNOUNCES: usize = 100;
 /// How long a shutdown waits for trackers and disks. Promise P-22 gives five seconds in all.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(4);
 
+/// How long what is still to be written may take after that.
+const LAST_PATIENCE: Duration = Duration::from_millis(300);
+
 /// The session with its sockets, disk and trackers: what tasks of the user act on.
 pub(super) struct Driver {
     pub(super) session: Session,
@@ -150,11 +153,7 @@ impl Shell {
         }
         let held_elsewhere = means::divide(&mut config, SOCKET_QUEUE);
         let storage = Storage::start(config.storage, stored);
-        let around = Surroundings {
-            happened,
-            pressure: storage.pressure(),
-            buffers: Rc::new(ReceiveBuffers::default()),
-        };
+        let around = Surroundings { happened, buffers: Rc::new(ReceiveBuffers::default()) };
         let driver = Driver {
             session: Session::new(config.session, config.seed.unwrap_or_else(seed_from_the_system)),
             epoch: Instant::now(),
@@ -261,7 +260,8 @@ impl Driver {
     }
 
     fn count_memory(&mut self) {
-        self.session.set_memory_elsewhere(self.held_elsewhere + self.storage.queued_bytes());
+        let waiting = self.storage.queued_bytes() + self.storage.held_beyond_limit();
+        self.session.set_memory_elsewhere(self.held_elsewhere + waiting);
     }
 
     pub(super) fn input(&mut self, input: Input) {
@@ -326,6 +326,15 @@ impl Driver {
 
     fn connect(&mut self, id: ConnectionId, address: SocketAddr) {
         self.connections.insert(id, Connection::dial(id, address, self.around.clone()));
+        self.put_on_disk(id);
+    }
+
+    /// Has a connection wait for the disk of its torrent, as soon as that is known.
+    fn put_on_disk(&self, id: ConnectionId) {
+        let pressure = self.session.torrent_of(id).and_then(|torrent| self.storage.pressure(torrent));
+        if let (Some(connection), Some(pressure)) = (self.connections.get(&id), pressure) {
+            connection.put_on_disk(pressure);
+        }
     }
 
     fn on_happened(&mut self, happened: Happened) {
@@ -336,9 +345,10 @@ impl Driver {
                 self.input(Input::Accepted { connection: id, address });
             }
             Happened::NoDescriptors => self.session.let_strangers_go(),
-            // What a connection said before it was told to end is still on its way to us.
-            Happened::On(id, _) if !self.connections.contains_key(&id) => {}
             Happened::On(connection, what) => {
+                // What a connection said before it was told to end is still on its way to us.
+                let Some(known) = self.connections.get(&connection) else { return };
+                let is_on_a_disk = known.is_on_a_disk();
                 let input = match what {
                     What::Connected => Input::Connected { connection },
                     What::Received(bytes) => Input::Received { connection, bytes },
@@ -349,6 +359,9 @@ impl Driver {
                     }
                 };
                 self.input(input);
+                if !is_on_a_disk {
+                    self.put_on_disk(connection);
+                }
             }
         }
     }
@@ -467,7 +480,9 @@ impl Driver {
 
     fn end(mut self) {
         self.connections.clear();
-        self.storage.stop();
+        let deadline = self.shutdown.as_ref().map(|shutdown| shutdown.deadline);
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        self.storage.stop(left.unwrap_or(SHUTDOWN_LIMIT).max(LAST_PATIENCE));
         if let Some(shutdown) = self.shutdown.take() {
             let _ = shutdown.done.send(());
         }

@@ -1,7 +1,7 @@
 //! One task per connection that reads, and writes what the kernel did not take at once.
 //!
 //! Reading: into buffers that all connections share (`receive`); what came is handed on by reference. A reader waits while the
-//! session or the disk is behind, so the kernel's buffers fill and the sender slows down. Writing: whatever has collected goes out with one vectored call, by the driver itself as soon as the session has
+//! session or the disk of its torrent is behind, so the kernel's buffers fill and the sender slows down. Writing: whatever has collected goes out with one vectored call, by the driver itself as soon as the session has
 //! nothing more to say, while it is in the processor's cache. Only when the kernel's buffer is full does the task wait for room.
 
 use std::cell::{OnceCell, RefCell};
@@ -64,13 +64,14 @@ struct Link {
     waiting: RefCell<VecDeque<Bytes>>,
     /// The kernel has not taken everything.
     left_over: Notify,
+    /// Of the disk that what is read may go to. Before the torrent is known and open nothing goes there.
+    pressure: OnceCell<Pressure>,
 }
 
 /// What all connections have to do with. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Surroundings {
     pub(super) happened: mpsc::Sender<Happened>,
-    pub(super) pressure: Pressure,
     pub(super) buffers: Rc<ReceiveBuffers>,
 }
 
@@ -110,6 +111,17 @@ impl Connection {
         let link = Rc::new(link);
         let task = tokio::task::spawn_local(task(Rc::clone(&link)));
         Self { link, task: task.abort_handle() }
+    }
+
+    /// Whether it is known which disk to wait for.
+    pub(super) fn is_on_a_disk(&self) -> bool {
+        self.link.pressure.get().is_some()
+    }
+
+    /// From now on nothing is read while too much waits for this disk.
+    pub(super) fn put_on_disk(&self, pressure: Pressure) {
+        // It stays with the first one.
+        let _ = self.link.pressure.set(pressure);
     }
 
     /// Queues bytes for writing. How much is queued is bounded by the session, which counts what is reported as sent.
@@ -175,16 +187,16 @@ fn is_shortage(error: &io::Error) -> bool {
 /// Moves bytes both ways until one way fails.
 async fn serve(id: ConnectionId, stream: &TcpStream, link: &Link, around: &Surroundings) -> io::Result<()> {
     tokio::select! {
-        end = read(id, stream, around) => end,
+        end = read(id, stream, link, around) => end,
         end = write(id, stream, link, around) => end,
     }
 }
 
-async fn read(id: ConnectionId, stream: &TcpStream, around: &Surroundings) -> io::Result<()> {
+async fn read(id: ConnectionId, stream: &TcpStream, link: &Link, around: &Surroundings) -> io::Result<()> {
     let mut appetite = Appetite::default();
     loop {
-        if around.pressure.is_congested() {
-            around.pressure.drained().await;
+        if let Some(pressure) = link.pressure.get().filter(|pressure| pressure.is_congested()) {
+            pressure.drained().await;
         }
         stream.readable().await?;
         let bytes = match around.buffers.read(stream, &mut appetite) {

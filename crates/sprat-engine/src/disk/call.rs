@@ -31,6 +31,8 @@ pub(super) enum Call<'a> {
     },
     Read {
         file: BorrowedFd<'a>,
+        /// Until the bytes are there.
+        waits: bool,
     },
     Write {
         file: BorrowedFd<'a>,

@@ -80,6 +80,22 @@ impl Watch {
         self.0.lock().plan.heal();
     }
 
+    /// From now on calls on `path` and below, given from the watched directory, do not come back before [`Self::release`]: a server
+    /// that is gone, a disk that starts up. Only reads that do not wait say so at once.
+    pub fn stall_below(&self, path: &Path) {
+        self.0.stall(Some(path.to_path_buf()));
+    }
+
+    /// Calls come back, and those that hang go on.
+    pub fn release(&self) {
+        self.0.stall(None);
+    }
+
+    /// Returns when at least so many calls hang.
+    pub fn await_hanging(&self, calls: usize) {
+        self.0.await_hanging(calls);
+    }
+
     /// Calls until now.
     #[must_use]
     pub fn calls(&self) -> usize {
@@ -131,6 +147,7 @@ impl Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
+        self.release();
         hook::unregister(&self.0);
     }
 }

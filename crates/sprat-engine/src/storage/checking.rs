@@ -45,6 +45,10 @@ impl Checking {
         self.waiting.len() >= sprat_hash::lanes() || self.bytes >= MOST_READ
     }
 
+    pub(super) const fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// Reads, hashes and answers all of them.
     pub(super) fn check(&mut self, shared: &Shared, buffer: &mut Vec<u8>) {
         self.bytes = 0;

@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, Stat};
+use rustix::fs::{AtFlags, CWD, FsWord, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
 use crate::disk;
@@ -142,6 +142,11 @@ impl Root {
     /// Number of the file system.
     pub(super) fn device(&self) -> Result<u64, Errno> {
         Ok(self.identity()?.0)
+    }
+
+    /// Of which kind the file system is.
+    pub(super) fn file_system(&self) -> Result<FsWord, Errno> {
+        Ok(disk::fstatfs(&self.0)?.f_type)
     }
 
     fn walk(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {

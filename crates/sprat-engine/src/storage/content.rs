@@ -17,11 +17,12 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::contain::Root;
 use super::fault::{changed, conflict, fault};
-use super::file_read::{read_exact_at, read_resident_at};
+use super::file_read::read_exact_at;
 use super::place::Place;
 use super::pool::FilePool;
 use super::progress::{FileRecord, Origin};
 use super::recorder::Recorder;
+use super::residence::Residence;
 use super::signature::Signature;
 use super::unsynced::Unsynced;
 use super::watch::Watch;
@@ -46,6 +47,7 @@ pub(crate) struct Content {
     news: Option<UnboundedSender<StorageReply>>,
     /// The file system of the directory when the torrent was opened.
     device: Mutex<Option<u64>>,
+    residence: Residence,
     pub(super) unsynced: Mutex<Unsynced>,
     /// Directories below the root that we have made.
     made: Mutex<BTreeSet<String>>,
@@ -78,6 +80,7 @@ impl Content {
             recorder,
             news,
             device: Mutex::default(),
+            residence: Residence::default(),
             unsynced: Mutex::default(),
             made: Mutex::default(),
             failed_syncs: AtomicU64::new(0),
@@ -110,6 +113,7 @@ impl Content {
     pub(super) fn look_anew(&self) {
         self.pool.forget(self.torrent);
         *locked(&self.device) = None;
+        self.residence.forget();
     }
 
     /// The torrent has been looked at.
@@ -189,9 +193,12 @@ impl Content {
     /// As [`Self::read`], but only if that takes no wait: the files are open, and the bytes in the kernel's memory.
     /// Returns whether it was so; whatever went wrong, [`Self::read`] will tell.
     pub(super) fn read_resident(&self, piece: PieceIndex, begin: u32, buffer: &mut [u8]) -> bool {
+        if !self.residence.is_told() {
+            return false;
+        }
         let read = self.each_slice(piece, begin, buffer, |slice, target| {
             let file = self.pool.find((self.torrent, slice.file), false).ok_or(())?;
-            let is_read = read_resident_at(&file, target, slice.offset);
+            let is_read = self.residence.read(&file, target, slice.offset);
             if is_read && self.is_as_left(slice.file, &file) { Ok(()) } else { Err(()) }
         });
         read.is_ok()
@@ -260,6 +267,7 @@ impl Content {
             // A disk was unmounted below us: what is there now is the bare mount point.
             return Err(Errno::NODEV);
         }
+        self.residence.learn(|| root.file_system());
         Ok(root)
     }
 

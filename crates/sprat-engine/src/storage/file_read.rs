@@ -3,13 +3,9 @@
 use std::io::IoSliceMut;
 use std::os::fd::AsFd;
 
-use rustix::fs::FsWord;
 use rustix::io::{Errno, ReadWriteFlags};
 
 use crate::disk;
-
-/// `TMPFS_MAGIC` of statfs(2). What lies there lies in memory, but the kernel does not answer [`ReadWriteFlags::NOWAIT`].
-const TMPFS: FsWord = 0x0102_1994;
 
 /// Fills `target`. `false` when the file ends before.
 pub(super) fn read_exact_at(file: impl AsFd, mut target: &mut [u8], mut offset: u64) -> Result<bool, Errno> {
@@ -27,19 +23,17 @@ pub(super) fn read_exact_at(file: impl AsFd, mut target: &mut [u8], mut offset: 
     Ok(true)
 }
 
-/// Fills `target` if all of it is in the kernel's memory, and returns whether it did.
-pub(super) fn read_resident_at(file: impl AsFd, target: &mut [u8], offset: u64) -> bool {
+/// Fills `target` if all of it is in the kernel's memory, and returns whether it did. `OPNOTSUPP` where the file system cannot
+/// tell.
+pub(super) fn read_resident_at(file: impl AsFd, target: &mut [u8], offset: u64) -> Result<bool, Errno> {
     if target.is_empty() {
-        return true;
+        return Ok(true);
     }
     let length = target.len();
     match disk::preadv2(&file, &mut [IoSliceMut::new(target)], offset, ReadWriteFlags::NOWAIT) {
-        Ok(read) => read == length,
-        Err(Errno::OPNOTSUPP) => {
-            let in_memory = disk::fstatfs(&file).is_ok_and(|system| system.f_type == TMPFS);
-            in_memory && read_exact_at(&file, target, offset) == Ok(true)
-        }
-        Err(_) => false,
+        Ok(read) => Ok(read == length),
+        Err(Errno::OPNOTSUPP) => Err(Errno::OPNOTSUPP),
+        Err(_) => Ok(false),
     }
 }
 
@@ -57,7 +51,7 @@ mod tests {
         assert_eq!(read_exact_at(&file, &mut target, 6), Ok(true));
         assert_eq!(&target, b"6789");
         assert_eq!(read_exact_at(&file, &mut target, 7), Ok(false));
-        assert!(!read_resident_at(&file, &mut target, 7));
+        assert_ne!(read_resident_at(&file, &mut target, 7), Ok(true));
     }
 
     #[test]
@@ -66,10 +60,10 @@ mod tests {
             let Ok(mut file) = tempfile::tempfile_in(directory) else { continue };
             file.write_all(b"0123456789").unwrap();
             let mut target = [0; 4];
-            let asked = rustix::io::preadv2(&file, &mut [], 0, ReadWriteFlags::NOWAIT);
-            let is_known = asked != Err(Errno::OPNOTSUPP) || directory == "/dev/shm";
-            assert_eq!(read_resident_at(&file, &mut target, 3), is_known, "in {directory}");
-            assert!(!is_known || &target == b"3456");
+            match read_resident_at(&file, &mut target, 3) {
+                Ok(is_read) => assert!(is_read && &target == b"3456", "in {directory}"),
+                Err(errno) => assert_eq!(errno, Errno::OPNOTSUPP),
+            }
         }
     }
 }

@@ -4,7 +4,6 @@
 //! little longer than one. So a piece waits for others, but only as long as others come in quick succession, and never for long.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use sprat_core::geometry::PieceIndex;
@@ -61,6 +60,10 @@ impl Finishing {
         self.pieces.len() >= sprat_hash::lanes() || self.held >= MOST_HELD
     }
 
+    pub(super) const fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
     /// Whether they have waited long enough even if there is something else to do.
     pub(super) fn is_overdue(&self, now: Instant) -> bool {
         self.since.is_some_and(|since| now.duration_since(since) >= LONGEST_WAIT)
@@ -85,7 +88,7 @@ impl Finishing {
         for (whole, sha1) in pieces.into_iter().zip(sha1) {
             let held = whole.assembly.held();
             let reply = whole.finish(sha1, buffer);
-            shared.held.fetch_sub(held, Ordering::Relaxed);
+            shared.held.sink(held);
             shared.reply(reply);
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,11 +20,13 @@ const SMALLEST: usize = 4;
 /// all: the hazard is a socket peak, and it passes.
 const ATTEMPTS: u32 = 10;
 
-/// Open files, shared by all threads.
+/// Open files, shared by all threads of a disk: whoever makes room closes files of his own disk, and waits for no other.
 #[derive(Debug)]
 pub(crate) struct FilePool {
-    /// As configured, or what the system allows.
-    most: usize,
+    /// Of all pools together: as configured, or what the system allows.
+    all: usize,
+    /// How many pools share that.
+    pools: Arc<AtomicUsize>,
     state: Mutex<State>,
 }
 
@@ -32,7 +35,7 @@ struct State {
     open: BTreeMap<FileKey, OpenFile>,
     by_age: BTreeMap<u64, FileKey>,
     clock: u64,
-    /// At most `most`; less after the system ran out of descriptors.
+    /// At most [`FilePool::most`]; less after the system ran out of descriptors.
     limit: usize,
 }
 
@@ -45,13 +48,23 @@ struct OpenFile {
 
 impl FilePool {
     pub(crate) fn new(configured: usize) -> Self {
+        Self::sharing(configured, Arc::default())
+    }
+
+    /// One of several, as many as `pools` says.
+    pub(super) fn sharing(configured: usize, pools: Arc<AtomicUsize>) -> Self {
         // A quarter: the rest is for sockets.
         let allowed = getrlimit(Resource::Nofile)
             .current
             .map_or(usize::MAX, |soft| usize::try_from(soft / 4).unwrap_or(usize::MAX));
-        let most = configured.min(allowed).max(SMALLEST);
-        let state = State { open: BTreeMap::new(), by_age: BTreeMap::new(), clock: 0, limit: most };
-        Self { most, state: Mutex::new(state) }
+        let all = configured.min(allowed);
+        let state = State { open: BTreeMap::new(), by_age: BTreeMap::new(), clock: 0, limit: all };
+        Self { all, pools, state: Mutex::new(state) }
+    }
+
+    /// How many files may be open.
+    fn most(&self) -> usize {
+        (self.all / self.pools.load(Ordering::Relaxed).max(1)).max(SMALLEST)
     }
 
     /// The file, from the pool or by `open`.
@@ -109,8 +122,9 @@ impl FilePool {
         let descriptor = Arc::new(file);
         let opened = Arc::clone(&descriptor);
         // Closing may wait for the disk, so not under the lock.
+        let most = self.most();
         let closed: Vec<_> = self.with(|state| {
-            state.limit = (state.limit + 1).min(self.most);
+            state.limit = (state.limit + 1).min(most);
             let mut closed: Vec<_> = state.remove(key).into_iter().collect();
             while state.open.len() >= state.limit {
                 closed.extend(state.remove_oldest());
@@ -122,6 +136,16 @@ impl FilePool {
         });
         drop(closed);
         opened
+    }
+
+    /// Closes what is too much since there are more pools.
+    pub(super) fn make_way(&self) {
+        let most = self.most();
+        let closed: Vec<_> = self.with(|state| {
+            let excess = state.open.len().saturating_sub(most);
+            (0..excess).filter_map(|_| state.remove_oldest()).collect()
+        });
+        drop(closed);
     }
 
     /// The system has no descriptor left: halves the pool.
@@ -181,6 +205,22 @@ mod tests {
         assert!(pool.find(key(0), true).is_none(), "opened for reading only");
         pool.forget(TorrentId(1));
         assert!(pool.find(key(0), false).is_none());
+    }
+
+    #[test]
+    fn pools_that_share_have_equal_parts_as_soon_as_there_are_several() {
+        let pools = Arc::new(AtomicUsize::new(1));
+        let pool = FilePool::sharing(4 * SMALLEST, Arc::clone(&pools));
+        let open_files = |pool: &FilePool| pool.with(|state| state.open.len());
+        for file in 0..4 * SMALLEST {
+            pool.file(key(file), false, open).unwrap();
+        }
+        pools.store(2, Ordering::Relaxed);
+        pool.make_way();
+        assert_eq!(open_files(&pool), 2 * SMALLEST);
+        pools.store(100, Ordering::Relaxed);
+        pool.file(key(99), false, open).unwrap();
+        assert_eq!(open_files(&pool), SMALLEST, "fewer are not worth it");
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -23,6 +22,8 @@ const IDLE: Duration = Duration::from_secs(5);
 
 pub(super) struct Shard {
     shared: Arc<Shared>,
+    /// Which of the disk's threads this is.
+    number: usize,
     pieces: BTreeMap<(TorrentId, PieceIndex), Held>,
     finishing: Finishing,
     checking: Checking,
@@ -36,9 +37,10 @@ struct Held {
 }
 
 impl Shard {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, number: usize) -> Self {
         Self {
             shared,
+            number,
             pieces: BTreeMap::new(),
             finishing: Finishing::default(),
             checking: Checking::default(),
@@ -48,8 +50,13 @@ impl Shard {
 
     /// Serves until the storage stops.
     pub(super) fn run(mut self, inbox: &Receiver<Job>) {
+        let shared = Arc::clone(&self.shared);
         while let Some(Job { torrent, request }) = self.next(inbox) {
+            let is_closing = matches!(request, StorageRequest::Close { .. });
             self.serve(&torrent, request);
+            // The last to let go of it may have files to delete.
+            let _work = is_closing.then(|| shared.activity.begin(self.number));
+            drop(torrent);
         }
     }
 
@@ -102,7 +109,7 @@ impl Shard {
             StorageRequest::Open { .. }
             | StorageRequest::Read { .. }
             | StorageRequest::Commit { .. }
-            | StorageRequest::Probe { .. } => {} // never sent here, see Storage::submit
+            | StorageRequest::Probe { .. } => {} // never sent here, see Lane::dispatch
         }
     }
 
@@ -116,8 +123,7 @@ impl Shard {
         });
         let before = held.assembly.held();
         let result = held.assembly.take_in(&content.geometry, block, data);
-        self.shared.held.fetch_add(held.assembly.held(), Ordering::Relaxed);
-        self.shared.held.fetch_sub(before, Ordering::Relaxed);
+        self.shared.held.change(before, held.assembly.held());
         if let Err(error) = result {
             self.fail(key, error);
         }
@@ -144,34 +150,44 @@ impl Shard {
     }
 
     fn finish_all(&mut self) {
-        self.finishing.finish(&self.shared, &mut self.buffer);
+        if !self.finishing.is_empty() {
+            let _work = self.shared.activity.begin(self.number);
+            self.finishing.finish(&self.shared, &mut self.buffer);
+        }
     }
 
     fn check_all(&mut self) {
-        self.checking.check(&self.shared, &mut self.buffer);
+        if !self.checking.is_empty() {
+            let _work = self.shared.activity.begin(self.number);
+            self.checking.check(&self.shared, &mut self.buffer);
+        }
     }
 
     fn leaves(&mut self, torrent: &OpenTorrent, token: ReadToken, piece: PieceIndex) {
+        let _work = self.shared.activity.begin(self.number);
         let digest = hash_stored(&torrent.content, piece, false, true, &mut self.buffer);
         let result = digest.map(|digest| digest.leaves);
         self.shared.reply(StorageReply::Leaves { torrent: torrent.content.torrent, token, result });
     }
 
-    /// While too much is held by all shards: writes the largest of ours early.
+    /// While too much is held by all shards of the disk: writes the largest of ours early.
     fn make_room(&mut self) {
-        if self.shared.held.load(Ordering::Relaxed) <= self.shared.held_limit {
+        let limit = self.shared.held.limit();
+        if self.shared.held.taken() <= limit {
             return;
         }
         self.finish_all();
+        let shared = Arc::clone(&self.shared);
+        let _work = shared.activity.begin(self.number);
         // An eighth below the limit, so that not every further block has to look for the largest piece.
-        let enough = self.shared.held_limit - self.shared.held_limit / 8;
-        while self.shared.held.load(Ordering::Relaxed) > enough {
+        let enough = limit - limit / 8;
+        while shared.held.taken() > enough {
             let largest = self.pieces.iter_mut().max_by_key(|(_, held)| held.assembly.held());
             let Some((&key, held)) = largest.filter(|(_, held)| held.assembly.held() > 0) else { return };
             let size = held.assembly.held();
             match held.assembly.write_early(&held.torrent) {
                 Ok(()) => {
-                    self.shared.held.fetch_sub(size, Ordering::Relaxed);
+                    shared.held.sink(size);
                 }
                 Err(error) => self.fail(key, error),
             }
@@ -185,7 +201,7 @@ impl Shard {
 
     fn drop_piece(&mut self, key: (TorrentId, PieceIndex)) {
         if let Entry::Occupied(entry) = self.pieces.entry(key) {
-            self.shared.held.fetch_sub(entry.remove().assembly.held(), Ordering::Relaxed);
+            self.shared.held.sink(entry.remove().assembly.held());
         }
     }
 
@@ -193,7 +209,7 @@ impl Shard {
         self.pieces.retain(|(owner, _), held| {
             let keep = *owner != torrent;
             if !keep {
-                self.shared.held.fetch_sub(held.assembly.held(), Ordering::Relaxed);
+                self.shared.held.sink(held.assembly.held());
             }
             keep
         });

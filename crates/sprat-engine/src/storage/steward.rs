@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use sprat_core::storage::{StorageReply, StorageRequest};
 
 use super::place::is_file;
-use super::{Job, OpenTorrent, survey};
+use super::{Job, OpenTorrent, Shared, survey};
 
 /// How often each torrent is looked at: a state that is not as it should be is to be shown within ten seconds.
 const PATROL: Duration = Duration::from_secs(4);
@@ -20,8 +20,11 @@ const PATROL: Duration = Duration::from_secs(4);
 const FILES_PER_PATROL: usize = 1000;
 
 /// Torrents under the care of one thread.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Steward {
+    shared: Arc<Shared>,
+    /// Which of the disk's threads this is.
+    number: usize,
     beats: Vec<Beat>,
 }
 
@@ -34,16 +37,26 @@ struct Beat {
 }
 
 impl Steward {
+    pub(super) const fn new(shared: Arc<Shared>, number: usize) -> Self {
+        Self { shared, number, beats: Vec::new() }
+    }
+
     pub(super) fn run(mut self, inbox: &Receiver<Job>) {
+        let shared = Arc::clone(&self.shared);
         let mut next_patrol = Instant::now() + PATROL;
         loop {
-            match inbox.recv_timeout(next_patrol.saturating_duration_since(Instant::now())) {
-                Ok(job) => self.serve(job),
-                Err(RecvTimeoutError::Timeout) => {}
+            let job = match inbox.recv_timeout(next_patrol.saturating_duration_since(Instant::now())) {
+                Ok(job) => Some(job),
+                Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
+            };
+            let _work = shared.activity.begin(self.number);
+            if let Some(job) = job {
+                self.serve(job);
             }
             if next_patrol <= Instant::now() {
                 self.patrol();
+                shared.pool.make_way();
                 next_patrol = Instant::now() + PATROL;
             }
         }
@@ -58,6 +71,7 @@ impl Steward {
                 let adopt = open.adopt.load(std::sync::atomic::Ordering::Acquire);
                 let result = survey::open(content, adopt);
                 if result.is_ok() {
+                    open.is_found.store(true, std::sync::atomic::Ordering::Release);
                     self.beats.push(Beat { torrent: Arc::downgrade(&open), next: 0 });
                 }
                 StorageReply::Opened { torrent, result }
@@ -67,7 +81,7 @@ impl Steward {
                 StorageReply::Committed { torrent, result }
             }
             StorageRequest::Probe { .. } => StorageReply::Probed { torrent, result: content.probe() },
-            _ => return, // never sent here, see Storage::submit
+            _ => return, // never sent here, see Lane::dispatch
         };
         open.shared.reply(reply);
     }

@@ -24,10 +24,13 @@ use sprat_wire::metainfo::{Attributes, Metainfo, Version};
 use sprat_wire::{BLOCK_LENGTH, merkle};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::{Place, Pressure, Storage, StorageConfig};
+use super::{Place, Storage, StorageConfig};
 use sprat_core::storage::ExpectedHash;
 
 const ID: TorrentId = TorrentId(7);
+
+/// Far more than anything here takes; what waits longer hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A torrent with its content in memory.
 struct Sample {
@@ -189,11 +192,8 @@ impl Bench {
     fn reply(&mut self) -> StorageReply {
         loop {
             let next = self.replies.recv();
-            let reply = self
-                .runtime
-                .block_on(async { tokio::time::timeout(Duration::from_secs(60), next).await })
-                .unwrap()
-                .unwrap();
+            let reply =
+                self.runtime.block_on(async { tokio::time::timeout(PATIENCE, next).await }).unwrap().unwrap();
             match reply {
                 StorageReply::FileChanged { file, .. } => self.changed.push(file),
                 reply => return reply,

@@ -1,7 +1,7 @@
 //! A session's side of the storage contract, as small as it can be: what has to change when the contract does.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -52,8 +52,10 @@ impl<'a> Driver<'a> {
         }
         let ledger = Ledger::start(store).unwrap();
         let (reply, replies) = unbounded_channel();
-        // One worker, and one request at a time: the order of the calls is the same each time.
-        let config = StorageConfig { workers: 1, ledger: Some(ledger.handle()), ..config };
+        // One worker, and one request at a time: the order of the calls is the same each time. It serves all disks, or it would be
+        // no barrier.
+        let mount_table = PathBuf::new();
+        let config = StorageConfig { workers: 1, ledger: Some(ledger.handle()), mount_table, ..config };
         let storage = Storage::start(config, reply);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let elsewhere = tempfile::tempdir().unwrap();
@@ -160,7 +162,7 @@ impl<'a> Driver<'a> {
     pub(crate) fn close(mut self, files: Files) {
         self.storage.submit(StorageRequest::Close { torrent: ID, files });
         while !matches!(self.reply(), StorageReply::Closed { .. }) {}
-        self.storage.stop();
+        self.storage.stop(Duration::from_secs(60));
     }
 
     fn submit_open(&mut self, torrent: TorrentId) -> Result<Found, StorageError> {

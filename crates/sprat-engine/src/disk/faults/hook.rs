@@ -102,7 +102,7 @@ impl Seen {
             | Call::ReadLink { at }
             | Call::MakeDirectory { at }
             | Call::Remove { at } => (path_of_place(at)?, None),
-            Call::Read { file }
+            Call::Read { file, .. }
             | Call::Write { file, .. }
             | Call::Copy { to: file, .. }
             | Call::Clone { to: file }
@@ -138,7 +138,8 @@ impl Seen {
         act: impl FnOnce(Option<usize>) -> Result<T, Errno>,
         outcome: impl Fn(&T) -> Outcome<'_>,
     ) -> Result<T, Errno> {
-        let mut guard = self.watched.lock();
+        let waits = !matches!(call, Call::Read { waits: false, .. });
+        let Some(mut guard) = self.watched.enter(&self.path, waits) else { return Err(Errno::AGAIN) };
         let inner: &mut Inner = &mut guard;
         let most = match inner.plan.judge(call, &self.path) {
             Verdict::Go => None,

@@ -56,7 +56,7 @@ impl Run {
 
     fn close(mut self, files: Files) {
         self.bench.close_with(files);
-        self.bench.storage.stop();
+        self.bench.storage.stop(PATIENCE);
     }
 }
 

@@ -1,7 +1,5 @@
 //! Blocks become files, whatever the order, the layout and the memory.
 
-use std::sync::atomic::Ordering;
-
 use proptest::prelude::{
     Just, ProptestConfig, Strategy, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
 };
@@ -75,9 +73,9 @@ proptest! {
             prop_assert!(bytes == bench.sample.piece(piece)[begin as usize..]);
         }
         bench.close();
-        prop_assert_eq!(bench.storage.shared.held.load(Ordering::SeqCst), 0);
+        prop_assert_eq!(bench.storage.lanes.all().map(|lane| lane.shared.held.taken()).sum::<usize>(), 0);
         prop_assert_eq!(bench.storage.queued_bytes(), 0);
-        bench.storage.stop();
+        bench.storage.stop(PATIENCE);
     }
 }
 
@@ -211,27 +209,6 @@ fn opening_creates_empty_files_and_nothing_else() {
     let mut bench = Bench::new(Sample::new(Version::Hybrid, BLOCK_LENGTH, &[0, 100, 0]));
     assert_eq!(bench.open().unwrap(), Found::nothing(bench.sample.geometry.pieces()));
     assert_eq!(count_files(&bench.directory()), 2);
-}
-
-#[test]
-fn back_pressure_rises_with_what_is_queued_and_falls_with_the_work() {
-    let pressure = Pressure::new(100);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(pressure.drained());
-    pressure.rise(100);
-    assert!(!pressure.is_congested());
-    pressure.rise(1);
-    assert!(pressure.is_congested());
-    let waiter = pressure.clone();
-    let waiting = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(waiter.drained());
-    });
-    pressure.sink(50);
-    assert!(!waiting.is_finished(), "51 is more than half");
-    pressure.sink(1);
-    waiting.join().unwrap();
-    assert_eq!(pressure.queued_bytes(), 50);
 }
 
 #[test]
