@@ -12,6 +12,7 @@ use rustix::fs::{AtFlags, CWD, FsWord, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
 use crate::disk;
+use crate::whole_file::retried;
 
 /// The directory in which the files of a torrent lie.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ impl Root {
     pub(super) fn file(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
         check(path)?;
         // Some kernels and sandboxes have no openat2; an error of the walk is then the true one.
-        match contained_open(self.0.as_fd(), path, flags | FILE) {
+        match retried(|| contained_open(self.0.as_fd(), path, flags | FILE)) {
             Err(Errno::NOSYS | Errno::PERM | Errno::INVAL | Errno::AGAIN) => self.walk(path, flags | FILE),
             result => result,
         }

@@ -175,9 +175,7 @@ impl Relocation {
             let now = self.to.stat(&roots.to, file)?.ok_or_else(|| self.is_gone(file))?;
             let now = Signature::of(&now);
             if arrival != Arrival::Same {
-                made.files.push((file, now.inode));
-                let mut unsynced = locked(&self.to.unsynced);
-                unsynced.created.insert(file);
+                locked(&self.to.unsynced).created.insert(file);
                 if matches!(record.origin, Origin::Ours | Origin::Adopted) {
                     left.files.push((file, then.inode));
                 }
@@ -208,37 +206,38 @@ impl Relocation {
         }
         match roots.to.stat(new) {
             Err(Errno::NOENT) => {}
-            Ok(target) if is_same_file(&source, &target) && self.is_resumed => return Ok(Arrival::Linked),
+            Ok(target) if self.is_resumed && is_same_file(&source, &target) => {
+                made.files.push((file, target.st_ino));
+                return Ok(Arrival::Linked);
+            }
             Ok(target) if self.is_resumed && self.is_copy(roots, file, &source, &target)? => {
+                made.files.push((file, target.st_ino));
                 return Ok(Arrival::Copied);
             }
             Err(Errno::NOTDIR) | Ok(_) => return Err(self.is_taken(file).into()),
             Err(errno) => return Err(fault(new, "looking at it", errno).into()),
         }
         match roots.from.link(old, &roots.to, new, &mut made.directories) {
-            Ok(()) => return self.is_linked(roots, file, &source).map_err(Stop::from),
+            Ok(()) => {
+                made.files.push((file, source.st_ino));
+                return self.is_linked(roots, file, &source).map_err(Stop::from);
+            }
             Err(Errno::EXIST) => return Err(self.is_taken(file).into()),
             // Another file system, or one that knows no links, or the file is not ours to link: it is copied.
             Err(_) => {}
         }
         self.copy_file(roots, file, &source, made)?;
         let after = self.from.stat(&roots.from, file)?.ok_or_else(|| self.is_gone(file))?;
-        if Signature::of(&after).has_same_bytes(&then) {
-            return Ok(Arrival::Copied);
-        }
         // What has changed on the way may be half of this and half of that.
-        let _ = roots.to.remove_file(new);
-        Err(changed(old, "was changed by somebody else").into())
+        let is_whole = Signature::of(&after).has_same_bytes(&then);
+        is_whole.then_some(Arrival::Copied).ok_or_else(|| changed(old, "was changed by somebody else").into())
     }
 
     /// That what has the new name is what had the old one: somebody may have put a link in its place.
     fn is_linked(&self, roots: &Roots, file: usize, source: &Stat) -> Result<Arrival, StorageError> {
         let target = self.to.stat(&roots.to, file)?;
-        if target.is_some_and(|target| is_same_file(source, &target)) {
-            return Ok(Arrival::Linked);
-        }
-        let _ = roots.to.remove_file(self.to.path(file));
-        Err(self.is_gone(file))
+        let is_it = target.is_some_and(|target| is_same_file(source, &target));
+        is_it.then_some(Arrival::Linked).ok_or_else(|| self.is_gone(file))
     }
 
     fn copy_file(&self, roots: &Roots, file: usize, source: &Stat, made: &mut Made) -> Result<(), Stop> {
@@ -257,10 +256,13 @@ impl Relocation {
         let target =
             roots.to.create(&draft, flags, permissions, &mut made.directories).map_err(at("creating it"))?;
         let copied = self.fill(roots, file, source, &target).and_then(|()| {
+            let inode = disk::fstat(&target).map_err(at("looking at it"))?.st_ino;
             roots.to.rename(&draft, name).map_err(|errno| match errno {
-                Errno::EXIST => self.is_taken(file).into(),
-                errno => fault(new, "renaming its copy", errno).into(),
-            })
+                Errno::EXIST => self.is_taken(file),
+                errno => fault(new, "renaming its copy", errno),
+            })?;
+            made.files.push((file, inode));
+            Ok(())
         });
         if matches!(copied, Err(Stop::Failed(_) | Stop::Cancelled)) {
             // If it stays, it is in nobody's way.

@@ -13,8 +13,12 @@
     reason = "a test fails loudly and says what it found"
 )]
 
+#[allow(dead_code, reason = "what it shares with others is more than it needs")]
+#[path = "../client_under_test/mod.rs"]
+mod client_under_test;
 mod deleting;
 mod driver;
+mod moving;
 mod oracle;
 mod others;
 mod planted;

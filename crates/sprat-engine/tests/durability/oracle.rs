@@ -43,7 +43,7 @@ pub(crate) fn check_files(sample: &Sample, root: &Path, claimed: &Bitfield) -> R
             }
         }
     }
-    if is_precious(|path| fs::read(root.join(path)).ok()) { Ok(()) } else { Err(HARMED.to_owned()) }
+    check_foreign(|path| fs::read(root.join(path)).ok())
 }
 
 /// That no power cut loses what was promised before it. Promises are the marks, see [`promise`].
@@ -96,7 +96,7 @@ fn promised(words: &str, pieces: u32) -> Bitfield {
 
 /// That the pieces are in an image, and the foreign file.
 pub(crate) fn check_image(sample: &Sample, image: &Image, claimed: &Bitfield) -> Result<(), String> {
-    IMAGES.fetch_add(1, Ordering::Relaxed);
+    count_image();
     let has = |piece: PieceIndex| {
         sample.parts(piece).find(|(path, begin, expected)| {
             let file = image.file(Path::new(DOWNLOADS).join(path));
@@ -108,8 +108,7 @@ pub(crate) fn check_image(sample: &Sample, image: &Image, claimed: &Bitfield) ->
             return Err(format!("piece {} is lost, in {path} from {begin}", piece.get()));
         }
     }
-    let read = |path: &str| image.file(path).map(<[u8]>::to_vec);
-    if is_precious(read) { Ok(()) } else { Err(HARMED.to_owned()) }
+    check_foreign(|path| image.file(path).map(<[u8]>::to_vec))
 }
 
 /// Puts a foreign file into one of its places.
@@ -119,14 +118,20 @@ pub(crate) fn put_foreign(root: &Path, place: usize) {
     fs::write(path, PRECIOUS).unwrap();
 }
 
+/// One more image is looked at.
+pub(crate) fn count_image() {
+    IMAGES.fetch_add(1, Ordering::Relaxed);
+}
+
 /// Images that were looked at so far.
 pub(crate) fn images() -> u64 {
     IMAGES.load(Ordering::Relaxed)
 }
 
-/// Whether the foreign file is in one of its places, unharmed.
-fn is_precious(read: impl Fn(&str) -> Option<Vec<u8>>) -> bool {
-    FOREIGN.iter().any(|path| read(path).as_deref() == Some(PRECIOUS))
+/// That the foreign file is in one of its places, unharmed.
+pub(crate) fn check_foreign(read: impl Fn(&str) -> Option<Vec<u8>>) -> Result<(), String> {
+    let is_precious = |path: &&str| read(path).as_deref() == Some(PRECIOUS);
+    FOREIGN.iter().any(|path| is_precious(path)).then_some(()).ok_or_else(|| HARMED.to_owned())
 }
 
 /// The last operations before the cut, in words.

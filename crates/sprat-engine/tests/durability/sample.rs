@@ -63,6 +63,14 @@ impl Sample {
         })
     }
 
+    /// Each file by its number, with its path and what it holds.
+    pub(crate) fn files(&self) -> impl DoubleEndedIterator<Item = (usize, &str, &[u8])> {
+        let files = self.metainfo.info.files.iter().zip(&self.contents).enumerate();
+        files
+            .filter(|(_, (file, _))| !file.attributes.pad)
+            .map(|(number, (file, bytes))| (number, file.path.as_str(), bytes.as_slice()))
+    }
+
     pub(crate) fn blocks(&self, piece: PieceIndex) -> Vec<BlockRef> {
         (0..self.geometry.blocks_in(piece)).map(|index| self.geometry.block(piece, index).unwrap()).collect()
     }

@@ -31,10 +31,12 @@ pub enum Fault {
     /// `EIO` of a sync. The kernel throws the pages away (XFS, btrfs): from now on the file reads as it was when it
     /// was synced last.
     SyncLoses,
+    /// `EXDEV`: one more name cannot be given, since it would be on another file system.
+    OtherDevice,
 }
 
 impl Fault {
-    /// All of them.
+    /// All that are a fault of the disk.
     pub const ALL: [Self; 9] = [
         Self::Io,
         Self::NoSpace,
@@ -57,6 +59,7 @@ impl Fault {
             Self::ReadOnly => Some(Errno::ROFS),
             Self::Denied => Some(Errno::ACCESS),
             Self::Interrupted => Some(Errno::INTR),
+            Self::OtherDevice => Some(Errno::XDEV),
             Self::ShortWrite => None,
         }
     }
@@ -81,6 +84,7 @@ impl Fault {
             ),
             Self::ShortWrite => length(call) > 1,
             Self::SyncFails | Self::SyncLoses => syncs,
+            Self::OtherDevice => matches!(call, Call::Link { .. } | Call::Clone { .. }),
         }
     }
 }
