@@ -131,7 +131,7 @@ pub(crate) fn images() -> u64 {
 /// That the foreign file is in one of its places, unharmed.
 pub(crate) fn check_foreign(read: impl Fn(&str) -> Option<Vec<u8>>) -> Result<(), String> {
     let is_precious = |path: &&str| read(path).as_deref() == Some(PRECIOUS);
-    FOREIGN.iter().any(|path| is_precious(path)).then_some(()).ok_or_else(|| HARMED.to_owned())
+    FOREIGN.iter().any(is_precious).then_some(()).ok_or_else(|| HARMED.to_owned())
 }
 
 /// The last operations before the cut, in words.
