@@ -4,7 +4,8 @@
 //! session loop --submit--> lane: a disk --> shard 0..n   Write, Finish, Forget, Verify   by piece: one piece, one thread, in order
 //!                     |                |--> memory       Read                            at once, of what the kernel holds in memory
 //!                     |                |--> readers      Read                            the rest, torrents in turn: a slow read holds up one
-//!                     |                \-> steward      Open, Commit, Probe             may wait for the disk for seconds
+//!                     |                |--> steward      Open, Commit, Probe             may wait for the disk for seconds
+//!                     |                \-> patrol                                       looks at what nobody reads, each second
 //!                     |--> lane: another disk --> …
 //! ```
 //!
@@ -26,6 +27,7 @@ mod finishing;
 mod lane;
 mod lanes;
 mod mounts;
+mod patrol;
 mod place;
 mod pool;
 mod pressure;

@@ -98,7 +98,7 @@ impl Content {
             let now = self.stat(&root, file)?.as_ref().map(Signature::of);
             let is_unsynced = locked(&self.unsynced).files.contains(&file);
             if !self.watch.committed(file, now, is_unsynced) {
-                self.watch.look(file, now);
+                self.watch.look(file, self.watch.version(file), now);
                 self.tell_of_change(file);
             }
         }

@@ -144,8 +144,9 @@ impl Content {
 
     /// Looks at a file by its name: whether it is what it was. Tells if not.
     pub(super) fn look_at(&self, root: &Root, file: usize) -> Result<(), StorageError> {
+        let version = self.watch.version(file);
         let now = self.stat(root, file)?.as_ref().map(Signature::of);
-        if !self.is_planted(PlantedBug::SignatureIgnored) && !self.watch.look(file, now) {
+        if !self.is_planted(PlantedBug::SignatureIgnored) && !self.watch.look(file, version, now) {
             self.tell_of_change(file);
         }
         Ok(())

@@ -10,6 +10,7 @@ use std::time::Instant;
 use sprat_core::geometry::PieceIndex;
 use sprat_core::storage::{StorageReply, StorageRequest, TorrentId};
 
+use super::patrol::Patrol;
 use super::shard::Shard;
 use super::steward::Steward;
 use super::turns::Turns;
@@ -19,7 +20,7 @@ use super::{Job, Shared};
 const READERS: usize = 2;
 
 /// Threads of a disk besides those that hash and write.
-const OTHERS: usize = READERS + 1;
+const OTHERS: usize = READERS + 2;
 
 /// How many threads a disk with so many workers has.
 pub(super) const fn threads(workers: usize) -> usize {
@@ -63,8 +64,10 @@ impl Lane {
             let reads = Arc::clone(&reads.0);
             spawn(Box::new(move |shared, number| serve_reads(&shared, number, &reads)))?;
         }
+        let (patrol, beats) = channel();
         let (steward, inbox) = channel();
-        spawn(Box::new(move |shared, number| Steward::new(shared, number).run(&inbox)))?;
+        spawn(Box::new(move |shared, number| Steward::new(shared, number, patrol).run(&inbox)))?;
+        spawn(Box::new(move |shared, number| Patrol::new(shared, number).run(&beats)))?;
         Ok(Self { shared, shards, reads, steward, threads, ended })
     }
 

@@ -20,12 +20,21 @@ struct Known {
     writers: u16,
     /// Written since the last commit.
     is_moving: bool,
+    /// Grows whenever the record changes.
+    version: u32,
+}
+
+impl Known {
+    const fn set(&mut self, record: FileRecord) {
+        self.record = record;
+        self.version = self.version.wrapping_add(1);
+    }
 }
 
 impl Watch {
     /// The torrent has been looked at: forgets what was known before.
     pub(super) fn begin(&self, files: &[FileRecord]) {
-        let known = |record: &FileRecord| Known { record: *record, writers: 0, is_moving: false };
+        let known = |record: &FileRecord| Known { record: *record, writers: 0, is_moving: false, version: 0 };
         *self.files() = files.iter().map(known).collect();
     }
 
@@ -52,7 +61,7 @@ impl Watch {
     /// We have just made the file. It may be that nobody could look at it.
     pub(super) fn made(&self, file: usize, signature: Option<Signature>) {
         if let Some(known) = self.files().get_mut(file) {
-            known.record = FileRecord { origin: Origin::Ours, signature };
+            known.set(FileRecord { origin: Origin::Ours, signature });
         }
     }
 
@@ -72,31 +81,39 @@ impl Watch {
     }
 
     /// A synced file looks like this now, and stays so unless it is being written or `is_unsynced` again. Whether it is the file
-    /// that we have written.
+    /// that we have written; if not, nothing is noted.
     pub(super) fn committed(&self, file: usize, now: Option<Signature>, is_unsynced: bool) -> bool {
         let mut files = self.files();
         let Some(known) = files.get_mut(file) else { return true };
-        let before = known.record.signature;
-        known.record.signature = now;
-        if known.writers == 0 && !is_unsynced {
-            known.is_moving = false;
-        }
-        match (before, now) {
+        let is_ours = match (known.record.signature, now) {
             (Some(before), Some(now)) => now.may_be_grown_from(&before),
             (None, _) => true,
             (Some(_), None) => false,
+        };
+        if is_ours {
+            known.set(FileRecord { signature: now, ..known.record });
+            if known.writers == 0 && !is_unsynced {
+                known.is_moving = false;
+            }
         }
+        is_ours
     }
 
-    /// Whether the file looks as it should. If not, how it looks becomes what is known, so that it is noticed once.
-    pub(super) fn look(&self, file: usize, now: Option<Signature>) -> bool {
+    /// What is known of a file now, for [`Self::look`].
+    pub(super) fn version(&self, file: usize) -> u32 {
+        self.files().get(file).map_or(0, |known| known.version)
+    }
+
+    /// Whether the file looks as it should. If not, how it looks becomes what is known, so that it is noticed once. What was seen
+    /// before the record changed to what it is now, says nothing: the file was looked at when `version` was known.
+    pub(super) fn look(&self, file: usize, version: u32, now: Option<Signature>) -> bool {
         let mut files = self.files();
-        let Some(known) = files.get_mut(file) else { return true };
+        let Some(known) = files.get_mut(file).filter(|known| known.version == version) else { return true };
         let is_same = match (known.record.signature, now) {
             (Some(before), Some(now)) if known.is_moving => now.may_be_grown_from(&before),
             // It could not be looked at when we had made it.
             (None, Some(_)) if known.record.origin == Origin::Ours => {
-                known.record.signature = now;
+                known.set(FileRecord { signature: now, ..known.record });
                 true
             }
             (before, now) => before == now,
@@ -104,13 +121,13 @@ impl Watch {
         if !is_same {
             // A file that is gone may be made again; one that has come in the meantime is not ours.
             let known_inode = known.record.signature.map(|signature| signature.inode);
-            known.record.origin = match (known.record.origin, now) {
+            let origin = match (known.record.origin, now) {
                 (_, None) => Origin::Absent,
                 (Origin::Ours, Some(now)) if Some(now.inode) != known_inode => Origin::Foreign,
                 (Origin::Absent, Some(_)) => Origin::Foreign,
                 (origin, Some(_)) => origin,
             };
-            known.record.signature = now;
+            known.set(FileRecord { origin, signature: now });
             known.is_moving = false;
         }
         is_same
@@ -144,25 +161,42 @@ mod tests {
         watch
     }
 
+    fn look(watch: &Watch, file: usize, now: Option<Signature>) -> bool {
+        watch.look(file, watch.version(file), now)
+    }
+
+    #[test]
+    fn what_was_seen_before_a_commit_says_nothing_after_it() {
+        let watch = watch();
+        watch.begin_write(0);
+        let (version, seen) = (watch.version(0), Some(OURS));
+        watch.end_write(0);
+        let grown = Some(Signature { size: 20, ..OURS });
+        assert!(watch.committed(0, grown, false));
+        assert!(watch.look(0, version, seen), "it was looked at too early");
+        assert!(look(&watch, 0, grown));
+        assert!(!look(&watch, 0, seen));
+    }
+
     #[test]
     fn a_change_is_noticed_once() {
         let watch = watch();
         let touched = Signature { modified: (2, 0), ..OURS };
-        assert!(watch.look(0, Some(OURS)) && watch.may_read(0, OURS));
+        assert!(look(&watch, 0, Some(OURS)) && watch.may_read(0, OURS));
         assert!(!watch.may_read(0, touched));
-        assert!(!watch.look(0, Some(touched)));
-        assert!(watch.look(0, Some(touched)) && watch.may_read(0, touched));
+        assert!(!look(&watch, 0, Some(touched)));
+        assert!(look(&watch, 0, Some(touched)) && watch.may_read(0, touched));
         assert_eq!(watch.record(0).origin, Origin::Ours, "its bytes are others, the file is ours");
     }
 
     #[test]
     fn a_file_in_the_place_of_ours_is_not_ours() {
         let watch = watch();
-        assert!(!watch.look(0, Some(Signature { inode: 8, ..OURS })));
+        assert!(!look(&watch, 0, Some(Signature { inode: 8, ..OURS })));
         assert_eq!(watch.record(0).origin, Origin::Foreign);
-        assert!(!watch.look(1, Some(OURS)));
+        assert!(!look(&watch, 1, Some(OURS)));
         assert_eq!(watch.record(1).origin, Origin::Foreign);
-        assert!(!watch.look(1, None));
+        assert!(!look(&watch, 1, None));
         assert_eq!(watch.record(1).origin, Origin::Absent);
     }
 
@@ -171,7 +205,7 @@ mod tests {
         let watch = watch();
         let grown = Signature { size: 20, modified: (5, 0), changed: (5, 0), ..OURS };
         watch.begin_write(0);
-        assert!(watch.look(0, Some(grown)) && watch.may_read(0, grown));
+        assert!(look(&watch, 0, Some(grown)) && watch.may_read(0, grown));
         assert!(!watch.may_read(0, Signature { size: 5, ..grown }), "cut while we write it");
         assert!(watch.committed(0, Some(grown), false), "somebody still writes");
         assert!(watch.may_read(0, Signature { size: 21, ..grown }));
@@ -180,6 +214,9 @@ mod tests {
         assert!(watch.may_read(0, Signature { size: 21, ..grown }));
         assert!(watch.committed(0, Some(grown), false));
         assert!(watch.may_read(0, grown) && !watch.may_read(0, Signature { size: 21, ..grown }));
-        assert!(!watch.committed(0, Some(Signature { inode: 9, ..grown }), false), "it was replaced");
+        let other = Some(Signature { inode: 9, ..grown });
+        assert!(!watch.committed(0, other, false), "it was replaced");
+        assert!(!look(&watch, 0, other));
+        assert_eq!(watch.record(0).origin, Origin::Foreign, "by something that is not ours to delete");
     }
 }
