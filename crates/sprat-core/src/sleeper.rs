@@ -40,6 +40,9 @@ const GUESTS: usize = 50;
 /// who want nothing of us.
 const LOOK_AFTER: Duration = Duration::from_secs(3600);
 
+/// Whom it remembers to call when it is awake, at the most.
+const PEERS: usize = 200;
+
 /// How soon metadata that could not be loaded is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(60);
 
@@ -295,7 +298,9 @@ impl Sleeper {
     }
 
     pub(crate) fn add_peers(&mut self, cx: &mut Context<'_>, peers: &[SocketAddr]) {
-        self.peers.extend(peers);
+        // One that is held cannot wake, however many are named.
+        let room = PEERS.saturating_sub(self.peers.len());
+        self.peers.extend(peers.iter().take(room));
         self.wake(cx);
     }
 

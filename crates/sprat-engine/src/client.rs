@@ -37,6 +37,7 @@ mod receive;
 mod relocating;
 mod socket;
 
+use catalogue::key_of;
 pub use catalogue::{Home, Listing, Unreadable};
 use driver::{Driver, Shell};
 use entry::Entry;
@@ -176,10 +177,12 @@ impl Client {
             return Ok(Err(error.into()));
         }
         let entry = Entry::of_torrent(&add, &place);
-        if let Err(error) = self.enter(entry, Some(Arc::clone(&add.metainfo))).await? {
+        let (key, metainfo) = (key_of(&entry), Some(Arc::clone(&add.metainfo)));
+        if let Err(error) = self.enter(entry, metainfo).await? {
             return Ok(Err(AddError::State(error)));
         }
-        Ok(self.run(|driver| driver.add(add, place)).await?.map_err(AddError::from))
+        let add = move |driver: &mut Driver| driver.entered(&key, |driver| driver.add(add, place));
+        Ok(self.run(add).await?.map_err(AddError::from))
     }
 
     /// Adds a torrent of which only the name is known; its files, once they are known, lie at `place`. Its extra
@@ -193,21 +196,31 @@ impl Client {
         if !place.names.is_empty() {
             return Ok(Err(PlaceError::FilesUnknown.into()));
         }
-        if let Err(error) = self.enter(Entry::of_magnet(&add, &place), None).await? {
+        let entry = Entry::of_magnet(&add, &place);
+        let key = key_of(&entry);
+        if let Err(error) = self.enter(entry, None).await? {
             return Ok(Err(AddError::State(error)));
         }
-        Ok(self.run(|driver| driver.add_magnet(add, place)).await?.map_err(AddError::from))
+        let add = move |driver: &mut Driver| driver.entered(&key, |driver| driver.add_magnet(add, place));
+        Ok(self.run(add).await?.map_err(AddError::from))
     }
 
-    /// Has a torrent durable before anything is done with it.
+    /// Has a torrent durable before anything is done with it. If that has succeeded, [`Driver::entered`] is to follow.
     async fn enter(
         &self,
         entry: Entry,
         metainfo: Option<Arc<Metainfo>>,
     ) -> Result<Result<(), StateError>, Ended> {
         let Some(home) = self.home.clone() else { return Ok(Ok(())) };
+        let key = key_of(&entry);
+        let expected = key.clone();
+        self.run(move |driver| driver.expect(expected)).await?;
         let enter = move || home.enter(&entry, metainfo.as_deref());
-        tokio::task::spawn_blocking(enter).await.map_err(|_| Ended)
+        let result = tokio::task::spawn_blocking(enter).await.map_err(|_| Ended)?;
+        if result.is_err() {
+            self.run(move |driver| driver.entered(&key, |_| ())).await?;
+        }
+        Ok(result)
     }
 
     /// The torrents of the list, asleep or not.
@@ -220,13 +233,11 @@ impl Client {
     /// durable before anything is deleted.
     pub async fn remove(&self, torrent: TorrentId, files: Files) -> Result<Result<(), StateError>, Ended> {
         let files = if files == Files::Keep { Files::Forget } else { files };
-        if let Some(has_ended) = self.run(move |driver| driver.moves.cancel(torrent)).await? {
-            has_ended.await.map_err(|_| Ended)?;
-        }
-        let change = self.run(move |driver| driver.removal(torrent, files)).await?;
-        if let (Some(home), Some(change)) = (self.home.clone(), change) {
-            let write = move || home.ledger.write_and_wait(vec![change]);
+        let changes = self.run(move |driver| driver.removal(torrent, files)).await?;
+        if let Some(home) = self.home.clone().filter(|_| !changes.is_empty()) {
+            let write = move || home.ledger.write_and_wait(changes);
             if let Err(error) = tokio::task::spawn_blocking(write).await.map_err(|_| Ended)? {
+                self.run(move |driver| driver.keep_entry(torrent)).await?;
                 return Ok(Err(error));
             }
         }

@@ -48,11 +48,12 @@ mod survey;
 mod tests;
 mod turns;
 mod unsynced;
+mod users;
 mod watch;
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -65,15 +66,17 @@ use self::budget::Portion;
 use self::buffers::Buffers;
 pub(crate) use self::content::Content;
 use self::fault::other;
-use self::lanes::{LaneId, Lanes};
+pub(crate) use self::lanes::LaneId;
+use self::lanes::Lanes;
 pub use self::place::{Place, PlaceError};
 pub(crate) use self::pool::FilePool;
 pub use self::pressure::Pressure;
 pub(crate) use self::recognition::recognise;
 use self::recorder::{Recorder, key_of};
-pub(crate) use self::relocation::{Left, Relocation};
+pub(crate) use self::relocation::{Course, Inodes, Left, Moved, Relocation};
 pub(crate) use self::steering::{Steering, Stop};
 pub(crate) use self::stored::{hash_all, thread_count};
+pub(crate) use self::users::OpenContents;
 use crate::ledger::LedgerHandle;
 
 /// How disks are to be used.
@@ -116,6 +119,7 @@ impl Default for StorageConfig {
 pub struct Storage {
     torrents: Mutex<BTreeMap<TorrentId, Known>>,
     lanes: Lanes,
+    open: OpenContents,
     reply: UnboundedSender<StorageReply>,
     preallocate: bool,
 }
@@ -133,6 +137,8 @@ struct Shared {
     /// Unfinished pieces in memory, of all shards.
     held: Portion,
     activity: Activity,
+    /// Of all disks.
+    open: OpenContents,
 }
 
 #[derive(Debug)]
@@ -176,7 +182,19 @@ impl Storage {
     #[must_use]
     pub fn start(config: StorageConfig, reply: UnboundedSender<StorageReply>) -> Self {
         let preallocate = config.preallocate;
-        Self { torrents: Mutex::default(), lanes: Lanes::new(config, reply.clone()), reply, preallocate }
+        let open = OpenContents::default();
+        let lanes = Lanes::new(config, reply.clone(), open.clone());
+        Self { torrents: Mutex::default(), lanes, open, reply, preallocate }
+    }
+
+    /// The torrents that are open.
+    pub(crate) fn open_contents(&self) -> OpenContents {
+        self.open.clone()
+    }
+
+    /// Which disk a directory lies on, as far as that can be told without touching it. `None` if it has no threads.
+    pub(crate) fn disk_of(&self, directory: &Path) -> Option<LaneId> {
+        self.lanes.of(directory).ok()
     }
 
     /// Says where the files of `torrent` lie. To be called before [`StorageRequest::Open`].
@@ -259,8 +277,10 @@ impl Storage {
             recorder,
             Some(self.reply.clone()),
         );
+        let content = Arc::new(content);
+        self.open.add(&content);
         let torrent = OpenTorrent {
-            content: Arc::new(content),
+            content,
             adopt: AtomicBool::new(adopt),
             is_found: AtomicBool::new(false),
             closing: OnceLock::new(),
@@ -349,7 +369,7 @@ impl OpenTorrent {
     /// Does with the files as the user has said; what does not succeed is left as it is.
     fn dispose_of(&self, files: Files) {
         if files == Files::Delete
-            && let Err(error) = removal::delete(&self.content)
+            && let Err(error) = removal::delete(&self.content, &self.shared.open)
         {
             tracing::warn!(%error, "not all files of the torrent could be deleted");
         }

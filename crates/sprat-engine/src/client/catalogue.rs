@@ -3,7 +3,7 @@
 //! The metadata of a torrent is a file on the [shelf](crate::shelf), its entry a record in the [ledger](crate::ledger). A
 //! torrent is in the list when its entry is durable, and gone from it when that is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use sprat_core::io::Totals;
@@ -102,16 +102,48 @@ impl Home {
 pub(super) struct Catalogue {
     pub(super) home: Home,
     entries: BTreeMap<TorrentId, Entry>,
+    /// Who has the record of this key. A torrent that was added again while its files were closed has taken it over.
+    by_key: HashMap<Vec<u8>, TorrentId>,
+    /// Records that are about to be written for torrents that nobody knows yet.
+    expected: HashMap<Vec<u8>, usize>,
+    /// Records that must be written together with the entry: it may or may not be known yet which of two there are.
+    attached: BTreeMap<TorrentId, Change>,
 }
 
 impl Catalogue {
-    pub(super) const fn new(home: Home) -> Self {
-        Self { home, entries: BTreeMap::new() }
+    pub(super) fn new(home: Home) -> Self {
+        let (by_key, expected) = (HashMap::new(), HashMap::new());
+        Self { home, entries: BTreeMap::new(), by_key, expected, attached: BTreeMap::new() }
     }
 
     /// The torrent has this name now.
     pub(super) fn insert(&mut self, torrent: TorrentId, entry: Entry) {
+        if let Some(before) = self.by_key.insert(key_of(&entry), torrent) {
+            // What it would still have to say would be written in the place of this one.
+            self.entries.remove(&before);
+        }
         self.entries.insert(torrent, entry);
+    }
+
+    /// The record of a torrent is about to be written: whoever had it before leaves it alone from now on.
+    pub(super) fn expect(&mut self, key: Vec<u8>) {
+        *self.expected.entry(key).or_default() += 1;
+    }
+
+    /// What was expected has come, or will not come.
+    pub(super) fn expect_no_more(&mut self, key: &[u8]) {
+        if let Some(count) = self.expected.get_mut(key) {
+            *count -= 1;
+            if *count == 0 {
+                self.expected.remove(key);
+            }
+        }
+    }
+
+    /// What is to be written of an entry.
+    fn changes(&self, torrent: TorrentId) -> Vec<Change> {
+        let entry = self.entries.get(&torrent).map(change);
+        entry.into_iter().chain(self.attached.get(&torrent).cloned()).collect()
     }
 
     pub(super) fn get(&self, torrent: TorrentId) -> Option<&Entry> {
@@ -138,26 +170,34 @@ impl Catalogue {
         let before = entry.clone();
         act(entry);
         if *entry != before {
-            self.home.ledger.write(vec![change(entry)], move |result| complain(torrent, result));
+            self.home.ledger.write(self.changes(torrent), move |result| complain(torrent, result));
         }
     }
 
-    /// Changes an entry and other records together, and says when that is durable. `None`: there is no such entry.
+    /// Changes an entry, and another record with it, and says when that is durable. Until [`Self::detach`] the two are always
+    /// written together. `None`: there is no such entry.
     pub(super) fn change_with(
         &mut self,
         torrent: TorrentId,
         act: impl FnOnce(&mut Entry),
-        mut changes: Vec<Change>,
+        other: Option<Change>,
     ) -> Option<oneshot::Receiver<Result<(), StateError>>> {
-        let entry = self.entries.get_mut(&torrent)?;
-        act(entry);
-        changes.push(change(entry));
+        act(self.entries.get_mut(&torrent)?);
+        if let Some(other) = other {
+            self.attached.insert(torrent, other);
+        }
+        let changes = self.changes(torrent);
         let (written, is_written) = oneshot::channel();
         self.home.ledger.write(changes, move |result| {
             // Whoever waits may have gone.
             let _ = written.send(result);
         });
         Some(is_written)
+    }
+
+    /// The other record is known to be durable.
+    pub(super) fn detach(&mut self, torrent: TorrentId) {
+        self.attached.remove(&torrent);
     }
 
     /// Writes down what was counted, for many torrents at once.
@@ -168,7 +208,7 @@ impl Catalogue {
             let before = entry.clone();
             entry.set_totals(totals);
             if *entry != before {
-                changes.push(change(entry));
+                changes.extend(self.changes(torrent));
             }
         }
         if !changes.is_empty() {
@@ -181,25 +221,26 @@ impl Catalogue {
     }
 
     /// That a torrent is removed, for whoever waits until it is durable.
-    pub(super) fn removal(&mut self, torrent: TorrentId, files: Files) -> Option<Change> {
-        let entry = self.entries.get_mut(&torrent)?;
-        entry.remove(files);
-        Some(change(entry))
+    pub(super) fn removal(&mut self, torrent: TorrentId, files: Files) -> Vec<Change> {
+        if let Some(entry) = self.entries.get_mut(&torrent) {
+            entry.remove(files);
+        }
+        self.changes(torrent)
     }
 
     /// The torrent is gone; if the user has removed it, from the list as well.
     pub(super) fn strike(&mut self, torrent: TorrentId) {
         let Some(entry) = self.entries.remove(&torrent) else { return };
-        if entry.removing().is_none() {
+        self.attached.remove(&torrent);
+        let key = key_of(&entry);
+        self.by_key.remove(&key);
+        // It may be about to be added again.
+        if entry.removing().is_none() || self.expected.contains_key(&key) {
             return;
         }
         let hashes = entry.info_hashes();
-        // It may have been added again while its files were closed.
-        if self.entries.values().any(|other| other.info_hashes() == hashes) {
-            return;
-        }
         let shelf = self.home.shelf.clone();
-        let gone = Change { table: Table::Torrents, key: key_of(&entry), value: None };
+        let gone = Change { table: Table::Torrents, key, value: None };
         self.home.ledger.write(vec![gone], move |result| {
             // Metadata that nobody asks for is in nobody's way; an entry without it would be.
             if result.is_ok()
@@ -212,7 +253,7 @@ impl Catalogue {
     }
 }
 
-fn key_of(entry: &Entry) -> Vec<u8> {
+pub(super) fn key_of(entry: &Entry) -> Vec<u8> {
     entry.info_hashes().primary().0.to_vec()
 }
 

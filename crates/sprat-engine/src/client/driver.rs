@@ -480,6 +480,8 @@ impl Driver {
 
     fn end(mut self) {
         self.connections.clear();
+        // Also without a farewell: whoever comes after us goes on with what they leave.
+        self.moves.leave();
         let deadline = self.shutdown.as_ref().map(|shutdown| shutdown.deadline);
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         self.storage.stop(left.unwrap_or(SHUTDOWN_LIMIT).max(LAST_PATIENCE));

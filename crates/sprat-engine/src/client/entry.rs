@@ -15,7 +15,7 @@ use sprat_wire::hash::{InfoHashes, Sha1Hash, Sha256Hash};
 use sprat_wire::metainfo::Metainfo;
 use thiserror::Error;
 
-use crate::storage::{Left, Place};
+use crate::storage::{Inodes, Left, Place};
 
 const FORMAT: u32 = 2;
 
@@ -89,32 +89,39 @@ pub(super) struct Entry {
     moving: Option<Moving>,
 }
 
-/// Where files lie, but for whose they are.
+/// A [`Place`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Spot {
     /// Escaped.
     directory: String,
     #[serde(default)]
     names: Vec<(usize, String)>,
+    #[serde(default)]
+    adopt: bool,
 }
 
 /// How far the files of a torrent are on their way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Moving {
-    /// They are being brought there.
-    To { spot: Spot, mark: u64 },
+    /// They are being brought there, and these copies are whole. `None`: nothing was done yet.
+    To {
+        spot: Spot,
+        mark: u64,
+        #[serde(default)]
+        copies: Option<Inodes>,
+    },
     /// They have come from there, where some of them may be left.
-    From { spot: Spot, left: Left },
+    From { spot: Spot, mark: u64, left: Left },
 }
 
 /// What is still to be done of a move.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Journey {
     /// The files are to be brought there; they may be there in part.
-    To(Place, u64),
+    To(Place, u64, Option<Inodes>),
     /// They are there, and what is left at this place is to be removed.
-    From(Place, Left),
+    From(Place, u64, Left),
 }
 
 /// What is to become of the files of a torrent that was removed.
@@ -149,7 +156,7 @@ impl Entry {
     }
 
     fn new(hashes: &InfoHashes, place: &Place) -> Self {
-        let Spot { directory, names } = Spot::of(place);
+        let Spot { directory, names, adopt } = Spot::of(place);
         Self {
             format: FIRST_FORMAT,
             v1: hashes.v1().map(|hash| HEXLOWER.encode(&hash.0)),
@@ -157,7 +164,7 @@ impl Entry {
             name: String::new(),
             directory,
             names,
-            adopt: place.adopt,
+            adopt,
             is_known: false,
             private: false,
             trackers: Vec::new(),
@@ -233,22 +240,47 @@ impl Entry {
     }
 
     pub(super) fn set_place(&mut self, place: &Place) {
-        Spot { directory: self.directory, names: self.names } = Spot::of(place);
-        self.adopt = place.adopt;
+        self.put(Spot::of(place));
         self.is_complete = false;
+    }
+
+    /// Puts it there, and returns where it was.
+    fn put(&mut self, spot: Spot) -> Spot {
+        let Spot { directory, names, adopt } = spot;
+        Spot {
+            directory: std::mem::replace(&mut self.directory, directory),
+            names: std::mem::replace(&mut self.names, names),
+            adopt: std::mem::replace(&mut self.adopt, adopt),
+        }
     }
 
     /// The files are to be brought there. `mark` is in the names of unfinished copies.
     pub(super) fn set_out(&mut self, to: &Place, mark: u64) {
-        self.moving = Some(Moving::To { spot: Spot::of(to), mark });
+        self.moving = Some(Moving::To { spot: Spot::of(to), mark, copies: None });
+    }
+
+    /// These copies are whole.
+    pub(super) fn note_copies(&mut self, whole: Inodes) {
+        if let Some(Moving::To { copies, .. }) = &mut self.moving {
+            *copies = Some(whole);
+        }
     }
 
     /// The files are where they were to be brought.
     pub(super) fn arrive(&mut self, left: Left) {
-        if let Some(Moving::To { spot, .. }) = self.moving.take() {
-            let directory = std::mem::replace(&mut self.directory, spot.directory);
-            let names = std::mem::replace(&mut self.names, spot.names);
-            self.moving = Some(Moving::From { spot: Spot { directory, names }, left });
+        match self.moving.take() {
+            Some(Moving::To { spot, mark, .. }) => {
+                let spot = self.put(spot);
+                self.moving = Some(Moving::From { spot, mark, left });
+            }
+            moving => self.moving = moving,
+        }
+    }
+
+    /// So much is left at the old place.
+    pub(super) fn note_left(&mut self, rest: Left) {
+        if let Some(Moving::From { left, .. }) = &mut self.moving {
+            *left = rest;
         }
     }
 
@@ -259,8 +291,8 @@ impl Entry {
 
     pub(super) fn journey(&self) -> Option<Journey> {
         self.moving.as_ref().map(|moving| match moving {
-            Moving::To { spot, mark } => Journey::To(spot.place(self.adopt), *mark),
-            Moving::From { spot, left } => Journey::From(spot.place(self.adopt), left.clone()),
+            Moving::To { spot, mark, copies } => Journey::To(spot.place(), *mark, copies.clone()),
+            Moving::From { spot, mark, left } => Journey::From(spot.place(), *mark, left.clone()),
         })
     }
 
@@ -301,6 +333,11 @@ impl Entry {
             Removing::Forget => Files::Forget,
             Removing::Delete => Files::Delete,
         })
+    }
+
+    /// It is not removed after all.
+    pub(super) const fn keep(&mut self) {
+        self.removing = None;
     }
 
     pub(super) fn remove(&mut self, files: Files) {
@@ -345,11 +382,11 @@ impl Entry {
 impl Spot {
     fn of(place: &Place) -> Self {
         let directory = percent_encode(place.directory.as_os_str().as_bytes(), IN_PATHS).to_string();
-        Self { directory, names: place.names.clone().into_iter().collect() }
+        Self { directory, names: place.names.clone().into_iter().collect(), adopt: place.adopt }
     }
 
-    fn place(&self, adopt: bool) -> Place {
-        place(&self.directory, &self.names, adopt)
+    fn place(&self) -> Place {
+        place(&self.directory, &self.names, self.adopt)
     }
 }
 
@@ -418,7 +455,7 @@ mod tests {
     fn travelling() -> Entry {
         let mut entry = sample();
         let names = BTreeMap::from([(1, "other/name".to_owned())]);
-        entry.set_out(&Place { names, ..Place::from(PathBuf::from("/new")) }, u64::MAX);
+        entry.set_out(&Place { names, ..Place::from(PathBuf::from("/new")) }, 77);
         entry
     }
 
@@ -426,8 +463,8 @@ mod tests {
     fn the_second_format_is_still_read() {
         let entry = Entry::decode(SECOND.as_bytes()).unwrap();
         let left = match entry.journey().unwrap() {
-            Journey::From(from, left) => {
-                assert_eq!(from, sample().place());
+            Journey::From(from, mark, left) => {
+                assert_eq!((from, mark), (sample().place(), 77));
                 left
             }
             other => panic!("{other:?}"),

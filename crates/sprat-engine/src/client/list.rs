@@ -45,6 +45,22 @@ impl Driver {
         Ok(id)
     }
 
+    /// The record of this key is about to be written.
+    pub(super) fn expect(&mut self, key: Vec<u8>) {
+        if let Some(catalogue) = &mut self.catalogue {
+            catalogue.expect(key);
+        }
+    }
+
+    /// It was written, or not; what follows of that.
+    pub(super) fn entered<R>(&mut self, key: &[u8], act: impl FnOnce(&mut Self) -> R) -> R {
+        let result = act(self);
+        if let Some(catalogue) = &mut self.catalogue {
+            catalogue.expect_no_more(key);
+        }
+        result
+    }
+
     /// Notes what belongs to a torrent. Before the outputs are drained, so the storage knows the place when it is asked to open.
     fn settle(&mut self, id: TorrentId, entry: Entry, place: Place) {
         self.storage.place(id, place);
@@ -76,7 +92,7 @@ impl Driver {
                 self.resume_move(id, journey, place);
             }
             if let Some(files) = removing {
-                self.session.remove_with(now, id, files);
+                self.remove(id, files);
             }
         }
         Ok(unreadable)
@@ -108,13 +124,23 @@ impl Driver {
     }
 
     /// What is to be durable before a torrent is removed.
-    pub(super) fn removal(&mut self, id: TorrentId, files: Files) -> Option<Change> {
-        self.catalogue.as_mut().and_then(|catalogue| catalogue.removal(id, files))
+    pub(super) fn removal(&mut self, id: TorrentId, files: Files) -> Vec<Change> {
+        self.catalogue.as_mut().map(|catalogue| catalogue.removal(id, files)).unwrap_or_default()
+    }
+
+    /// The torrent was not removed after all.
+    pub(super) fn keep_entry(&mut self, id: TorrentId) {
+        if let Some(catalogue) = &mut self.catalogue {
+            catalogue.change(id, Entry::keep);
+        }
     }
 
     pub(super) fn remove(&mut self, id: TorrentId, files: Files) {
-        let now = self.now();
-        self.session.remove_with(now, id, files);
+        // One that is on its way is removed when that has ended.
+        if !self.moves.cancel(id) {
+            let now = self.now();
+            self.session.remove_with(now, id, files);
+        }
     }
 
     /// What an event means for the list.

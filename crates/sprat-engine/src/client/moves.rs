@@ -7,10 +7,13 @@ use std::sync::Arc;
 use sprat_core::storage::TorrentId;
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::storage::Steering;
+use crate::storage::{LaneId, Steering};
 
-/// Torrents that are copied at a time.
-const COPIES: usize = 4;
+/// Torrents that are moved at a time from one disk to another.
+const AT_ONCE: usize = 2;
+
+/// From which disk to which; `None` is one that has no threads.
+type Route = [Option<LaneId>; 2];
 
 /// A torrent that is on its way, as the list shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,16 +29,11 @@ pub struct Relocating {
 }
 
 /// The torrents that are on their way.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Moves {
     by_torrent: BTreeMap<TorrentId, Move>,
-    copies: Arc<Semaphore>,
-}
-
-impl Default for Moves {
-    fn default() -> Self {
-        Self { by_torrent: BTreeMap::new(), copies: Arc::new(Semaphore::new(COPIES)) }
-    }
+    /// A disk that does not answer holds up the moves from and to it.
+    routes: BTreeMap<Route, Arc<Semaphore>>,
 }
 
 #[derive(Debug)]
@@ -45,15 +43,13 @@ pub(super) struct Move {
     trouble: Option<String>,
     /// Waits until the files are closed.
     closed: Option<oneshot::Sender<()>>,
-    /// Wait until it has ended, whatever the end.
-    ended: Vec<oneshot::Sender<()>>,
 }
 
 impl Move {
     /// One that begins when the files are closed, which is told.
     pub(super) fn new(to: PathBuf, steering: Arc<Steering>) -> (Self, oneshot::Receiver<()>) {
         let (closed, is_closed) = oneshot::channel();
-        (Self { to, steering, trouble: None, closed: Some(closed), ended: Vec::new() }, is_closed)
+        (Self { to, steering, trouble: None, closed: Some(closed) }, is_closed)
     }
 }
 
@@ -62,9 +58,9 @@ impl Moves {
         self.by_torrent.insert(torrent, one);
     }
 
-    /// What allows a copy to be made.
-    pub(super) fn copies(&self) -> Arc<Semaphore> {
-        Arc::clone(&self.copies)
+    /// What allows a move to be made.
+    pub(super) fn route(&mut self, route: Route) -> Arc<Semaphore> {
+        Arc::clone(self.routes.entry(route).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE))))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -92,20 +88,15 @@ impl Moves {
         }
     }
 
-    /// Has a move end; it has ended when the answer comes.
-    pub(super) fn cancel(&mut self, torrent: TorrentId) -> Option<oneshot::Receiver<()>> {
-        let one = self.by_torrent.get_mut(&torrent)?;
-        one.steering.cancel();
-        let (ended, has_ended) = oneshot::channel();
-        one.ended.push(ended);
-        Some(has_ended)
+    /// Has a move end, if there is one.
+    pub(super) fn cancel(&self, torrent: TorrentId) -> bool {
+        let one = self.by_torrent.get(&torrent);
+        one.inspect(|one| one.steering.cancel()).is_some()
     }
 
     /// A move has ended.
     pub(super) fn end(&mut self, torrent: TorrentId) {
-        for waiting in self.by_torrent.remove(&torrent).into_iter().flat_map(|one| one.ended) {
-            let _ = waiting.send(());
-        }
+        self.by_torrent.remove(&torrent);
     }
 
     /// The client is about to end.

@@ -2,23 +2,30 @@
 //!
 //! A torrent whose files are on their way is [held](sprat_core::Session::hold): nobody uses them. What is to be done is in its
 //! entry before anything is done, and what was interrupted is ended by the next start. What waits for the disk is done on a
-//! thread of its own, which outlives nothing: it is told to leave when the client ends.
+//! thread of its own, which is told to leave when the client ends.
+//!
+//! ```text
+//! begin ─► entry: To ─► copy ─► entry: these copies ─► place ─► entry: From, and the record ─► take away ─► entry: there
+//! ```
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use sprat_core::sleeper::Sleeper;
 use sprat_core::storage::{StorageError, StorageErrorKind, TorrentId};
 use sprat_wire::hash::InfoHashes;
 use sprat_wire::metainfo::Metainfo;
 use thiserror::Error;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::catalogue::Home;
 use super::driver::{Act, Driver, seed_from_the_system};
 use super::entry::{Entry, Journey};
 use super::moves::Move;
 use crate::state::{Change, StateError};
-use crate::storage::{Left, Place, PlaceError, Relocation, Steering, Stop, recognise};
+use crate::storage::{
+    Course, Inodes, Left, Moved, OpenContents, Place, PlaceError, Relocation, Steering, Stop, recognise,
+};
 
 /// How soon what did not work is tried again, when it must be done before anything else.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -65,51 +72,60 @@ type Answer = oneshot::Sender<Result<(), RelocateError>>;
 
 /// How a move begins.
 enum Begin {
-    New(Data),
+    /// What is left of an earlier one is to be done before.
+    New(Data, Option<Journey>),
     Again(Journey),
 }
 
 impl Driver {
     /// Has a torrent lie elsewhere from now on.
     pub(super) fn relocate(&mut self, torrent: TorrentId, to: Place, data: Data, answer: Answer) {
-        if let Err(end) = self.begin_to_relocate(torrent, &to) {
+        match self.may_relocate(torrent, &to, data) {
+            Ok(Some(begin)) => self.spawn_move(torrent, to, begin, Some(answer)),
             // Who asked may have gone.
-            let _ = answer.send(end);
-            return;
+            Ok(None) => drop(answer.send(Ok(()))),
+            Err(error) => drop(answer.send(Err(error))),
         }
-        self.spawn_move(torrent, to, Begin::New(data), Some(answer));
     }
 
-    /// `Err` is the answer, if there is no more to be done.
-    fn begin_to_relocate(&mut self, torrent: TorrentId, to: &Place) -> Result<(), Result<(), RelocateError>> {
-        let Some(catalogue) = &mut self.catalogue else { return Err(Err(RelocateError::Unknown)) };
-        let Some(entry) = catalogue.get(torrent).filter(|entry| entry.removing().is_none()) else {
-            return Err(Err(RelocateError::Unknown));
-        };
-        if self.moves.of(torrent).is_some() {
-            return Err(Err(RelocateError::Busy));
+    /// How it begins; `None` if there is nothing more to be done.
+    fn may_relocate(
+        &mut self,
+        torrent: TorrentId,
+        to: &Place,
+        data: Data,
+    ) -> Result<Option<Begin>, RelocateError> {
+        let catalogue = self.catalogue.as_mut().ok_or(RelocateError::Unknown)?;
+        let entry = catalogue.get(torrent).filter(|entry| entry.removing().is_none());
+        let entry = entry.ok_or(RelocateError::Unknown)?;
+        let journey = entry.journey();
+        if self.moves.of(torrent).is_some() || matches!(journey, Some(Journey::To(..))) {
+            return Err(RelocateError::Busy);
         }
         if entry.is_known {
-            return Ok(());
+            return Ok(Some(Begin::New(data, journey)));
         }
         if self.session.torrent(torrent).is_some() {
-            return Err(Err(RelocateError::Busy));
+            return Err(RelocateError::Busy);
         }
         if !to.names.is_empty() {
-            return Err(Err(PlaceError::FilesUnknown.into()));
+            return Err(PlaceError::FilesUnknown.into());
         }
         // Of a magnet link nothing is on the disk.
         catalogue.change(torrent, |entry| entry.set_place(to));
         self.storage.place(torrent, to.clone());
-        Err(Ok(()))
+        Ok(None)
     }
 
     /// Goes on with what an earlier process has begun.
     pub(super) fn resume_move(&mut self, torrent: TorrentId, journey: Journey, place: Place) {
         let to = match &journey {
-            Journey::To(to, _) => to.clone(),
+            Journey::To(to, ..) => to.clone(),
             Journey::From(..) => place,
         };
+        // Its files are in two places.
+        let now = self.now();
+        self.session.hold(now, torrent);
         self.spawn_move(torrent, to, Begin::Again(journey), None);
     }
 
@@ -121,20 +137,13 @@ impl Driver {
             return;
         };
         let steering = Arc::new(Steering::default());
-        let (one, is_closed) = Move::new(to.directory.clone(), Arc::clone(&steering));
+        let (one, closed) = Move::new(to.directory.clone(), Arc::clone(&steering));
         self.moves.insert(torrent, one);
-        let now = self.now();
-        self.session.hold(now, torrent);
-        if self.session.sleeper(torrent).is_some() {
-            self.moves.on_closed(torrent);
-        }
-        let (hands, copies) = (self.hands.clone(), self.moves.copies());
-        let job = Job { torrent, hashes, from, to, home, steering, hands, copies };
+        let route = [&from, &to].map(|place| self.storage.disk_of(&place.directory));
+        let (route, open) = (self.moves.route(route), self.storage.open_contents());
+        let job = Job { torrent, hashes, from, to, home, open, steering, hands: self.hands.clone(), route };
         tokio::task::spawn_local(async move {
-            let result = match is_closed.await {
-                Ok(()) => job.make(begin).await,
-                Err(_) => Err(RelocateError::Cancelled),
-            };
+            let result = job.run(begin, closed).await;
             if let Err(error) = &result
                 && answer.is_none()
             {
@@ -147,17 +156,30 @@ impl Driver {
         });
     }
 
-    fn end_move(&mut self, torrent: TorrentId) {
-        if let Some(entry) = self.catalogue.as_ref().and_then(|catalogue| catalogue.get(torrent)) {
-            let (place, is_complete) = (entry.place(), entry.is_complete);
-            self.storage.place(torrent, place);
-            let now = self.now();
-            self.session.release(now, torrent);
-            if !is_complete && !self.session.sleeper(torrent).is_none_or(|sleeper| sleeper.is_paused()) {
-                self.session.wake(now, torrent);
-            }
+    fn hold(&mut self, torrent: TorrentId) {
+        let now = self.now();
+        self.session.hold(now, torrent);
+        if self.session.sleeper(torrent).is_some() {
+            self.moves.on_closed(torrent);
         }
+    }
+
+    fn end_move(&mut self, torrent: TorrentId) {
         self.moves.end(torrent);
+        let Some(catalogue) = &mut self.catalogue else { return };
+        catalogue.detach(torrent);
+        let Some(entry) = catalogue.get(torrent) else { return };
+        let (place, is_complete, removing) = (entry.place(), entry.is_complete, entry.removing());
+        let now = self.now();
+        if self.session.sleeper(torrent).is_some_and(Sleeper::is_held) {
+            self.storage.place(torrent, place);
+        }
+        self.session.release(now, torrent);
+        if let Some(files) = removing {
+            self.session.remove_with(now, torrent, files);
+        } else if !is_complete && self.session.sleeper(torrent).is_some_and(|sleeper| !sleeper.is_paused()) {
+            self.session.wake(now, torrent);
+        }
     }
 }
 
@@ -168,87 +190,178 @@ struct Job {
     from: Place,
     to: Place,
     home: Home,
+    open: OpenContents,
     steering: Arc<Steering>,
     /// The driver.
     hands: mpsc::UnboundedSender<Act>,
-    copies: Arc<Semaphore>,
+    route: Arc<Semaphore>,
 }
 
 impl Job {
-    async fn make(&self, begin: Begin) -> Result<(), RelocateError> {
-        let metainfo = self.metainfo().await?;
+    async fn run(&self, begin: Begin, closed: oneshot::Receiver<()>) -> Result<(), RelocateError> {
+        // Who has to wait for others goes on giving meanwhile, unless its files are in two places.
+        let permit = match (self.permit().await, &begin) {
+            (Err(RelocateError::Cancelled), Begin::Again(_)) => None,
+            (permit, _) => Some(permit?),
+        };
+        let torrent = self.torrent;
+        self.on_driver(move |driver| driver.hold(torrent)).await?;
+        tokio::select! {
+            closed = closed => closed.map_err(|_| RelocateError::Cancelled)?,
+            () = self.steering.stopped(), if matches!(begin, Begin::New(..)) => return Err(self.is_stopped()),
+        }
+        let metainfo = match (self.metainfo().await?, &begin) {
+            (Ok(metainfo), _) => metainfo,
+            (Err(reason), Begin::New(..)) => return Err(RelocateError::Metadata(reason)),
+            (Err(reason), Begin::Again(_)) => self.await_metainfo(reason).await?,
+        };
         self.to.check(&metainfo.info)?;
         match begin {
-            Begin::New(Data::IsThere) => self.recognise(metainfo).await,
-            Begin::New(Data::Move) => {
-                let mark = seed_from_the_system();
-                let relocation = self.relocation(&metainfo, &self.from, mark, false);
-                let looked = on_thread(move || relocation.look()).await?;
-                looked.map_err(RelocateError::Storage)?;
-                let to = self.to.clone();
-                let set_out = move |entry: &mut Entry| entry.set_out(&to, mark);
-                if let Err(error) = self.write(set_out, Vec::new()).await? {
-                    self.abandon().await?;
-                    return Err(RelocateError::State(error));
+            Begin::New(data, unfinished) => {
+                if let Some(Journey::From(from, mark, left)) = unfinished {
+                    self.clear(&metainfo, [from, self.from.clone()], mark, left).await?;
                 }
-                self.bring(&metainfo, mark, false).await
+                match data {
+                    Data::IsThere => self.recognise(metainfo).await,
+                    Data::Move => self.set_out(&metainfo, permit).await,
+                }
             }
-            Begin::Again(Journey::To(_, mark)) => self.bring(&metainfo, mark, true).await,
-            Begin::Again(Journey::From(from, left)) => self.clear(&metainfo, from, left).await,
+            Begin::Again(Journey::To(_, mark, None)) => self.give_up(&metainfo, mark).await,
+            Begin::Again(Journey::To(_, mark, copies)) => self.bring(&metainfo, mark, copies, permit).await,
+            Begin::Again(Journey::From(from, mark, left)) => {
+                self.clear(&metainfo, [from, self.to.clone()], mark, left).await
+            }
         }
     }
 
-    /// Brings the files there, and removes what is left.
+    async fn set_out(
+        &self,
+        metainfo: &Arc<Metainfo>,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Result<(), RelocateError> {
+        let mark = seed_from_the_system();
+        let to = self.to.clone();
+        let set_out = self.write(move |entry| entry.set_out(&to, mark), None).await?;
+        let begun = match set_out.map_err(RelocateError::State) {
+            Ok(()) => {
+                let relocation = self.relocation(metainfo, mark, None);
+                let begun = on_thread(move || relocation.begin()).await?.map_err(RelocateError::Storage);
+                match begun {
+                    Ok(()) => self
+                        .write(|entry| entry.note_copies(Vec::new()), None)
+                        .await?
+                        .map_err(RelocateError::State),
+                    Err(error) => Err(error),
+                }
+            }
+            Err(error) => Err(error),
+        };
+        match begun {
+            Ok(()) => self.bring(metainfo, mark, None, permit).await,
+            Err(error) => {
+                self.give_up(metainfo, mark).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Nothing was done yet but to mark the new place.
+    async fn give_up(&self, metainfo: &Arc<Metainfo>, mark: u64) -> Result<(), RelocateError> {
+        let relocation = self.relocation(metainfo, mark, None);
+        let _ = on_thread(move || relocation.undo()).await;
+        self.abandon().await
+    }
+
+    /// Brings the files there, and removes what is left. `resumed`: an earlier process has begun it, and has made these copies.
     async fn bring(
         &self,
         metainfo: &Arc<Metainfo>,
         mark: u64,
-        is_resumed: bool,
+        resumed: Option<Inodes>,
+        mut permit: Option<OwnedSemaphorePermit>,
     ) -> Result<(), RelocateError> {
-        // The semaphore is never closed.
-        let permit = self.copies.acquire().await.map_err(|_| RelocateError::Interrupted)?;
         let moved = loop {
-            let relocation = self.relocation(metainfo, &self.from, mark, is_resumed);
-            match on_thread(move || relocation.copy()).await? {
+            let relocation = Arc::new(self.relocation(metainfo, mark, resumed.clone()));
+            let stop = match self.bring_once(&relocation).await {
                 Ok(moved) => break moved,
+                Err(stop) => stop,
+            };
+            let end = match (stop, self.steering.may_go_on()) {
+                (Stop::Left, _) | (_, Err(Stop::Left)) => return Err(RelocateError::Interrupted),
                 // A disk that was not there when the machine was started may come yet.
-                Err(Stop::Failed(error)) if is_resumed && error.kind == StorageErrorKind::Missing => {
-                    self.wait(error.to_string()).await?;
+                (Stop::Failed(error), Ok(()))
+                    if resumed.is_some() && error.kind == StorageErrorKind::Missing =>
+                {
+                    drop(permit.take());
+                    match self.wait(error.to_string()).await {
+                        Ok(()) => {
+                            permit = Some(self.permit().await?);
+                            continue;
+                        }
+                        Err(end) => end,
+                    }
                 }
-                Err(Stop::Failed(error)) => {
-                    self.abandon().await?;
-                    return Err(RelocateError::Storage(error));
-                }
-                Err(Stop::Cancelled) => {
-                    self.abandon().await?;
-                    return Err(RelocateError::Cancelled);
-                }
-                Err(Stop::Left) => return Err(RelocateError::Interrupted),
+                (Stop::Failed(error), _) => RelocateError::Storage(error),
+                (Stop::Cancelled, _) => RelocateError::Cancelled,
+            };
+            if end != RelocateError::Interrupted {
+                let _ = on_thread(move || relocation.undo()).await;
+                self.abandon().await?;
             }
+            return Err(end);
         };
-        drop(permit);
         let left = moved.left.clone();
-        let mut written = self.write(move |entry| entry.arrive(left), vec![moved.record.clone()]).await?;
+        let arrive = move |entry: &mut Entry| entry.arrive(left);
+        let mut written = self.write(arrive, Some(moved.record.clone())).await?;
         // Nobody knows now which of the two places the next start will find. Until that is certain, neither may change.
         while let Err(error) = written {
-            self.wait(error.to_string()).await?;
-            written = self.write(|_| {}, vec![moved.record.clone()]).await?;
+            match self.wait(error.to_string()).await {
+                Ok(()) => {}
+                Err(RelocateError::Cancelled) => tokio::time::sleep(RETRY_AFTER).await,
+                Err(end) => return Err(end),
+            }
+            written = self.write(|_| {}, Some(moved.record.clone())).await?;
         }
-        self.clear(metainfo, self.from.clone(), moved.left).await
+        let cleared = self.clear(metainfo, [self.from.clone(), self.to.clone()], mark, moved.left).await;
+        drop(permit);
+        cleared
     }
 
-    /// Removes what is left at the old place.
-    async fn clear(&self, metainfo: &Arc<Metainfo>, from: Place, left: Left) -> Result<(), RelocateError> {
-        let relocation = self.relocation(metainfo, &from, 0, true);
-        let record = match on_thread(move || relocation.take_away(&left)).await? {
-            Ok(record) => record,
+    async fn bring_once(&self, relocation: &Arc<Relocation>) -> Result<Moved, Stop> {
+        let copying = Arc::clone(relocation);
+        let copied = on_thread(move || copying.copy()).await.map_err(stop_of)??;
+        if !copied.copies.is_empty() {
+            let copies = copied.copies.clone();
+            let written = self.write(move |entry| entry.note_copies(copies), None).await.map_err(stop_of)?;
+            written.map_err(|error| stop_of(RelocateError::State(error)))?;
+        }
+        let placing = Arc::clone(relocation);
+        on_thread(move || placing.place(copied)).await.map_err(stop_of)?
+    }
+
+    /// Removes what is left at the first place of what was moved to the second. What cannot be done is done at the next start.
+    async fn clear(
+        &self,
+        metainfo: &Arc<Metainfo>,
+        [from, to]: [Place; 2],
+        mark: u64,
+        left: Left,
+    ) -> Result<(), RelocateError> {
+        let course = Course { from, to, mark, resumed: Some(Vec::new()) };
+        let (ledger, open, steering) =
+            (self.home.ledger.clone(), self.open.clone(), Arc::clone(&self.steering));
+        let relocation = Relocation::new(metainfo, ledger, open, course, steering);
+        let (record, rest) = match on_thread(move || relocation.take_away(&left)).await? {
+            Ok(taken) => taken,
             Err(error) => {
-                tracing::warn!(torrent = self.torrent.0, %error, "files of a torrent that was moved are left behind");
-                None
+                tracing::warn!(torrent = self.torrent.0, %error, "what was moved cannot be removed yet");
+                return Ok(());
             }
         };
+        let note =
+            move |entry: &mut Entry| if rest.is_empty() { entry.settle() } else { entry.note_left(rest) };
         // If this is not written down, the next start looks once more, and finds nothing left.
-        if let Err(error) = self.write(Entry::settle, record.into_iter().collect()).await? {
+        if let Err(error) = self.write(note, record).await? {
             tracing::warn!(torrent = self.torrent.0, %error, "the end of a move could not be written down");
         }
         Ok(())
@@ -259,8 +372,10 @@ impl Job {
         let record = on_thread(move || recognise(&metainfo, ledger, at)).await?;
         let record = record.map_err(RelocateError::Storage)?;
         let (to, from) = (self.to.clone(), self.from.clone());
-        if let Err(error) = self.write(move |entry| entry.set_place(&to), vec![record]).await? {
-            let _ = self.write(move |entry| entry.set_place(&from), Vec::new()).await?;
+        if let Err(error) = self.write(move |entry| entry.set_place(&to), Some(record)).await? {
+            let torrent = self.torrent;
+            self.on_driver(move |driver| driver.catalogue.as_mut().map(|one| one.detach(torrent))).await?;
+            let _ = self.write(move |entry| entry.set_place(&from), None).await?;
             return Err(RelocateError::State(error));
         }
         Ok(())
@@ -268,49 +383,81 @@ impl Job {
 
     /// It stays where it is.
     async fn abandon(&self) -> Result<(), RelocateError> {
-        if let Err(error) = self.write(Entry::settle, Vec::new()).await? {
+        if let Err(error) = self.write(Entry::settle, None).await? {
             tracing::warn!(torrent = self.torrent.0, %error, "that a move was given up could not be written down");
         }
         Ok(())
+    }
+
+    /// Waits until this move may be made.
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, RelocateError> {
+        tokio::select! {
+            // The semaphore is never closed.
+            permit = Arc::clone(&self.route).acquire_owned() => permit.map_err(|_| RelocateError::Interrupted),
+            () = self.steering.stopped() => Err(self.is_stopped()),
+        }
     }
 
     /// Shows what is wrong, and waits until it may be tried again.
     async fn wait(&self, trouble: String) -> Result<(), RelocateError> {
         let torrent = self.torrent;
         self.on_driver(move |driver| driver.moves.show_trouble(torrent, Some(trouble))).await?;
-        tokio::time::sleep(RETRY_AFTER).await;
-        match self.steering.may_go_on() {
-            Ok(()) => {}
-            Err(Stop::Cancelled) => {
-                self.abandon().await?;
-                return Err(RelocateError::Cancelled);
-            }
-            Err(Stop::Left | Stop::Failed(_)) => return Err(RelocateError::Interrupted),
+        tokio::select! {
+            () = tokio::time::sleep(RETRY_AFTER) => {}
+            () = self.steering.stopped() => return Err(self.is_stopped()),
         }
         self.on_driver(move |driver| driver.moves.show_trouble(torrent, None)).await
     }
 
-    fn relocation(&self, metainfo: &Metainfo, from: &Place, mark: u64, is_resumed: bool) -> Relocation {
-        let (ledger, steering) = (self.home.ledger.clone(), Arc::clone(&self.steering));
-        Relocation::new(metainfo, ledger, [from.clone(), self.to.clone()], mark, is_resumed, steering)
+    fn is_stopped(&self) -> RelocateError {
+        match self.steering.may_go_on() {
+            Err(Stop::Cancelled) => RelocateError::Cancelled,
+            _ => RelocateError::Interrupted,
+        }
     }
 
-    async fn metainfo(&self) -> Result<Arc<Metainfo>, RelocateError> {
+    fn relocation(&self, metainfo: &Metainfo, mark: u64, resumed: Option<Inodes>) -> Relocation {
+        let course = Course { from: self.from.clone(), to: self.to.clone(), mark, resumed };
+        let (ledger, open) = (self.home.ledger.clone(), self.open.clone());
+        Relocation::new(metainfo, ledger, open, course, Arc::clone(&self.steering))
+    }
+
+    async fn metainfo(&self) -> Result<Result<Arc<Metainfo>, String>, RelocateError> {
         let (home, hashes) = (self.home.clone(), self.hashes);
-        on_thread(move || home.metadata(&hashes)).await?.map_err(RelocateError::Metadata)
+        on_thread(move || home.metadata(&hashes)).await
     }
 
-    /// Changes the entry, and other records with it. Returns when that is durable.
+    /// Half moved as it is, it cannot go on otherwise.
+    async fn await_metainfo(&self, mut reason: String) -> Result<Arc<Metainfo>, RelocateError> {
+        loop {
+            if let Err(end) = self.wait(reason).await {
+                if end == RelocateError::Cancelled {
+                    self.abandon().await?;
+                }
+                return Err(end);
+            }
+            match self.metainfo().await? {
+                Ok(metainfo) => return Ok(metainfo),
+                Err(again) => reason = again,
+            }
+        }
+    }
+
+    /// Changes the entry, and another record with it. Returns when that is durable.
     async fn write(
         &self,
         act: impl FnOnce(&mut Entry) + 'static,
-        others: Vec<Change>,
+        other: Option<Change>,
     ) -> Result<Result<(), StateError>, RelocateError> {
         let torrent = self.torrent;
-        let write = move |driver: &mut Driver| driver.catalogue.as_mut()?.change_with(torrent, act, others);
+        let write = move |driver: &mut Driver| driver.catalogue.as_mut()?.change_with(torrent, act, other);
         // It was removed, or the client ends.
         let written = self.on_driver(write).await?.ok_or(RelocateError::Interrupted)?;
-        written.await.map_err(|_| RelocateError::Interrupted)
+        let written = written.await.map_err(|_| RelocateError::Interrupted)?;
+        if written.is_ok() {
+            self.on_driver(move |driver| driver.catalogue.as_mut().map(|one| one.detach(torrent))).await?;
+        }
+        Ok(written)
     }
 
     async fn on_driver<R: 'static>(
@@ -326,6 +473,16 @@ impl Job {
     }
 }
 
+/// The same, for those who decide what becomes of the copies.
+fn stop_of(error: RelocateError) -> Stop {
+    match error {
+        RelocateError::Interrupted => Stop::Left,
+        RelocateError::Cancelled => Stop::Cancelled,
+        RelocateError::Storage(error) => Stop::Failed(error),
+        other => Stop::Failed(StorageError { kind: StorageErrorKind::Io, detail: other.to_string() }),
+    }
+}
+
 /// Does what may wait for a disk. Not on a thread of the runtime, which would wait for it when it ends.
 async fn on_thread<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> Result<T, RelocateError> {
     let (answer, result) = oneshot::channel();
@@ -333,11 +490,7 @@ async fn on_thread<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) 
         // Whoever waited may have gone.
         let _ = answer.send(act());
     });
-    if let Err(error) = thread {
-        return Err(RelocateError::Storage(StorageError {
-            kind: StorageErrorKind::Io,
-            detail: error.to_string(),
-        }));
-    }
-    result.await.map_err(|_| RelocateError::Interrupted)
+    let failed = |detail| RelocateError::Storage(StorageError { kind: StorageErrorKind::Io, detail });
+    thread.map_err(|error| failed(error.to_string()))?;
+    result.await.map_err(|_| failed("the thread that moves files has failed".to_owned()))
 }

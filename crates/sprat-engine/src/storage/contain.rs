@@ -84,6 +84,12 @@ impl Root {
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
             result => return result,
         }
+        match disk::linkat(parent, old, parent, name, AtFlags::empty()) {
+            Ok(()) => return disk::unlinkat(parent, old),
+            Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK) => {}
+            result => return result,
+        }
+        // Nor does it know links. Who makes a file between these two calls loses it.
         match disk::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
             Err(Errno::NOENT) => disk::renameat(parent, old, parent, name),
             result => result.and(Err(Errno::EXIST)),

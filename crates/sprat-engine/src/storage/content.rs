@@ -127,6 +127,11 @@ impl Content {
         locked(&self.made).iter().cloned().collect()
     }
 
+    /// The file system of the directory when it was last opened, if it was.
+    pub(super) fn known_device(&self) -> Option<u64> {
+        *locked(&self.device)
+    }
+
     /// How often syncing has failed: what was written while this changed may be gone.
     pub(super) fn failed_syncs(&self) -> u64 {
         self.failed_syncs.load(Ordering::Acquire)

@@ -16,14 +16,15 @@ use super::lane::{self, Lane};
 use super::mounts::{Device, Mounts, absolute};
 use super::pool::FilePool;
 use super::pressure::Pressure;
+use super::users::OpenContents;
 use super::{Shared, StorageConfig};
 
 /// Disks with threads of their own at the most. Those beyond share the threads of others.
 const MOST: usize = 16;
 
 /// Names a disk in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct LaneId(usize);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LaneId(usize);
 
 #[derive(Debug)]
 pub(super) struct Lanes {
@@ -35,6 +36,7 @@ pub(super) struct Lanes {
     buffers: Buffers,
     queued: Arc<Budget>,
     held: Arc<Budget>,
+    open: OpenContents,
     /// How many there are; files are shared out by it.
     count: Arc<AtomicUsize>,
 }
@@ -49,8 +51,13 @@ struct Assignment {
 }
 
 impl Lanes {
-    pub(super) fn new(config: StorageConfig, reply: UnboundedSender<StorageReply>) -> Self {
+    pub(super) fn new(
+        config: StorageConfig,
+        reply: UnboundedSender<StorageReply>,
+        open: OpenContents,
+    ) -> Self {
         Self {
+            open,
             slots: Default::default(),
             assignment: Mutex::default(),
             queued: Budget::new(config.queue_limit),
@@ -124,6 +131,7 @@ impl Lanes {
             ledger: self.config.ledger.clone(),
             held: Portion::new(Arc::clone(&self.held)),
             activity: Activity::new(lane::threads(workers)),
+            open: self.open.clone(),
         };
         Lane::start(Arc::new(shared), workers)
     }

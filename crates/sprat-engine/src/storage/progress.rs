@@ -131,24 +131,17 @@ impl Progress {
         rest.0.is_empty().then_some(Self { have, unproven, at_rest, device, files, directories })
     }
 
-    /// The inodes of the files that a record, of whatever torrent, speaks of, if they lie on this file system.
-    pub(super) fn inodes(bytes: &[u8], device: u64) -> Vec<u64> {
+    /// On which file system a record, of whatever torrent, was made, and the files that it speaks of.
+    pub(super) fn signatures(bytes: &[u8]) -> (u64, Vec<Signature>) {
         let read = |bytes: &[u8]| {
             let mut rest = Rest(bytes.strip_prefix(&[FORMAT])?);
             let [key] = rest.array()?;
             rest.take(usize::from(key) + 1)?;
-            if u64::from_le_bytes(rest.array()?) != device {
-                return None;
-            }
+            let device = u64::from_le_bytes(rest.array()?);
             let pieces = rest.count()?;
             rest.take(pieces.div_ceil(8).checked_mul(2)?)?;
             let files = rest.count()?;
-            Some(
-                (0..files)
-                    .map_while(|_| rest.file())
-                    .filter_map(|file| Some(file.signature?.inode))
-                    .collect(),
-            )
+            Some((device, (0..files).map_while(|_| rest.file()).filter_map(|file| file.signature).collect()))
         };
         read(bytes).unwrap_or_default()
     }
@@ -260,10 +253,11 @@ mod tests {
     #[test]
     fn files_are_found_by_their_place_on_the_disk() {
         let bytes = sample().encode(KEY);
-        assert_eq!(Progress::inodes(&bytes, 9), [5, 5, 5]);
-        assert!(Progress::inodes(&bytes, 8).is_empty());
+        let (device, files) = Progress::signatures(&bytes);
+        assert_eq!((device, files.len()), (9, 3));
+        assert!(files.iter().all(|file| file.inode == 5));
         for length in 0..bytes.len() {
-            assert!(Progress::inodes(&bytes[..length], 9).len() <= 3);
+            assert!(Progress::signatures(&bytes[..length]).1.len() <= 3);
         }
     }
 }

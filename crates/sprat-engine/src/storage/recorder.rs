@@ -1,6 +1,5 @@
 //! Writes down what is durable, and reads it at the next start.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,6 +8,7 @@ use sprat_core::storage::{StorageError, StorageErrorKind};
 use sprat_wire::hash::InfoHashes;
 
 use super::progress::{FileRecord, Progress};
+use super::users::OtherUsers;
 use crate::ledger::LedgerHandle;
 use crate::state::{Change, StateError, Table};
 
@@ -119,12 +119,16 @@ impl Recorder {
         Ok(())
     }
 
-    /// The inodes of all files on this file system that the records of other torrents speak of.
-    pub(super) fn inodes_of_others(&self, device: u64) -> Result<BTreeSet<u64>, StorageError> {
-        let Some(ledger) = &self.ledger else { return Ok(BTreeSet::new()) };
-        let all = ledger.scan(Table::Progress).map_err(|error| storage_error(&error))?;
-        let others = all.iter().filter(|(key, _)| *key != self.key);
-        Ok(others.flat_map(|(_, record)| Progress::inodes(record, device)).collect())
+    /// The files that the records of other torrents speak of, for whoever asks about files on this file system.
+    pub(super) fn other_users(&self, device: u64) -> Result<OtherUsers, StorageError> {
+        let mut users = OtherUsers::default();
+        let Some(ledger) = &self.ledger else { return Ok(users) };
+        for (key, record) in ledger.scan(Table::Progress).map_err(|error| storage_error(&error))? {
+            if key != self.key {
+                users.note(&record, device);
+            }
+        }
+        Ok(users)
     }
 
     /// What writes this down, for whoever has to write it together with something else.

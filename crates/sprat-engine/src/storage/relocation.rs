@@ -1,21 +1,24 @@
 //! Moving the files of a torrent, which nobody uses meanwhile, so that a power cut at any moment leaves a whole copy.
 //!
-//! 1. Each file gets a second name at its new place or, on another file system, a copy that is synced, read back and compared.
-//! 2. One commit of the ledger says that the torrent lies there: whoever asked for the move makes it, of [`Moved`].
-//! 3. [`Relocation::take_away`] removes the old names.
+//! 1. [`Relocation::begin`] looks whether anything is in the way, makes the new directory, and a mark in it: where that is not,
+//!    a disk is not mounted.
+//! 2. [`Relocation::copy`] gives each file a second name at its new place or, on another file system, makes a copy under a name
+//!    with the mark, syncs it, reads it back and compares it. Which copies those are is written down.
+//! 3. [`Relocation::place`] gives them their names. One commit of the ledger says that the torrent lies there: [`Moved`].
+//! 4. [`Relocation::take_away`] removes the old names.
 //!
-//! Nothing that is there already is written over. A copy has a name of its own until it is whole, so that what was interrupted
-//! can be told from what is somebody else's.
+//! What is written down between the steps is the caller's affair. Nothing that is there already is written over, and what was
+//! interrupted is told from what is somebody else's by inodes that were written down.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use rustix::fs::{Advice, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use sprat_core::geometry::Geometry;
-use sprat_core::storage::StorageError;
+use sprat_core::storage::{Found, StorageError};
 use sprat_wire::metainfo::{Info, Metainfo};
 
 use super::contain::Root;
@@ -29,6 +32,7 @@ use super::replica::{is_equal, replicate};
 use super::signature::Signature;
 use super::steering::{Steering, Stop};
 use super::survey;
+use super::users::OpenContents;
 use crate::disk;
 use crate::disk::planted::PlantedBug;
 use crate::ledger::LedgerHandle;
@@ -38,16 +42,42 @@ use crate::whole_file::retried;
 /// Files kept open at a time: those that are being copied.
 const OPEN_FILES: usize = 8;
 
+/// Files by number, with their inodes.
+pub(crate) type Inodes = Vec<(usize, u64)>;
+
 /// A move from one place to another.
 #[derive(Debug)]
 pub(crate) struct Relocation {
     from: Content,
     to: Content,
-    /// In the names of unfinished copies; no other move has it.
+    open: OpenContents,
+    /// In names that are there only during the move; no other move has it.
     mark: u64,
     /// An earlier process may have begun it.
     is_resumed: bool,
     steering: Arc<Steering>,
+    /// Files at the new place that we have made.
+    made: Mutex<BTreeMap<usize, u64>>,
+    made_directories: Mutex<Vec<String>>,
+}
+
+/// What a move is about.
+#[derive(Debug, Clone)]
+pub(crate) struct Course {
+    pub(crate) from: Place,
+    pub(crate) to: Place,
+    pub(crate) mark: u64,
+    /// Copies that an earlier process has made and written down; `None` if there was none.
+    pub(crate) resumed: Option<Inodes>,
+}
+
+/// Every file is at the new place, perhaps under a name that is not its own yet.
+#[derive(Debug)]
+pub(crate) struct Copied {
+    found: Found,
+    arrivals: Vec<Option<Arrival>>,
+    /// The copies among them.
+    pub(crate) copies: Inodes,
 }
 
 /// Everything is at the new place as well.
@@ -61,9 +91,16 @@ pub(crate) struct Moved {
 /// What is still at the old place, and is to be removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Left {
-    /// Files by number, and the inodes that they have there.
-    files: Vec<(usize, u64)>,
+    /// With the inodes that they have there.
+    files: Inodes,
     directories: Vec<String>,
+}
+
+impl Left {
+    /// Nothing has to be removed any more.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
 }
 
 /// What a file has become at its new place.
@@ -73,6 +110,7 @@ enum Arrival {
     Same,
     /// It has one more name.
     Linked,
+    /// There is a copy.
     Copied,
 }
 
@@ -81,23 +119,15 @@ struct Roots {
     to: Root,
 }
 
-/// What was made at the new place so far.
-#[derive(Default)]
-struct Made {
-    /// By number, with their inodes.
-    files: Vec<(usize, u64)>,
-    directories: Vec<String>,
-}
-
 impl Relocation {
     pub(crate) fn new(
         metainfo: &Metainfo,
         ledger: LedgerHandle,
-        [from, to]: [Place; 2],
-        mark: u64,
-        is_resumed: bool,
+        open: OpenContents,
+        course: Course,
         steering: Arc<Steering>,
     ) -> Self {
+        let Course { from, to, mark, resumed } = course;
         let info: Arc<Info> = Arc::clone(&metainfo.info);
         let geometry = Arc::new(Geometry::new(&info));
         let recorder = Recorder::new(Some(ledger), key_of(&metainfo.info_hashes));
@@ -107,95 +137,79 @@ impl Relocation {
                 let (info, geometry) = (Arc::clone(&info), Arc::clone(&geometry));
                 Content::of_nobody(place, info, geometry, pool, recorder)
             });
-        Self { from, to, mark, is_resumed, steering }
+        let is_resumed = resumed.is_some();
+        let made = Mutex::new(resumed.into_iter().flatten().collect());
+        Self { from, to, open, mark, is_resumed, steering, made, made_directories: Mutex::default() }
     }
 
-    /// Looks whether something is in the way. Changes nothing.
-    pub(crate) fn look(&self) -> Result<(), StorageError> {
-        let to = match self.to.root() {
-            Ok(to) => to,
-            Err(Errno::NOENT) => return Ok(()),
-            Err(errno) => return Err(self.to.root_fault(errno)),
-        };
+    /// Looks whether something is in the way, and marks the directory.
+    pub(crate) fn begin(&self) -> Result<(), StorageError> {
         let from = match self.from.root() {
             Ok(from) => Some(from),
             Err(Errno::NOENT) => None,
             Err(errno) => return Err(self.from.root_fault(errno)),
         };
-        for file in self.files() {
-            let is_same = from.as_ref().is_some_and(|from| self.is_same_entry(from, &to, file));
-            if !is_same && !matches!(to.stat(self.to.path(file)), Err(Errno::NOENT | Errno::NOTDIR)) {
-                return Err(self.is_taken(file));
+        if let Some(to) = self.root_if_there()? {
+            for file in self.files() {
+                let is_same = from.as_ref().is_some_and(|from| self.is_same_entry(from, &to, file));
+                if !is_same && !matches!(to.stat(self.to.path(file)), Err(Errno::NOENT | Errno::NOTDIR)) {
+                    return Err(self.is_taken(file));
+                }
             }
         }
-        Ok(())
+        let to = self.to.root_for_writing().map_err(|errno| self.to.root_fault(errno))?;
+        let mark = self.mark();
+        to.create_new(&mark).map_err(|errno| fault(&mark, "making it", errno))?;
+        // The names of the directory itself, and of the mark in it.
+        let synced = self
+            .to
+            .sync()
+            .and_then(|_| retried(|| to.sync_directory("")).map_err(|errno| self.to.root_fault(errno)));
+        synced
     }
 
-    /// Has every file at the new place as well, durable.
-    pub(crate) fn copy(&self) -> Result<Moved, Stop> {
+    fn root_if_there(&self) -> Result<Option<Root>, StorageError> {
+        match self.to.root() {
+            Ok(to) => Ok(Some(to)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(self.to.root_fault(errno)),
+        }
+    }
+
+    /// Has every file at the new place, but copies not under their names.
+    pub(crate) fn copy(&self) -> Result<Copied, Stop> {
+        self.steering.may_go_on()?;
         let found = survey::open(&self.from, false)?;
-        let mut made = Made::default();
-        match self.bring_all(&mut made) {
-            Ok((files, left)) => {
-                let mut have = found.have;
-                let mut unproven = found.unproven;
-                // Nobody has looked at them. They are hashed when they are needed.
-                for piece in found.unchecked.iter() {
-                    have.insert(piece);
-                    unproven.insert(piece);
-                }
-                let device = self.to.root().and_then(|root| root.device()).unwrap_or(0);
-                let directories = self.to.made_directories();
-                let progress = Progress { have, unproven, at_rest: true, device, files, directories };
-                Ok(Moved { record: self.from.recorder.change(&progress), left })
-            }
-            // The next process goes on with what is there, perhaps already.
-            Err(_) if matches!(self.steering.may_go_on(), Err(Stop::Left)) => Err(Stop::Left),
-            Err(stop) => {
-                self.undo(&made);
-                Err(stop)
+        let records = self.from.watch.records();
+        let mut arrivals = vec![None; records.len()];
+        if !self.from.watch.is_empty_handed() {
+            let roots = self.roots()?;
+            self.steering.expect(records.iter().filter_map(|record| Some(record.signature?.size)).sum());
+            for (file, (record, arrival)) in records.iter().zip(&mut arrivals).enumerate() {
+                self.steering.may_go_on()?;
+                let Some(then) = record.signature else { continue };
+                *arrival = Some(self.bring(&roots, file, then)?);
             }
         }
+        let made = locked(&self.made);
+        let copies = made.iter().filter(|(file, _)| arrivals.get(**file) == Some(&Some(Arrival::Copied)));
+        let copies = copies.map(|(file, inode)| (*file, *inode)).collect();
+        drop(made);
+        Ok(Copied { found, arrivals, copies })
     }
 
-    fn bring_all(&self, made: &mut Made) -> Result<(Vec<FileRecord>, Left), Stop> {
-        let mut records = self.from.watch.records();
-        let mut left = Left { files: Vec::new(), directories: self.from.made_directories() };
-        if self.from.watch.is_empty_handed() {
-            return Ok((records, left));
+    fn roots(&self) -> Result<Roots, StorageError> {
+        let from = self.from.root().map_err(|errno| self.from.root_fault(errno))?;
+        let to = self.to.root().map_err(|errno| self.to.root_fault(errno))?;
+        match to.stat(&self.mark()) {
+            Ok(_) => Ok(Roots { from, to }),
+            Err(Errno::NOENT) => Err(self.to.missing("is not the one in which the move was begun")),
+            Err(errno) => Err(self.to.root_fault(errno)),
         }
-        let roots = Roots {
-            from: self.from.root().map_err(|errno| self.from.root_fault(errno))?,
-            to: self.to.root_for_writing().map_err(|errno| self.to.root_fault(errno))?,
-        };
-        self.steering.expect(records.iter().filter_map(|record| Some(record.signature?.size)).sum());
-        for (file, record) in records.iter_mut().enumerate() {
-            let Some(then) = record.signature else { continue };
-            let arrival = self.bring(&roots, file, then, made)?;
-            let now = self.to.stat(&roots.to, file)?.ok_or_else(|| self.is_gone(file))?;
-            let now = Signature::of(&now);
-            if arrival != Arrival::Same {
-                locked(&self.to.unsynced).created.insert(file);
-                if matches!(record.origin, Origin::Ours | Origin::Adopted) {
-                    left.files.push((file, then.inode));
-                }
-            }
-            let origin = if arrival == Arrival::Copied { Origin::Ours } else { record.origin };
-            *record = FileRecord { origin, signature: Some(now) };
-        }
-        let mut directories = made.directories.clone();
-        if roots.from.identity().ok() == roots.to.identity().ok() {
-            directories.extend(self.from.made_directories());
-        }
-        self.to.opened(&records, &directories);
-        if !self.from.is_planted(PlantedBug::MoveNotSynced) {
-            self.to.sync()?;
-        }
-        Ok((records, left))
     }
 
     /// Has a file at its new place.
-    fn bring(&self, roots: &Roots, file: usize, then: Signature, made: &mut Made) -> Result<Arrival, Stop> {
+    fn bring(&self, roots: &Roots, file: usize, then: Signature) -> Result<Arrival, Stop> {
         let (old, new) = (self.from.path(file), self.to.path(file));
         let source = self.from.stat(&roots.from, file)?.ok_or_else(|| self.is_gone(file))?;
         if !Signature::of(&source).has_same_bytes(&then) {
@@ -204,29 +218,36 @@ impl Relocation {
         if self.is_same_entry(&roots.from, &roots.to, file) {
             return Ok(Arrival::Same);
         }
+        let is_copy = |stat: &Stat| {
+            locked(&self.made).get(&file) == Some(&stat.st_ino) && stat.st_size == source.st_size
+        };
         match roots.to.stat(new) {
             Err(Errno::NOENT) => {}
             Ok(target) if self.is_resumed && is_same_file(&source, &target) => {
-                made.files.push((file, target.st_ino));
+                locked(&self.made).insert(file, target.st_ino);
                 return Ok(Arrival::Linked);
             }
-            Ok(target) if self.is_resumed && self.is_copy(roots, file, &source, &target)? => {
-                made.files.push((file, target.st_ino));
-                return Ok(Arrival::Copied);
-            }
+            Ok(target) if is_copy(&target) => return Ok(Arrival::Copied),
             Err(Errno::NOTDIR) | Ok(_) => return Err(self.is_taken(file).into()),
             Err(errno) => return Err(fault(new, "looking at it", errno).into()),
         }
-        match roots.from.link(old, &roots.to, new, &mut made.directories) {
+        let draft = self.draft(file);
+        match roots.to.stat(&draft) {
+            Ok(stat) if is_copy(&stat) => return Ok(Arrival::Copied),
+            // Not whole, or nobody knows.
+            Ok(_) => roots.to.remove_file(&draft).map_err(|errno| fault(&draft, "removing it", errno))?,
+            Err(_) => {}
+        }
+        match roots.from.link(old, &roots.to, new, &mut locked(&self.made_directories)) {
             Ok(()) => {
-                made.files.push((file, source.st_ino));
-                return self.is_linked(roots, file, &source).map_err(Stop::from);
+                locked(&self.made).insert(file, source.st_ino);
+                return Ok(self.is_linked(roots, file, &source)?);
             }
             Err(Errno::EXIST) => return Err(self.is_taken(file).into()),
             // Another file system, or one that knows no links, or the file is not ours to link: it is copied.
             Err(_) => {}
         }
-        self.copy_file(roots, file, &source, made)?;
+        self.copy_file(roots, file, &source)?;
         let after = self.from.stat(&roots.from, file)?.ok_or_else(|| self.is_gone(file))?;
         // What has changed on the way may be half of this and half of that.
         let is_whole = Signature::of(&after).has_same_bytes(&then);
@@ -240,70 +261,36 @@ impl Relocation {
         is_it.then_some(Arrival::Linked).ok_or_else(|| self.is_gone(file))
     }
 
-    fn copy_file(&self, roots: &Roots, file: usize, source: &Stat, made: &mut Made) -> Result<(), Stop> {
-        let new = self.to.path(file);
-        let (draft, name) = self.draft(file);
-        if self.is_resumed {
-            // Whatever it holds, it is ours, and not whole.
-            match roots.to.remove_file(&draft) {
-                Ok(()) | Err(Errno::NOENT | Errno::NOTDIR) => {}
-                Err(errno) => return Err(fault(&draft, "removing it", errno).into()),
-            }
-        }
-        let at = |doing| move |errno| fault(new, doing, errno);
+    /// Copies the bytes, and does not believe it before they were read back.
+    fn copy_file(&self, roots: &Roots, file: usize, source: &Stat) -> Result<(), Stop> {
+        let (old, draft) = (self.from.path(file), self.draft(file));
+        let original = self.original(roots, file, source)?;
+        let at = |doing| {
+            let draft = &draft;
+            move |errno| fault(draft, doing, errno)
+        };
         let flags = OFlags::RDWR | OFlags::EXCL;
         let permissions = Mode::from_raw_mode(source.st_mode & 0o777);
-        let target =
-            roots.to.create(&draft, flags, permissions, &mut made.directories).map_err(at("creating it"))?;
-        let copied = self.fill(roots, file, source, &target).and_then(|()| {
-            let inode = disk::fstat(&target).map_err(at("looking at it"))?.st_ino;
-            roots.to.rename(&draft, name).map_err(|errno| match errno {
-                Errno::EXIST => self.is_taken(file),
-                errno => fault(new, "renaming its copy", errno),
-            })?;
-            made.files.push((file, inode));
-            Ok(())
-        });
-        if matches!(copied, Err(Stop::Failed(_) | Stop::Cancelled)) {
-            // If it stays, it is in nobody's way.
-            let _ = roots.to.remove_file(&draft);
-        }
-        copied
-    }
-
-    /// Copies the bytes, and does not believe it before they were read back.
-    fn fill(&self, roots: &Roots, file: usize, source: &Stat, target: &OwnedFd) -> Result<(), Stop> {
-        let (old, new) = (self.from.path(file), self.to.path(file));
-        let original = self.original(roots, file, source)?;
+        let copy = roots.to.create(&draft, flags, permissions, &mut locked(&self.made_directories));
+        let copy = copy.map_err(at("creating it"))?;
         let is_shared =
-            replicate(&original, target, &self.steering).map_err(|hitch| hitch.at(new, "copying to it"))?;
+            replicate(&original, &copy, &self.steering).map_err(|hitch| hitch.at(&draft, "copying to it"))?;
         // Only for those who look at the date.
-        let _ = disk::set_times(target, source);
-        if self.from.is_planted(PlantedBug::MoveNotSynced) {
-            return Ok(());
+        let _ = disk::set_times(&copy, source);
+        if !self.from.is_planted(PlantedBug::MoveNotSynced) {
+            retried(|| disk::fsync(&copy)).map_err(at("syncing it"))?;
+            // What is compared is what the disk has, as far as the kernel takes the hint.
+            let _ = disk::fadvise(&copy, 0, None, Advice::DontNeed);
         }
-        retried(|| disk::fsync(target)).map_err(|errno| fault(new, "syncing it", errno))?;
-        if is_shared {
-            return Ok(());
+        let is_right = is_shared
+            || is_equal(&original, &copy, &self.steering)
+                .map_err(|hitch| hitch.at(old, "comparing it with its copy"))?;
+        if !is_right {
+            return Err(changed(&draft, "is not what was written to it").into());
         }
-        // What is compared is what the disk has, as far as the kernel takes the hint.
-        let _ = disk::fadvise(target, 0, None, Advice::DontNeed);
-        let is_right = is_equal(&original, target, &self.steering)
-            .map_err(|hitch| hitch.at(old, "comparing it with its copy"))?;
-        if is_right { Ok(()) } else { Err(changed(new, "is not what was written to it").into()) }
-    }
-
-    /// Whether somebody has copied this file already: an earlier process of ours, since there was nothing before it.
-    fn is_copy(&self, roots: &Roots, file: usize, source: &Stat, target: &Stat) -> Result<bool, Stop> {
-        if !FileType::from_raw_mode(target.st_mode).is_file() || target.st_size != source.st_size {
-            return Ok(false);
-        }
-        let new = self.to.path(file);
-        let copy = roots.to.file(new, OFlags::RDONLY).and_then(only_regular);
-        let copy = copy.map_err(|errno| fault(new, "opening it", errno))?;
-        retried(|| disk::fsync(&copy)).map_err(|errno| fault(new, "syncing it", errno))?;
-        let original = self.original(roots, file, source)?;
-        is_equal(&original, &copy, &self.steering).map_err(|hitch| hitch.at(new, "comparing it"))
+        let inode = disk::fstat(&copy).map_err(at("looking at it"))?.st_ino;
+        locked(&self.made).insert(file, inode);
+        Ok(())
     }
 
     fn original(&self, roots: &Roots, file: usize, source: &Stat) -> Result<OwnedFd, StorageError> {
@@ -314,51 +301,146 @@ impl Relocation {
         if is_same_file(source, &stat) { Ok(original) } else { Err(self.is_gone(file)) }
     }
 
-    /// Where the copy of a file lies until it is whole, and what it is called then.
-    fn draft(&self, file: usize) -> (String, &str) {
-        let new = self.to.path(file);
-        let (directory, name) = new.rsplit_once('/').map_or(("", new), |(directory, name)| (directory, name));
-        let slash = if directory.is_empty() { "" } else { "/" };
-        (format!("{directory}{slash}.sprat-moving-{:016x}-{file}", self.mark), name)
+    /// Gives the copies their names, and has everything durable. Which copies there are is written down already.
+    pub(crate) fn place(&self, copied: Copied) -> Result<Moved, Stop> {
+        let Copied { found, arrivals, copies: _ } = copied;
+        let mut files = self.from.watch.records();
+        let mut left = Left { files: Vec::new(), directories: self.from.made_directories() };
+        let mut directories = Vec::new();
+        if !self.from.watch.is_empty_handed() {
+            let roots = self.roots()?;
+            for (file, (record, arrival)) in files.iter_mut().zip(&arrivals).enumerate() {
+                let (Some(arrival), Some(then)) = (*arrival, record.signature) else { continue };
+                if arrival == Arrival::Copied {
+                    self.steering.may_go_on()?;
+                    self.name_copy(&roots, file)?;
+                }
+                if arrival != Arrival::Same {
+                    locked(&self.to.unsynced).created.insert(file);
+                    if matches!(record.origin, Origin::Ours | Origin::Adopted) {
+                        left.files.push((file, then.inode));
+                    }
+                }
+                let now = self.to.stat(&roots.to, file)?.ok_or_else(|| self.is_gone(file))?;
+                *record = FileRecord {
+                    origin: origin_of(arrival, record.origin),
+                    signature: Some(Signature::of(&now)),
+                };
+            }
+            directories.clone_from(&locked(&self.made_directories));
+            if roots.from.identity().ok() == roots.to.identity().ok() {
+                directories.extend(self.from.made_directories());
+            }
+        }
+        self.to.opened(&files, &directories);
+        if !self.from.is_planted(PlantedBug::MoveNotSynced) {
+            self.to.sync()?;
+        }
+        let (mut have, mut unproven) = (found.have, found.unproven);
+        // Nobody has looked at them. They are hashed when they are needed.
+        for piece in found.unchecked.iter() {
+            have.insert(piece);
+            unproven.insert(piece);
+        }
+        let device = self.to.root().and_then(|root| root.device()).unwrap_or(0);
+        let directories = self.to.made_directories();
+        let progress = Progress { have, unproven, at_rest: true, device, files, directories };
+        Ok(Moved { record: self.from.recorder.change(&progress), left })
     }
 
-    /// Removes what was made. What cannot be removed stays, and is said in the log.
-    fn undo(&self, made: &Made) {
-        let Ok(to) = self.to.root() else { return };
-        for &(file, inode) in &made.files {
-            let path = self.to.path(file);
-            let is_it = to.stat(path).is_ok_and(|stat| stat.st_ino == inode);
-            if is_it && let Err(error) = to.remove_file(path) {
+    /// Gives a copy its name, unless an earlier process has done so.
+    fn name_copy(&self, roots: &Roots, file: usize) -> Result<(), StorageError> {
+        let (new, draft) = (self.to.path(file), self.draft(file));
+        let inode = locked(&self.made).get(&file).copied();
+        if roots.to.stat(new).is_ok_and(|stat| Some(stat.st_ino) == inode) {
+            return Ok(());
+        }
+        let name = new.rsplit_once('/').map_or(new, |(_, name)| name);
+        roots.to.rename(&draft, name).map_err(|errno| match errno {
+            Errno::EXIST => self.is_taken(file),
+            errno => fault(new, "renaming its copy", errno),
+        })
+    }
+
+    /// Where the copy of a file lies until it has its name.
+    fn draft(&self, file: usize) -> String {
+        let (directory, slash) =
+            self.to.path(file).rsplit_once('/').map_or(("", ""), |(directory, _)| (directory, "/"));
+        format!("{directory}{slash}{}-{file}", self.mark())
+    }
+
+    fn mark(&self) -> String {
+        format!(".sprat-moving-{:016x}", self.mark)
+    }
+
+    /// Removes what was made, as far as the originals are there. What cannot be removed stays, and is said in the log.
+    pub(crate) fn undo(&self) {
+        let (Ok(to), Ok(from)) = (self.to.root(), self.from.root()) else { return };
+        for file in self.files() {
+            let _ = to.remove_file(&self.draft(file));
+            let (path, original) = (self.to.path(file), from.stat(self.from.path(file)));
+            let (Ok(original), Ok(copy)) = (original, to.stat(path)) else { continue };
+            let is_made = locked(&self.made).get(&file) == Some(&copy.st_ino)
+                || (self.is_resumed && is_same_file(&original, &copy));
+            let is_spare =
+                copy.st_size == original.st_size && !self.is_one(&from, &to, file, &original, &copy);
+            if is_made
+                && is_spare
+                && let Err(error) = to.remove_file(path)
+            {
                 tracing::warn!(file = path, %error, "a copy is left behind");
             }
         }
-        for directory in made.directories.iter().rev() {
+        for directory in locked(&self.made_directories).iter().rev() {
             let _ = to.remove_directory(directory);
+        }
+        if let Err(error) = self.unmark(&to) {
+            tracing::warn!(%error, "the mark of a move is left behind");
         }
     }
 
-    /// Removes what is left at the old place, as far as nobody else uses it, and returns how the record looks then: removing one
-    /// of two names changes the times of a file.
-    pub(crate) fn take_away(&self, left: &Left) -> Result<Option<Change>, StorageError> {
+    /// Removes the mark for good.
+    fn unmark(&self, to: &Root) -> Result<(), StorageError> {
+        let mark = self.mark();
+        match to.remove(&mark) {
+            Ok(()) => retried(|| to.sync_directory("")).map_err(|errno| self.to.root_fault(errno)),
+            Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(fault(&mark, "removing it", errno)),
+        }
+    }
+
+    /// Removes what is left at the old place, as far as nobody else uses it. Returns how the record looks then, for removing one of
+    /// two names changes the times of a file, and what could not be removed.
+    pub(crate) fn take_away(&self, left: &Left) -> Result<(Option<Change>, Left), StorageError> {
+        let to = self.to.root().map_err(|errno| self.to.root_fault(errno))?;
         let from = match self.from.root() {
             Ok(from) => from,
-            Err(Errno::NOENT) => return Ok(None),
+            Err(Errno::NOENT) if left.is_empty() => {
+                self.unmark(&to)?;
+                return Ok((None, left.clone()));
+            }
             Err(errno) => return Err(self.from.root_fault(errno)),
         };
-        let to = match self.to.root() {
-            Ok(to) => to,
-            Err(Errno::NOENT) if left.files.is_empty() => return Ok(None),
-            Err(errno) => return Err(self.to.root_fault(errno)),
-        };
+        let is_there = |(file, _): &(usize, u64)| to.stat(self.to.path(*file)).is_ok();
+        if !left.files.is_empty() && !left.files.iter().any(is_there) {
+            return Err(self.to.missing("has nothing of what was moved there"));
+        }
         let device = from.device().map_err(|errno| self.from.root_fault(errno))?;
-        let in_use = self.from.recorder.inodes_of_others(device)?;
+        let mut users = self.from.recorder.other_users(device)?;
+        users.note_open(&self.open, &self.from, device);
+        let mut rest = Left { files: Vec::new(), directories: left.directories.clone() };
         let mut touched = BTreeSet::new();
         for &(file, inode) in &left.files {
-            if self.may_go(&from, &to, file, inode) && !in_use.contains(&inode) {
-                let path = self.from.path(file);
-                from.remove_file(path).map_err(|errno| fault(path, "removing it", errno))?;
-                touched.insert(path.rsplit_once('/').map_or("", |(directory, _)| directory));
+            let path = self.from.path(file);
+            let Some(old) = self.spare(&from, &to, file, inode).filter(|old| !users.have(old)) else {
+                continue;
+            };
+            if let Err(error) = from.remove_file(path) {
+                tracing::warn!(file = path, size = old.size, %error, "a file that was moved is left behind");
+                rest.files.push((file, inode));
+                continue;
             }
+            touched.insert(path.rsplit_once('/').map_or("", |(directory, _)| directory));
         }
         // Otherwise a power cut could bring them back when nobody knows of them any more.
         for directory in touched {
@@ -369,20 +451,25 @@ impl Relocation {
             // One that is not empty holds something of somebody else, or of the new place.
             let _ = from.remove_directory(directory);
         }
-        self.record_after(&to)
+        self.unmark(&to)?;
+        Ok((self.record_after(&to)?, rest))
     }
 
-    /// Whether the old name can be removed: it still is the file that was moved, and the new one is there.
-    fn may_go(&self, from: &Root, to: &Root, file: usize, inode: u64) -> bool {
-        let (Ok(old), Ok(new)) = (from.stat(self.from.path(file)), to.stat(self.to.path(file))) else {
-            return false;
-        };
-        old.st_ino == inode
+    /// What still has the old name, if it can be removed: it is the file that was moved, and the new one is there.
+    fn spare(&self, from: &Root, to: &Root, file: usize, inode: u64) -> Option<Signature> {
+        let old = from.stat(self.from.path(file)).ok()?;
+        let new = to.stat(self.to.path(file)).ok()?;
+        let is_spare = old.st_ino == inode
             && FileType::from_raw_mode(old.st_mode).is_file()
             && new.st_size == old.st_size
-            && !self.is_same_entry(from, to, file)
-            // Of a file that has only one, both are the same name, on a file system that does not know cases apart.
-            && (!is_same_file(&old, &new) || old.st_nlink > 1)
+            && !self.is_one(from, to, file, &old, &new);
+        is_spare.then(|| Signature::of(&old))
+    }
+
+    /// Whether the old and the new name are one: removing it would take the file.
+    fn is_one(&self, from: &Root, to: &Root, file: usize, old: &Stat, new: &Stat) -> bool {
+        // A file that has only one is reached by both where the file system does not know cases apart.
+        self.is_same_entry(from, to, file) || (is_same_file(old, new) && old.st_nlink < 2)
     }
 
     fn record_after(&self, to: &Root) -> Result<Option<Change>, StorageError> {
@@ -417,6 +504,14 @@ impl Relocation {
 
     fn is_gone(&self, file: usize) -> StorageError {
         changed(self.from.path(file), "was moved or removed by somebody else")
+    }
+}
+
+/// Whose a file is at its new place. A copy of what is not ours to write is ours; of what was lent to us it is as well lent.
+const fn origin_of(arrival: Arrival, origin: Origin) -> Origin {
+    match (arrival, origin) {
+        (Arrival::Copied, Origin::Foreign | Origin::Absent) => Origin::Ours,
+        (_, origin) => origin,
     }
 }
 

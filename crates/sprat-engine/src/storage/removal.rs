@@ -1,8 +1,6 @@
 //! Deleting what a torrent has left on the disk: its files, as far as we have made them and nobody else uses them, and the
 //! directories that we have made for them, if they are empty.
 
-use std::collections::BTreeSet;
-
 use rustix::io::Errno;
 use sprat_core::storage::StorageError;
 
@@ -12,21 +10,23 @@ use super::fault::fault;
 use super::place::is_file;
 use super::progress::Origin;
 use super::signature::Signature;
+use super::users::{OpenContents, OtherUsers};
 use crate::disk::planted::PlantedBug;
 
 /// Deletes. What cannot be deleted stays, and is said in the log; the first such error is returned.
-pub(super) fn delete(content: &Content) -> Result<(), StorageError> {
+pub(super) fn delete(content: &Content, open: &OpenContents) -> Result<(), StorageError> {
     let root = match content.root() {
         Ok(root) => root,
         Err(Errno::NOENT) => return Ok(()),
         Err(errno) => return Err(content.root_fault(errno)),
     };
     let device = root.device().map_err(|errno| content.root_fault(errno))?;
-    let in_use = content.recorder.inodes_of_others(device)?;
+    let mut users = content.recorder.other_users(device)?;
+    users.note_open(open, content, device);
     content.close();
     let mut result = Ok(());
     for (file, _) in content.info.files.iter().enumerate().filter(|(_, file)| is_file(file)) {
-        if let Err(error) = delete_file(content, &root, &in_use, file) {
+        if let Err(error) = delete_file(content, &root, &users, file) {
             tracing::warn!(%error, "a file is left behind");
             result = result.and(Err(error));
         }
@@ -40,18 +40,13 @@ pub(super) fn delete(content: &Content) -> Result<(), StorageError> {
     result
 }
 
-fn delete_file(
-    content: &Content,
-    root: &Root,
-    in_use: &BTreeSet<u64>,
-    file: usize,
-) -> Result<(), StorageError> {
+fn delete_file(content: &Content, root: &Root, users: &OtherUsers, file: usize) -> Result<(), StorageError> {
     let known = content.watch.record(file);
     let is_ours = known.origin == Origin::Ours || content.is_planted(PlantedBug::ForeignFileDeleted);
     let Some(then) = known.signature.filter(|_| is_ours) else { return Ok(()) };
     let Some(now) = content.stat(root, file)?.as_ref().map(Signature::of) else { return Ok(()) };
     // Somebody has put something in its place, or seeds it as part of another torrent.
-    if now.inode != then.inode || in_use.contains(&now.inode) {
+    if now.inode != then.inode || users.have(&now) {
         return Ok(());
     }
     let path = content.path(file);

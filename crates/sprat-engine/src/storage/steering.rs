@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use sprat_core::storage::StorageError;
+use tokio::sync::Notify;
 
 /// Why a copy was not made.
 #[derive(Debug)]
@@ -25,6 +26,7 @@ impl From<StorageError> for Stop {
 #[derive(Debug, Default)]
 pub(crate) struct Steering {
     order: AtomicU8,
+    ordered: Notify,
     done: AtomicU64,
     all: AtomicU64,
 }
@@ -35,12 +37,30 @@ const LEAVE: u8 = 2;
 impl Steering {
     /// The user does not want it any more.
     pub(crate) fn cancel(&self) {
-        self.order.store(CANCEL, Ordering::Release);
+        self.give(CANCEL);
     }
 
     /// This process is about to end.
     pub(crate) fn leave(&self) {
-        self.order.store(LEAVE, Ordering::Release);
+        self.give(LEAVE);
+    }
+
+    /// To leave is the last word.
+    fn give(&self, order: u8) {
+        self.order.fetch_max(order, Ordering::AcqRel);
+        self.ordered.notify_waiters();
+    }
+
+    /// Returns when it may not go on.
+    pub(crate) async fn stopped(&self) {
+        loop {
+            // Before the look at the order: `notify_waiters` reaches every future made before it.
+            let ordered = self.ordered.notified();
+            if self.may_go_on().is_err() {
+                return;
+            }
+            ordered.await;
+        }
     }
 
     /// Whether it may go on.
