@@ -171,12 +171,12 @@ impl Relocation {
         self.steering.expect(records.iter().filter_map(|record| Some(record.signature?.size)).sum());
         for (file, record) in records.iter_mut().enumerate() {
             let Some(then) = record.signature else { continue };
-            let arrival = self.bring(&roots, file, then, made)?;
+            let arrival = self.bring(&roots, file, record.origin, then, made)?;
             let now = self.to.stat(&roots.to, file)?.ok_or_else(|| self.is_gone(file))?;
             let now = Signature::of(&now);
             if arrival != Arrival::Same {
                 locked(&self.to.unsynced).created.insert(file);
-                if matches!(record.origin, Origin::Ours | Origin::Adopted) {
+                if record.origin.is_writable() {
                     left.files.push((file, then.inode));
                 }
             }
@@ -195,7 +195,14 @@ impl Relocation {
     }
 
     /// Has a file at its new place.
-    fn bring(&self, roots: &Roots, file: usize, then: Signature, made: &mut Made) -> Result<Arrival, Stop> {
+    fn bring(
+        &self,
+        roots: &Roots,
+        file: usize,
+        origin: Origin,
+        then: Signature,
+        made: &mut Made,
+    ) -> Result<Arrival, Stop> {
         let (old, new) = (self.from.path(file), self.to.path(file));
         let source = self.from.stat(&roots.from, file)?.ok_or_else(|| self.is_gone(file))?;
         if !Signature::of(&source).has_same_bytes(&then) {
@@ -217,14 +224,17 @@ impl Relocation {
             Err(Errno::NOTDIR) | Ok(_) => return Err(self.is_taken(file).into()),
             Err(errno) => return Err(fault(new, "looking at it", errno).into()),
         }
-        match roots.from.link(old, &roots.to, new, &mut made.directories) {
-            Ok(()) => {
-                made.files.push((file, source.st_ino));
-                return self.is_linked(roots, file, &source).map_err(Stop::from);
+        // What stays with somebody else must not be written by another name.
+        if origin.is_writable() {
+            match roots.from.link(old, &roots.to, new, &mut made.directories) {
+                Ok(()) => {
+                    made.files.push((file, source.st_ino));
+                    return self.is_linked(roots, file, &source).map_err(Stop::from);
+                }
+                Err(Errno::EXIST) => return Err(self.is_taken(file).into()),
+                // Another file system, or one that knows no links, or the file is not ours to link: it is copied.
+                Err(_) => {}
             }
-            Err(Errno::EXIST) => return Err(self.is_taken(file).into()),
-            // Another file system, or one that knows no links, or the file is not ours to link: it is copied.
-            Err(_) => {}
         }
         self.copy_file(roots, file, &source, made)?;
         let after = self.from.stat(&roots.from, file)?.ok_or_else(|| self.is_gone(file))?;
