@@ -368,6 +368,11 @@ impl Drop for OpenTorrent {
 impl OpenTorrent {
     /// Does with the files as the user has said; what does not succeed is left as it is.
     fn dispose_of(&self, files: Files) {
+        if files == Files::Keep
+            && let Err(error) = self.content.rest()
+        {
+            tracing::warn!(%error, "that a torrent is at rest could not be written down");
+        }
         if files == Files::Delete
             && let Err(error) = removal::delete(&self.content, &self.shared.open)
         {

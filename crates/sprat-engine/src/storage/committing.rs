@@ -11,6 +11,7 @@ use sprat_core::storage::{CommitError, StorageError, StorageErrorKind};
 
 use super::content::{Access, Content, locked};
 use super::fault::{errno_of, fault};
+use super::place::directories_of;
 use super::progress::Progress;
 use super::signature::Signature;
 use super::unsynced::Unsynced;
@@ -110,9 +111,4 @@ impl Content {
         let slices = self.geometry.slices(piece, 0, self.geometry.length_of(piece));
         locked(&self.unsynced).files.extend(slices.map(|slice| slice.file));
     }
-}
-
-/// The directories on the way to a file, the root (empty) first.
-fn directories_of(path: &str) -> impl Iterator<Item = &str> {
-    std::iter::once("").chain(path.match_indices('/').filter_map(|(at, _)| path.get(..at)))
 }

@@ -18,7 +18,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::contain::Root;
 use super::fault::{changed, conflict, fault};
 use super::file_read::read_exact_at;
-use super::place::Place;
+use super::place::{Place, directories_of, is_file};
 use super::pool::FilePool;
 use super::progress::{FileRecord, Origin};
 use super::recorder::Recorder;
@@ -279,7 +279,7 @@ impl Content {
 
     /// Creates an empty file unless something has its name.
     pub(super) fn create_empty(&self, file: usize) -> Result<(), StorageError> {
-        self.recorder.about_to_write(|| self.watch.records())?;
+        self.about_to_write()?;
         self.open(file, Access::Write).map(drop)
     }
 
@@ -297,7 +297,7 @@ impl Content {
         let refused = *locked(&self.refused);
         if let Some(file) = refused {
             // It may be made by that.
-            self.recorder.about_to_write(|| self.watch.records())?;
+            self.about_to_write()?;
             self.open(file, Access::Write)?;
         }
         *locked(&self.refused) = None;
@@ -307,6 +307,37 @@ impl Content {
     /// Closes the files.
     pub(crate) fn close(&self) {
         self.pool.forget(self.torrent);
+    }
+
+    /// Nobody writes any more, and the files stay. What was written and not committed is for the next start to find, as after a
+    /// crash.
+    pub(super) fn rest(&self) -> Result<(), StorageError> {
+        if self.watch.is_moving() {
+            return Ok(());
+        }
+        self.recorder.rest(&self.watch.records(), self.made_directories())
+    }
+
+    fn about_to_write(&self) -> Result<(), StorageError> {
+        self.recorder.about_to_write(|| (self.watch.records(), self.directories_to_be()))
+    }
+
+    /// Directories that we have made, and those that are not there and will be when there are all files.
+    fn directories_to_be(&self) -> Vec<String> {
+        let root = self.root();
+        let is_missing = |directory: &&str| match &root {
+            Ok(root) => matches!(root.stat(directory), Err(Errno::NOENT)),
+            Err(errno) => *errno == Errno::NOENT,
+        };
+        let mut directories = locked(&self.made).clone();
+        directories.extend(self.directories().into_iter().filter(is_missing).map(str::to_owned));
+        directories.into_iter().collect()
+    }
+
+    /// Those in which the files lie, below the root.
+    pub(super) fn directories(&self) -> BTreeSet<&str> {
+        let files = self.info.files.iter().enumerate().filter(|(_, file)| is_file(file));
+        files.flat_map(|(file, _)| directories_of(self.path(file))).filter(|path| !path.is_empty()).collect()
     }
 
     /// Whether a test has planted this bug here. Never outside of tests.
@@ -342,7 +373,7 @@ impl Content {
 
     fn write_slice(&self, slice: &FileSlice, mut vectors: Vec<IoSlice<'_>>) -> Result<(), StorageError> {
         let path = self.path(slice.file);
-        self.recorder.about_to_write(|| self.watch.records())?;
+        self.about_to_write()?;
         let file = self.open(slice.file, Access::Write)?;
         self.watch.begin_write(slice.file);
         let written = write_all_at(&file, &mut vectors, slice.offset);

@@ -86,6 +86,11 @@ pub(super) const fn is_file(file: &File) -> bool {
     !file.attributes.pad && !file.attributes.symlink
 }
 
+/// The directories on the way to a file, the root (empty) first.
+pub(super) fn directories_of(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::once("").chain(path.match_indices('/').filter_map(|(at, _)| path.get(..at)))
+}
+
 #[cfg(test)]
 mod tests {
     use sprat_wire::metainfo::Version;

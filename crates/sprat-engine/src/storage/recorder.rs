@@ -24,12 +24,15 @@ pub(super) struct Recorder {
     is_at_rest: AtomicBool,
     /// The last attempt to write it has failed.
     is_failing: AtomicBool,
+    /// An earlier process was stopped while it wrote, and the record still says so.
+    is_left_writing: AtomicBool,
 }
 
 impl Recorder {
     pub(super) fn new(ledger: Option<LedgerHandle>, key: Vec<u8>) -> Self {
         let is_at_rest = AtomicBool::new(true);
-        Self { ledger, key, last: Mutex::default(), is_at_rest, is_failing: AtomicBool::new(false) }
+        let [is_failing, is_left_writing] = [(); 2].map(|()| AtomicBool::new(false));
+        Self { ledger, key, last: Mutex::default(), is_at_rest, is_failing, is_left_writing }
     }
 
     /// The record, if there is one that makes sense. One that does not is said in the log, and otherwise the same as none: the
@@ -45,15 +48,19 @@ impl Recorder {
         Ok(record)
     }
 
-    /// What is known when the torrent is opened.
-    pub(super) fn opened(&self, progress: Progress) {
+    /// What is known when the torrent is opened. `was_at_rest`: what the record said.
+    pub(super) fn opened(&self, progress: Progress, was_at_rest: bool) {
         self.is_at_rest.store(progress.at_rest, Ordering::Release);
+        self.is_left_writing.store(!was_at_rest, Ordering::Release);
         *self.last() = Some(progress);
     }
 
-    /// Has it in writing that files look otherwise from now on because of us, and which of them we may make. Once, until the next
-    /// commit that says that we are at rest.
-    pub(super) fn about_to_write(&self, files: impl FnOnce() -> Vec<FileRecord>) -> Result<(), StorageError> {
+    /// Has it in writing that files look otherwise from now on because of us, and which files and directories we may make. Once,
+    /// until the next commit that says that we are at rest.
+    pub(super) fn about_to_write(
+        &self,
+        now: impl FnOnce() -> (Vec<FileRecord>, Vec<String>),
+    ) -> Result<(), StorageError> {
         if !self.is_at_rest.load(Ordering::Acquire) {
             return Ok(());
         }
@@ -64,12 +71,31 @@ impl Recorder {
         }
         let Some(progress) = &mut *last else { return Ok(()) };
         progress.at_rest = false;
-        progress.files = files();
+        (progress.files, progress.directories) = now();
         if let Err(error) = self.write(progress) {
             progress.at_rest = true;
             return Err(storage_error(&error));
         }
         self.is_at_rest.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    /// Nothing is written any more, although there may have been no commit that says so. Otherwise whatever others put in the way
+    /// from now on would be taken for something that we were about to make.
+    pub(super) fn rest(&self, files: &[FileRecord], directories: Vec<String>) -> Result<(), StorageError> {
+        if self.is_at_rest.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let mut last = self.last();
+        let Some(progress) = &mut *last else { return Ok(()) };
+        // Of the others it is known what the pieces that are claimed were seen in.
+        for (then, now) in progress.files.iter_mut().zip(files).filter(|(then, _)| then.signature.is_none()) {
+            *then = *now;
+        }
+        progress.directories = directories;
+        progress.at_rest = true;
+        self.write(progress).map_err(|error| storage_error(&error))?;
+        self.is_at_rest.store(true, Ordering::Release);
         Ok(())
     }
 
@@ -96,7 +122,9 @@ impl Recorder {
 
     /// Whether nothing new would be written.
     fn is_written(&self, last: Option<&Progress>, progress: &Progress) -> bool {
-        last == Some(progress) && !self.is_failing.load(Ordering::Acquire)
+        last == Some(progress)
+            && !self.is_failing.load(Ordering::Acquire)
+            && !self.is_left_writing.load(Ordering::Acquire)
     }
 
     /// Whether the record can be written, if it could not the last time.
@@ -139,6 +167,7 @@ impl Recorder {
     fn write(&self, progress: &Progress) -> Result<(), StateError> {
         let result = self.submit(self.change(progress));
         self.is_failing.store(result.is_err(), Ordering::Release);
+        self.is_left_writing.fetch_and(result.is_err(), Ordering::AcqRel);
         result
     }
 

@@ -188,7 +188,7 @@ impl Relocation {
             for (file, (record, arrival)) in records.iter().zip(&mut arrivals).enumerate() {
                 self.steering.may_go_on()?;
                 let Some(then) = record.signature else { continue };
-                *arrival = Some(self.bring(&roots, file, then)?);
+                *arrival = Some(self.bring(&roots, file, record.origin, then)?);
             }
         }
         let made = locked(&self.made);
@@ -209,7 +209,7 @@ impl Relocation {
     }
 
     /// Has a file at its new place.
-    fn bring(&self, roots: &Roots, file: usize, then: Signature) -> Result<Arrival, Stop> {
+    fn bring(&self, roots: &Roots, file: usize, origin: Origin, then: Signature) -> Result<Arrival, Stop> {
         let (old, new) = (self.from.path(file), self.to.path(file));
         let source = self.from.stat(&roots.from, file)?.ok_or_else(|| self.is_gone(file))?;
         if !Signature::of(&source).has_same_bytes(&then) {
@@ -223,7 +223,7 @@ impl Relocation {
         };
         match roots.to.stat(new) {
             Err(Errno::NOENT) => {}
-            Ok(target) if self.is_resumed && is_same_file(&source, &target) => {
+            Ok(target) if self.is_resumed && origin.is_writable() && is_same_file(&source, &target) => {
                 locked(&self.made).insert(file, target.st_ino);
                 return Ok(Arrival::Linked);
             }
@@ -238,14 +238,17 @@ impl Relocation {
             Ok(_) => roots.to.remove_file(&draft).map_err(|errno| fault(&draft, "removing it", errno))?,
             Err(_) => {}
         }
-        match roots.from.link(old, &roots.to, new, &mut locked(&self.made_directories)) {
-            Ok(()) => {
-                locked(&self.made).insert(file, source.st_ino);
-                return Ok(self.is_linked(roots, file, &source)?);
+        // What stays with somebody else must not be written by another name.
+        if origin.is_writable() {
+            match roots.from.link(old, &roots.to, new, &mut locked(&self.made_directories)) {
+                Ok(()) => {
+                    locked(&self.made).insert(file, source.st_ino);
+                    return Ok(self.is_linked(roots, file, &source)?);
+                }
+                Err(Errno::EXIST) => return Err(self.is_taken(file).into()),
+                // Another file system, or one that knows no links, or the file is not ours to link: it is copied.
+                Err(_) => {}
             }
-            Err(Errno::EXIST) => return Err(self.is_taken(file).into()),
-            // Another file system, or one that knows no links, or the file is not ours to link: it is copied.
-            Err(_) => {}
         }
         self.copy_file(roots, file, &source)?;
         let after = self.from.stat(&roots.from, file)?.ok_or_else(|| self.is_gone(file))?;
@@ -317,7 +320,7 @@ impl Relocation {
                 }
                 if arrival != Arrival::Same {
                     locked(&self.to.unsynced).created.insert(file);
-                    if matches!(record.origin, Origin::Ours | Origin::Adopted) {
+                    if record.origin.is_writable() {
                         left.files.push((file, then.inode));
                     }
                 }

@@ -49,18 +49,21 @@ pub(super) fn open(content: &Content, adopt: bool) -> Result<Found, StorageError
         None => signatures.iter().map(|now| judge_unrecorded(*now)).collect(),
     };
     let files: Vec<FileRecord> = trust.iter().map(|trust| trust.record(adopt)).collect();
+    let recorded = record.as_ref().map_or(&[][..], |record| &record.directories);
+    let directories = content.existing(recorded)?;
     let found = find(content, &trust, record.as_ref());
     warn_of_long_files(content, &signatures);
-    content.opened(&files, record.as_ref().map_or(&[], |record| &record.directories));
-    content.recorder.opened(Progress {
+    content.opened(&files, &directories);
+    let progress = Progress {
         have: found.have.clone(),
         unproven: found.unproven.clone(),
         // What is written now would be taken for somebody else's doing otherwise.
         at_rest: true,
         device: here.unwrap_or(0),
         files,
-        directories: content.made_directories(),
-    });
+        directories,
+    };
+    content.recorder.opened(progress, record.as_ref().is_none_or(|record| record.at_rest));
     create_empty_files(content)?;
     Ok(found)
 }
@@ -201,5 +204,17 @@ impl Content {
             Ok(self.stat(root, index)?.as_ref().map(Signature::of))
         };
         self.info.files.iter().enumerate().map(signature).collect()
+    }
+
+    /// Those of some directories below the root that are there. Of others it was said that we would make them.
+    fn existing(&self, directories: &[String]) -> Result<Vec<String>, StorageError> {
+        if directories.is_empty() {
+            return Ok(Vec::new());
+        }
+        match self.root() {
+            Ok(root) => Ok(directories.iter().filter(|path| root.stat(path).is_ok()).cloned().collect()),
+            Err(Errno::NOENT) => Ok(Vec::new()),
+            Err(errno) => Err(self.root_fault(errno)),
+        }
     }
 }

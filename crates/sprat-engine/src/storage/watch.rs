@@ -47,6 +47,11 @@ impl Watch {
         self.files().iter().all(|known| known.record.signature.is_none())
     }
 
+    /// Some file was written since the last commit.
+    pub(super) fn is_moving(&self) -> bool {
+        self.files().iter().any(|known| known.is_moving)
+    }
+
     pub(super) fn record(&self, file: usize) -> FileRecord {
         self.files().get(file).map(|known| known.record).unwrap_or_default()
     }

@@ -215,6 +215,12 @@ async fn what_others_use_and_what_is_not_ours_stays() {
     run.client.relocate(id, new.clone()).await.unwrap().unwrap();
     assert_whole(&new, &BTreeMap::new());
     assert_whole(&old, &BTreeMap::new());
+    // Not by another name, by which they might be written.
+    assert_eq!(fs::metadata(old.join("t/a")).unwrap().nlink(), 1);
+    run.client.remove(id, Files::Delete).await.unwrap().unwrap();
+    run.wait_for(|event| matches!(event, Event::Removed { .. })).await;
+    assert_eq!(files_below(&new), 0, "the copies are ours");
+    assert_whole(&old, &BTreeMap::new());
     run.end().await;
 }
 

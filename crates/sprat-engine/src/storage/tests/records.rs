@@ -255,6 +255,42 @@ fn nothing_is_made_before_it_is_recorded_what_may_be_made() {
 }
 
 #[test]
+fn what_comes_after_the_end_is_not_ours_although_nothing_was_committed() {
+    for was_stopped in [false, true] {
+        let home = if was_stopped { run_before(3, false) } else { home() };
+        let mut run = Run::start(&home);
+        run.bench.open().unwrap();
+        if was_stopped {
+            // As much as was had, and what is to be written down is that nothing is being written.
+            run.commit(0..3, true);
+        }
+        assert!(run.record().is_some_and(|record| record.at_rest == was_stopped));
+        run.close(Files::Keep);
+        let path = home.path().join("downloads").join(&sample().files[2].0);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "precious").unwrap();
+        let mut run = Run::start(&home);
+        run.bench.open().unwrap();
+        assert_eq!(run.bench.failure(5), StorageErrorKind::Conflict);
+        run.close(Files::Delete);
+        assert_eq!(fs::read(path).unwrap(), b"precious");
+    }
+}
+
+#[test]
+fn deleting_takes_directories_that_were_made_before_the_first_commit() {
+    let home = home();
+    let mut run = Run::start(&home);
+    run.bench.open().unwrap();
+    run.bench.download(run.bench.piece(0));
+    run.close(Files::Keep);
+    let mut run = Run::start(&home);
+    run.bench.open().unwrap();
+    run.close(Files::Delete);
+    assert_eq!(fs::read_dir(home.path().join("downloads")).unwrap().count(), 0);
+}
+
+#[test]
 fn a_record_that_claims_too_much_is_believed_only_as_far_as_the_files_reach() {
     let home = run_before(3, true);
     let mut run = Run::start(&home);
