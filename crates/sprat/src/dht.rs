@@ -16,6 +16,7 @@ use sprat_wire::hash::{InfoHash, NodeId};
 
 use crate::cli::{DhtArgs, DhtQuestion};
 use crate::exit::{Failure, OrExit as _, fail};
+use crate::interrupt::Interrupts;
 use crate::output::Output;
 use crate::text;
 
@@ -61,11 +62,12 @@ fn start(args: &DhtArgs) -> std::io::Result<Dht> {
     Dht::start(&config, &UdpSockets::bind(&udp)?)
 }
 
-/// Runs until Ctrl-C.
+/// Runs until it is interrupted.
 async fn serve(dht: &Dht, output: Output) -> anyhow::Result<()> {
+    let mut interrupts = Interrupts::new()?;
     output.result(format_args!("DHT node on UDP port {}; Ctrl-C ends it", dht.port()));
     output.object(&json!({ "event": "listening", "protocol": "udp", "port": dht.port() }));
-    tokio::signal::ctrl_c().await?;
+    interrupts.wanted().await;
     dht.save().await.context("the node had failed")
 }
 
