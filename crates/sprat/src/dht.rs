@@ -134,6 +134,10 @@ fn item(value: &str, key: Option<&Path>, salt: &str, seq: Option<i64>) -> anyhow
     encoded.bytes(value);
     let value = Bytes::from(encoded.finish());
     let Some(key) = key else { return Ok(Item::immutable(value)?) };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a sequence number that grows from run to run, unless the user says one"
+    )]
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let seq = seq.unwrap_or_else(|| i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX));
     Ok(Item::signed(&secret_key(key)?, Bytes::copy_from_slice(salt.as_bytes()), seq, value)?)
