@@ -19,11 +19,13 @@ struct Client {
     package: &'static str,
 }
 
-const CLIENTS: [Client; 4] = [
+const CLIENTS: [Client; 5] = [
     Client { program: "transmission-daemon", package: "transmission-daemon" },
     Client { program: "aria2c", package: "aria2" },
     Client { program: "rtorrent", package: "rtorrent" },
     Client { program: "opentracker", package: "opentracker" },
+    // No client: what `clock_jumps` makes the clock jump with.
+    Client { program: "faketime", package: "faketime" },
 ];
 
 /// What pip is asked for: any libtorrent that knows v2 torrents.

@@ -26,6 +26,8 @@ pub(crate) fn run_all(workspace: &Workspace, report: &mut Report) {
         command.env("RUSTDOCFLAGS", "-D warnings");
         must_succeed(command)
     });
+    // Tests other than those of interoperability need some of them as well.
+    clients::install(workspace, report);
     let runner = Runner::choose(workspace);
     tests(report, "tests", runner.command(workspace, &["--workspace", "--lib", "--bins", "--tests"]));
     tests(report, "documentation tests", workspace.cargo(["test", "--workspace", "--doc", "--no-fail-fast"]));
@@ -106,7 +108,6 @@ fn interoperability(workspace: &Workspace, runner: Runner, report: &mut Report) 
         report.skip("interoperability", "this tree has no such tests");
         return;
     }
-    clients::install(workspace, report);
     // They are `#[ignore]`d so that a plain `cargo test` neither needs other programs nor takes minutes.
     let mut command = match runner {
         Runner::Nextest => runner.command(workspace, &["-p", "sprat", "--test", "interop"]),

@@ -30,7 +30,9 @@ pub(crate) struct Cli {
 
 /// Told by `--help`, and kept by [`crate::exit`].
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 torrent or link unusable, \
-4 disk trouble, 5 network trouble, 6 data does not match, 130 interrupted (get can be run again to resume).";
+4 disk trouble, 5 network trouble, 6 data does not match, 130 interrupted by Ctrl-C, SIGTERM or SIGHUP \
+(get can be run again to resume). The first of these signals ends in good order within 5 s, another one at once; \
+what seeds or serves until it is interrupted then ends with 0.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]

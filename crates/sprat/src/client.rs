@@ -23,6 +23,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::cli::ClientArgs;
 use crate::exit::{Failure, OrExit as _, fail};
+use crate::interrupt::Interrupts;
 use crate::output::Output;
 use crate::shelf::Shelf;
 use crate::text;
@@ -117,10 +118,11 @@ pub(crate) async fn watch(
     client: Client,
     torrent: TorrentId,
     until: Until,
+    interrupts: Interrupts,
     shelf: Option<&Shelf>,
     output: Output,
 ) -> anyhow::Result<()> {
-    let result = show_progress(&client, torrent, until, shelf, output).await;
+    let result = show_progress(&client, torrent, until, interrupts, shelf, output).await;
     let shut_down = client.shut_down().await;
     result?;
     shut_down.context("the client ended unexpectedly")
@@ -130,14 +132,13 @@ async fn show_progress(
     client: &Client,
     torrent: TorrentId,
     until: Until,
+    mut interrupts: Interrupts,
     shelf: Option<&Shelf>,
     output: Output,
 ) -> anyhow::Result<()> {
     let mut events = client.events();
     let mut refresh = tokio::time::interval(REFRESH);
     let bar = output.bar(1, "{bar:30} {percent:>3}%  {msg}");
-    let interrupted = tokio::signal::ctrl_c();
-    tokio::pin!(interrupted);
     let (mut finished, mut warned) = (false, false);
     loop {
         tokio::select! {
@@ -185,7 +186,7 @@ async fn show_progress(
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => anyhow::bail!("the client ended unexpectedly"),
             },
-            _ = &mut interrupted => {
+            () = interrupts.wanted() => {
                 bar.finish_and_clear();
                 output.object(&json!({ "event": "interrupted" }));
                 if until == Until::Interrupted {

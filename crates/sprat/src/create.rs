@@ -35,6 +35,7 @@ pub(crate) fn make(
     let creation_date = if args.no_date {
         None
     } else {
+        #[expect(clippy::disallowed_methods, reason = "a date in the torrent, for people")]
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).ok();
         since_1970.and_then(|duration| i64::try_from(duration.as_secs()).ok())
     };

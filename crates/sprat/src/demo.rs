@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use serde_json::json;
 use sprat_engine::verify::verify;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::DemoArgs;
 use crate::exit::{Failure, fail};
+use crate::interrupt::Interrupts;
 use crate::output::Output;
 use crate::text;
 
@@ -48,7 +48,7 @@ pub(crate) async fn run(args: DemoArgs, output: Output) -> anyhow::Result<()> {
     anyhow::ensure!((1..=64).contains(&args.leechers), "--leechers: 1 to 64");
     anyhow::ensure!(args.seed_rate > 0 && args.peer_rate > 0, "the rates must not be zero");
     // From here on Ctrl-C is ours to handle: the files of the demo do not stay behind.
-    let mut interrupts = signal(SignalKind::interrupt())?;
+    let mut interrupts = Interrupts::new()?;
     let place = Place::new(args.keep.as_deref())?;
     place.must_hold(&args)?;
     let file = match &args.file {
@@ -87,14 +87,14 @@ pub(crate) async fn run(args: DemoArgs, output: Output) -> anyhow::Result<()> {
 }
 
 /// Samples and shows the swarm until every leecher has the file; returns the seconds it took.
-async fn watch(swarm: &mut Swarm, interrupts: &mut Signal, output: Output) -> anyhow::Result<f64> {
+async fn watch(swarm: &mut Swarm, interrupts: &mut Interrupts, output: Output) -> anyhow::Result<f64> {
     let began = Instant::now();
     let mut table = table::Table::new(output);
     let mut ticks = tokio::time::interval(SAMPLE);
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            _ = interrupts.recv() => return fail(Failure::Interrupted, "interrupted"),
+            () = interrupts.wanted() => return fail(Failure::Interrupted, "interrupted"),
         }
         swarm.sample(began.elapsed()).await?;
         table.show(&swarm.account, began.elapsed());

@@ -16,6 +16,7 @@ use sprat_wire::hash::{InfoHash, NodeId};
 
 use crate::cli::{DhtArgs, DhtQuestion};
 use crate::exit::{Failure, OrExit as _, fail};
+use crate::interrupt::Interrupts;
 use crate::output::Output;
 use crate::text;
 
@@ -61,11 +62,12 @@ fn start(args: &DhtArgs) -> std::io::Result<Dht> {
     Dht::start(&config, &UdpSockets::bind(&udp)?)
 }
 
-/// Runs until Ctrl-C.
+/// Runs until it is interrupted.
 async fn serve(dht: &Dht, output: Output) -> anyhow::Result<()> {
+    let mut interrupts = Interrupts::new()?;
     output.result(format_args!("DHT node on UDP port {}; Ctrl-C ends it", dht.port()));
     output.object(&json!({ "event": "listening", "protocol": "udp", "port": dht.port() }));
-    tokio::signal::ctrl_c().await?;
+    interrupts.wanted().await;
     dht.save().await.context("the node had failed")
 }
 
@@ -132,6 +134,10 @@ fn item(value: &str, key: Option<&Path>, salt: &str, seq: Option<i64>) -> anyhow
     encoded.bytes(value);
     let value = Bytes::from(encoded.finish());
     let Some(key) = key else { return Ok(Item::immutable(value)?) };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a sequence number that grows from run to run, unless the user says one"
+    )]
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let seq = seq.unwrap_or_else(|| i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX));
     Ok(Item::signed(&secret_key(key)?, Bytes::copy_from_slice(salt.as_bytes()), seq, value)?)

@@ -14,7 +14,7 @@ pub(crate) enum Failure {
     Network = 5,
     /// Files do not match their torrent.
     Mismatch = 6,
-    /// The user interrupted it.
+    /// It was interrupted: by Ctrl-C, SIGTERM or SIGHUP. One code for all, as they mean the same.
     Interrupted = 130,
 }
 

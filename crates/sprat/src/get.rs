@@ -17,6 +17,7 @@ use sprat_wire::metainfo::Metainfo;
 use crate::cli::{FileNumbers, GetArgs};
 use crate::client::{self, Until};
 use crate::exit::{Failure, OrExit as _, fail};
+use crate::interrupt::Interrupts;
 use crate::output::Output;
 use crate::shelf::Shelf;
 use crate::{magnet, record, text};
@@ -39,9 +40,10 @@ pub(crate) async fn run(args: GetArgs, output: Output) -> anyhow::Result<()> {
 
 async fn get_torrent(args: &GetArgs, add: AddTorrent, output: Output) -> anyhow::Result<()> {
     client::introduce(&add.metainfo, output);
+    let interrupts = Interrupts::new()?;
     let (client, _record) = start(args, &add.metainfo.info_hashes, output)?;
     let torrent = client.add(add, place(args)).await??;
-    client::watch(client, torrent, until(args), None, output).await
+    client::watch(client, torrent, until(args), interrupts, None, output).await
 }
 
 /// Fetches what a link names; its metadata first, unless an earlier run has left it.
@@ -57,9 +59,10 @@ async fn get_magnet(args: &GetArgs, output: Output) -> anyhow::Result<()> {
     let hash = magnet.info_hashes.primary();
     output.line(format_args!("{}  {hash}", name.as_deref().unwrap_or("a magnet link")));
     output.object(&json!({ "event": "magnet", "name": name, "info_hash": hash.to_string() }));
+    let interrupts = Interrupts::new()?;
     let (client, _record) = start(args, &magnet.info_hashes, output)?;
     let torrent = client.add_magnet(wish, place(args)).await??;
-    client::watch(client, torrent, until(args), Some(&shelf), output).await
+    client::watch(client, torrent, until(args), interrupts, Some(&shelf), output).await
 }
 
 /// The client, and the record that it writes to: to be kept until the client has ended.

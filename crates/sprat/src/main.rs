@@ -13,6 +13,7 @@ mod demo;
 mod dht;
 mod exit;
 mod get;
+mod interrupt;
 mod magnet;
 mod output;
 mod record;

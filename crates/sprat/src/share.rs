@@ -15,6 +15,7 @@ use sprat_wire::metainfo::Metainfo;
 use crate::cli::ShareArgs;
 use crate::client::{self, Until};
 use crate::exit::{Failure, OrExit as _};
+use crate::interrupt::Interrupts;
 use crate::output::Output;
 use crate::{create, get, record};
 
@@ -41,6 +42,7 @@ async fn seed(
     trackers: Vec<String>,
     output: Output,
 ) -> anyhow::Result<()> {
+    let interrupts = Interrupts::new()?;
     let state = client::state_directory(&args.client);
     let record = record::open(&state, &metainfo.info_hashes, &directory, output)?;
     let client = client::start(&args.client, false, &record)?;
@@ -55,7 +57,7 @@ async fn seed(
         limits: RateLimits::default(),
     };
     let torrent = client.add(add, directory).await??;
-    client::watch(client, torrent, Until::Interrupted, None, output).await
+    client::watch(client, torrent, Until::Interrupted, interrupts, None, output).await
 }
 
 /// The torrent, made or given, and the directory below which its files lie.

@@ -10,6 +10,7 @@ use sprat_engine::tracker_server::{AccessFile, TrackerServer, TrackerServerConfi
 use crate::cli::TrackerArgs;
 use crate::client;
 use crate::exit::{Failure, OrExit as _};
+use crate::interrupt::Interrupts;
 use crate::output::Output;
 
 /// Where trackers have usually been found.
@@ -38,6 +39,7 @@ pub(crate) fn run(args: TrackerArgs, output: Output) -> anyhow::Result<()> {
         config.tracker.interval = Duration::from_secs(u64::from(seconds));
     }
     client::block_on(async {
+        let mut interrupts = Interrupts::new()?;
         let server = TrackerServer::bind(config).or_exit(Failure::Network)?;
         for address in server.http_addresses() {
             output.result(format_args!("http://{address}/announce"));
@@ -47,9 +49,6 @@ pub(crate) fn run(args: TrackerArgs, output: Output) -> anyhow::Result<()> {
             output.result(format_args!("udp://{address}"));
             output.object(&json!({ "event": "listening", "protocol": "udp", "address": address }));
         }
-        let interrupted = async {
-            let _ = tokio::signal::ctrl_c().await;
-        };
-        server.run(interrupted).await.context("the tracker failed")
+        server.run(async { interrupts.wanted().await }).await.context("the tracker failed")
     })
 }

@@ -9,6 +9,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails where its set-up does")]
 
 mod changed;
+mod ended;
 mod foreign;
 mod full;
 mod killed;

@@ -128,7 +128,17 @@ impl Sprat {
 
     /// Ctrl-C.
     pub(crate) fn interrupt(&self) {
-        let _ = kill_process(self.pid(), Signal::INT);
+        self.signal(Signal::INT);
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let _ = kill_process(self.pid(), signal);
+    }
+
+    /// The bytes that it has read from files so far.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        let account = fs::read_to_string(format!("/proc/{}/io", self.child.id())).unwrap();
+        account.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap()
     }
 
     /// SIGKILL: no destructor, no flush, no farewell. What was said before is taken in.

@@ -293,7 +293,9 @@ pub(crate) fn remove_leftovers() -> Result<()> {
     for entry in fs::read_dir(env!("CARGO_TARGET_TMPDIR"))? {
         let entry = entry?;
         let is_ours = entry.file_name().to_string_lossy().starts_with("sprat-interop-");
-        if is_ours && entry.metadata()?.modified()?.elapsed().is_ok_and(|age| age > hour) {
+        #[expect(clippy::disallowed_methods, reason = "files know no other clock")]
+        let age = entry.metadata()?.modified()?.elapsed();
+        if is_ours && age.is_ok_and(|age| age > hour) {
             fs::remove_dir_all(entry.path())?;
         }
     }
