@@ -27,6 +27,7 @@ mod finishing;
 mod lane;
 mod lanes;
 mod mounts;
+mod open_contents;
 mod patrol;
 mod place;
 mod pool;
@@ -68,6 +69,7 @@ pub(crate) use self::content::Content;
 use self::fault::other;
 pub(crate) use self::lanes::LaneId;
 use self::lanes::Lanes;
+pub(crate) use self::open_contents::OpenContents;
 pub use self::place::{Place, PlaceError};
 pub(crate) use self::pool::FilePool;
 pub use self::pressure::Pressure;
@@ -76,7 +78,6 @@ use self::recorder::{Recorder, key_of};
 pub(crate) use self::relocation::{Course, Inodes, Left, Moved, Relocation};
 pub(crate) use self::steering::{Steering, Stop};
 pub(crate) use self::stored::{hash_all, thread_count};
-pub(crate) use self::users::OpenContents;
 use crate::ledger::LedgerHandle;
 
 /// How disks are to be used.

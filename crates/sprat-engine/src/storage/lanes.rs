@@ -14,9 +14,9 @@ use super::budget::{Budget, Portion};
 use super::buffers::Buffers;
 use super::lane::{self, Lane};
 use super::mounts::{Device, Mounts, absolute};
+use super::open_contents::OpenContents;
 use super::pool::FilePool;
 use super::pressure::Pressure;
-use super::users::OpenContents;
 use super::{Shared, StorageConfig};
 
 /// Disks with threads of their own at the most. Those beyond share the threads of others.

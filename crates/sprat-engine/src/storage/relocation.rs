@@ -24,6 +24,7 @@ use sprat_wire::metainfo::{Info, Metainfo};
 use super::contain::Root;
 use super::content::{Content, locked, only_regular};
 use super::fault::{changed, conflict, fault};
+use super::open_contents::OpenContents;
 use super::place::{Place, is_file};
 use super::pool::FilePool;
 use super::progress::{FileRecord, Origin, Progress};
@@ -32,7 +33,6 @@ use super::replica::{is_equal, replicate};
 use super::signature::Signature;
 use super::steering::{Steering, Stop};
 use super::survey;
-use super::users::OpenContents;
 use crate::disk;
 use crate::disk::planted::PlantedBug;
 use crate::ledger::LedgerHandle;
@@ -161,11 +161,8 @@ impl Relocation {
         let mark = self.mark();
         to.create_new(&mark).map_err(|errno| fault(&mark, "making it", errno))?;
         // The names of the directory itself, and of the mark in it.
-        let synced = self
-            .to
-            .sync()
-            .and_then(|_| retried(|| to.sync_directory("")).map_err(|errno| self.to.root_fault(errno)));
-        synced
+        self.to.sync()?;
+        retried(|| to.sync_directory("")).map_err(|errno| self.to.root_fault(errno))
     }
 
     fn root_if_there(&self) -> Result<Option<Root>, StorageError> {
@@ -430,7 +427,7 @@ impl Relocation {
         }
         let device = from.device().map_err(|errno| self.from.root_fault(errno))?;
         let mut users = self.from.recorder.other_users(device)?;
-        users.note_open(&self.open, &self.from, device);
+        self.open.note(&mut users, &self.from, device);
         let mut rest = Left { files: Vec::new(), directories: left.directories.clone() };
         let mut touched = BTreeSet::new();
         for &(file, inode) in &left.files {

@@ -7,10 +7,11 @@ use sprat_core::storage::StorageError;
 use super::contain::Root;
 use super::content::Content;
 use super::fault::fault;
+use super::open_contents::OpenContents;
 use super::place::is_file;
 use super::progress::Origin;
 use super::signature::Signature;
-use super::users::{OpenContents, OtherUsers};
+use super::users::OtherUsers;
 use crate::disk::planted::PlantedBug;
 
 /// Deletes. What cannot be deleted stays, and is said in the log; the first such error is returned.
@@ -22,7 +23,7 @@ pub(super) fn delete(content: &Content, open: &OpenContents) -> Result<(), Stora
     };
     let device = root.device().map_err(|errno| content.root_fault(errno))?;
     let mut users = content.recorder.other_users(device)?;
-    users.note_open(open, content, device);
+    open.note(&mut users, content, device);
     content.close();
     let mut result = Ok(());
     for (file, _) in content.info.files.iter().enumerate().filter(|(_, file)| is_file(file)) {

@@ -148,7 +148,7 @@ impl<'a> Journey<'a> {
         self.random.shuffle(&mut places);
         places.truncate(2);
         if places.contains(&alias) {
-            let target = if self.random.bool() { start.clone() } else { there.join("behind") };
+            let target = if self.random.bool() { start } else { there.join("behind") };
             fs::create_dir_all(&target).unwrap();
             symlink(&target, &alias).unwrap();
             self.world.note(&alias);
@@ -559,7 +559,7 @@ impl<'a> Journey<'a> {
         let id = self.main().await?;
         self.client().remove(id, Files::Delete).await.unwrap().map_err(|error| error.to_string())?;
         self.is_gone(id).await?;
-        self.deleted(&[self.place.clone()])
+        self.deleted(std::slice::from_ref(&self.place))
     }
 
     /// That nothing of ours is left that nobody else uses.
