@@ -559,7 +559,8 @@ impl<'a> Journey<'a> {
         let id = self.main().await?;
         self.client().remove(id, Files::Delete).await.unwrap().map_err(|error| error.to_string())?;
         self.is_gone(id).await?;
-        self.deleted(std::slice::from_ref(&self.place))
+        let place = self.place.clone();
+        self.deleted(std::slice::from_ref(&place))
     }
 
     /// That nothing of ours is left that nobody else uses.
