@@ -75,7 +75,7 @@ pub(crate) use self::pool::FilePool;
 pub use self::pressure::Pressure;
 pub(crate) use self::recognition::recognise;
 use self::recorder::{Recorder, key_of};
-pub(crate) use self::relocation::{Course, Inodes, Left, Moved, Relocation};
+pub(crate) use self::relocation::{Begun, Course, Left, Moved, Relocation};
 pub(crate) use self::steering::{Steering, Stop};
 pub(crate) use self::stored::{hash_all, thread_count};
 use crate::ledger::LedgerHandle;

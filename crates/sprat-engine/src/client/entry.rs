@@ -15,7 +15,7 @@ use sprat_wire::hash::{InfoHashes, Sha1Hash, Sha256Hash};
 use sprat_wire::metainfo::Metainfo;
 use thiserror::Error;
 
-use crate::storage::{Inodes, Left, Place};
+use crate::storage::{Begun, Left, Place};
 
 const FORMAT: u32 = 2;
 
@@ -104,12 +104,12 @@ struct Spot {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Moving {
-    /// They are being brought there, and these copies are whole. `None`: nothing was done yet.
+    /// They are being brought there. Not begun: nothing was done yet.
     To {
         spot: Spot,
         mark: u64,
         #[serde(default)]
-        copies: Option<Inodes>,
+        begun: Option<Begun>,
     },
     /// They have come from there, where some of them may be left.
     From { spot: Spot, mark: u64, left: Left },
@@ -119,7 +119,7 @@ enum Moving {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Journey {
     /// The files are to be brought there; they may be there in part.
-    To(Place, u64, Option<Inodes>),
+    To(Place, u64, Option<Begun>),
     /// They are there, and what is left at this place is to be removed.
     From(Place, u64, Left),
 }
@@ -256,13 +256,13 @@ impl Entry {
 
     /// The files are to be brought there. `mark` is in the names of unfinished copies.
     pub(super) fn set_out(&mut self, to: &Place, mark: u64) {
-        self.moving = Some(Moving::To { spot: Spot::of(to), mark, copies: None });
+        self.moving = Some(Moving::To { spot: Spot::of(to), mark, begun: None });
     }
 
-    /// These copies are whole.
-    pub(super) fn note_copies(&mut self, whole: Inodes) {
-        if let Some(Moving::To { copies, .. }) = &mut self.moving {
-            *copies = Some(whole);
+    /// It has come so far.
+    pub(super) fn begin(&mut self, so_far: Begun) {
+        if let Some(Moving::To { begun, .. }) = &mut self.moving {
+            *begun = Some(so_far);
         }
     }
 
@@ -291,7 +291,7 @@ impl Entry {
 
     pub(super) fn journey(&self) -> Option<Journey> {
         self.moving.as_ref().map(|moving| match moving {
-            Moving::To { spot, mark, copies } => Journey::To(spot.place(), *mark, copies.clone()),
+            Moving::To { spot, mark, begun } => Journey::To(spot.place(), *mark, begun.clone()),
             Moving::From { spot, mark, left } => Journey::From(spot.place(), *mark, left.clone()),
         })
     }

@@ -24,7 +24,7 @@ use super::entry::{Entry, Journey};
 use super::moves::Move;
 use crate::state::{Change, StateError};
 use crate::storage::{
-    Course, Inodes, Left, Moved, OpenContents, Place, PlaceError, Relocation, Steering, Stop, recognise,
+    Begun, Course, Left, Moved, OpenContents, Place, PlaceError, Relocation, Steering, Stop, recognise,
 };
 
 /// How soon what did not work is tried again, when it must be done before anything else.
@@ -227,7 +227,9 @@ impl Job {
                 }
             }
             Begin::Again(Journey::To(_, mark, None)) => self.give_up(&metainfo, mark).await,
-            Begin::Again(Journey::To(_, mark, copies)) => self.bring(&metainfo, mark, copies, permit).await,
+            Begin::Again(Journey::To(_, mark, Some(begun))) => {
+                self.bring(&metainfo, mark, begun, true, permit).await
+            }
             Begin::Again(Journey::From(from, mark, left)) => {
                 self.clear(&metainfo, [from, self.to.clone()], mark, left).await
             }
@@ -242,22 +244,13 @@ impl Job {
         let mark = seed_from_the_system();
         let to = self.to.clone();
         let set_out = self.write(move |entry| entry.set_out(&to, mark), None).await?;
-        let begun = match set_out.map_err(RelocateError::State) {
-            Ok(()) => {
-                let relocation = self.relocation(metainfo, mark, None);
-                let begun = on_thread(move || relocation.begin()).await?.map_err(RelocateError::Storage);
-                match begun {
-                    Ok(()) => self
-                        .write(|entry| entry.note_copies(Vec::new()), None)
-                        .await?
-                        .map_err(RelocateError::State),
-                    Err(error) => Err(error),
-                }
-            }
-            Err(error) => Err(error),
+        let begun = match set_out {
+            Ok(()) => self.begin(metainfo, mark).await,
+            Err(error) => Err(RelocateError::State(error)),
         };
         match begun {
-            Ok(()) => self.bring(metainfo, mark, None, permit).await,
+            Ok(begun) => self.bring(metainfo, mark, begun, false, permit).await,
+            Err(RelocateError::Interrupted) => Err(RelocateError::Interrupted),
             Err(error) => {
                 self.give_up(metainfo, mark).await?;
                 Err(error)
@@ -265,23 +258,32 @@ impl Job {
         }
     }
 
+    async fn begin(&self, metainfo: &Arc<Metainfo>, mark: u64) -> Result<Begun, RelocateError> {
+        let relocation = self.relocation(metainfo, mark, Begun::default(), false);
+        let begun = on_thread(move || relocation.begin()).await?.map_err(RelocateError::Storage)?;
+        let written = begun.clone();
+        self.write(|entry| entry.begin(written), None).await?.map_err(RelocateError::State)?;
+        Ok(begun)
+    }
+
     /// Nothing was done yet but to mark the new place.
     async fn give_up(&self, metainfo: &Arc<Metainfo>, mark: u64) -> Result<(), RelocateError> {
-        let relocation = self.relocation(metainfo, mark, None);
+        let relocation = self.relocation(metainfo, mark, Begun::default(), false);
         let _ = on_thread(move || relocation.undo()).await;
         self.abandon().await
     }
 
-    /// Brings the files there, and removes what is left. `resumed`: an earlier process has begun it, and has made these copies.
+    /// Brings the files there, and removes what is left.
     async fn bring(
         &self,
         metainfo: &Arc<Metainfo>,
         mark: u64,
-        resumed: Option<Inodes>,
+        begun: Begun,
+        is_resumed: bool,
         mut permit: Option<OwnedSemaphorePermit>,
     ) -> Result<(), RelocateError> {
         let moved = loop {
-            let relocation = Arc::new(self.relocation(metainfo, mark, resumed.clone()));
+            let relocation = Arc::new(self.relocation(metainfo, mark, begun.clone(), is_resumed));
             let stop = match self.bring_once(&relocation).await {
                 Ok(moved) => break moved,
                 Err(stop) => stop,
@@ -289,9 +291,7 @@ impl Job {
             let end = match (stop, self.steering.may_go_on()) {
                 (Stop::Left, _) | (_, Err(Stop::Left)) => return Err(RelocateError::Interrupted),
                 // A disk that was not there when the machine was started may come yet.
-                (Stop::Failed(error), Ok(()))
-                    if resumed.is_some() && error.kind == StorageErrorKind::Missing =>
-                {
+                (Stop::Failed(error), Ok(())) if is_resumed && error.kind == StorageErrorKind::Missing => {
                     drop(permit.take());
                     match self.wait(error.to_string()).await {
                         Ok(()) => {
@@ -330,9 +330,9 @@ impl Job {
     async fn bring_once(&self, relocation: &Arc<Relocation>) -> Result<Moved, Stop> {
         let copying = Arc::clone(relocation);
         let copied = on_thread(move || copying.copy()).await.map_err(stop_of)??;
-        if !copied.copies.is_empty() {
-            let copies = copied.copies.clone();
-            let written = self.write(move |entry| entry.note_copies(copies), None).await.map_err(stop_of)?;
+        if !copied.begun.copies.is_empty() {
+            let begun = copied.begun.clone();
+            let written = self.write(move |entry| entry.begin(begun), None).await.map_err(stop_of)?;
             written.map_err(|error| stop_of(RelocateError::State(error)))?;
         }
         let placing = Arc::clone(relocation);
@@ -347,7 +347,7 @@ impl Job {
         mark: u64,
         left: Left,
     ) -> Result<(), RelocateError> {
-        let course = Course { from, to, mark, resumed: Some(Vec::new()) };
+        let course = Course { from, to, mark, begun: Begun::default(), is_resumed: true };
         let (ledger, open, steering) =
             (self.home.ledger.clone(), self.open.clone(), Arc::clone(&self.steering));
         let relocation = Relocation::new(metainfo, ledger, open, course, steering);
@@ -416,8 +416,8 @@ impl Job {
         }
     }
 
-    fn relocation(&self, metainfo: &Metainfo, mark: u64, resumed: Option<Inodes>) -> Relocation {
-        let course = Course { from: self.from.clone(), to: self.to.clone(), mark, resumed };
+    fn relocation(&self, metainfo: &Metainfo, mark: u64, begun: Begun, is_resumed: bool) -> Relocation {
+        let course = Course { from: self.from.clone(), to: self.to.clone(), mark, begun, is_resumed };
         let (ledger, open) = (self.home.ledger.clone(), self.open.clone());
         Relocation::new(metainfo, ledger, open, course, Arc::clone(&self.steering))
     }

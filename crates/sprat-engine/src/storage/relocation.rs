@@ -43,7 +43,7 @@ use crate::whole_file::retried;
 const OPEN_FILES: usize = 8;
 
 /// Files by number, with their inodes.
-pub(crate) type Inodes = Vec<(usize, u64)>;
+type Inodes = Vec<(usize, u64)>;
 
 /// A move from one place to another.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ pub(crate) struct Relocation {
     steering: Arc<Steering>,
     /// Files at the new place that we have made.
     made: Mutex<BTreeMap<usize, u64>>,
-    made_directories: Mutex<Vec<String>>,
+    made_directories: Vec<String>,
 }
 
 /// What a move is about.
@@ -67,8 +67,19 @@ pub(crate) struct Course {
     pub(crate) from: Place,
     pub(crate) to: Place,
     pub(crate) mark: u64,
-    /// Copies that an earlier process has made and written down; `None` if there was none.
-    pub(crate) resumed: Option<Inodes>,
+    /// What was written down of it, if it was begun.
+    pub(crate) begun: Begun,
+    /// An earlier process has begun it.
+    pub(crate) is_resumed: bool,
+}
+
+/// What is written down of a move that was begun.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Begun {
+    /// That are whole.
+    pub(crate) copies: Inodes,
+    /// Below the new place, that we make.
+    directories: Vec<String>,
 }
 
 /// Every file is at the new place, perhaps under a name that is not its own yet.
@@ -76,8 +87,8 @@ pub(crate) struct Course {
 pub(crate) struct Copied {
     found: Found,
     arrivals: Vec<Option<Arrival>>,
-    /// The copies among them.
-    pub(crate) copies: Inodes,
+    /// With the copies among them, to be written down.
+    pub(crate) begun: Begun,
 }
 
 /// Everything is at the new place as well.
@@ -127,7 +138,8 @@ impl Relocation {
         course: Course,
         steering: Arc<Steering>,
     ) -> Self {
-        let Course { from, to, mark, resumed } = course;
+        let Course { from, to, mark, begun: Begun { copies, directories: made_directories }, is_resumed } =
+            course;
         let info: Arc<Info> = Arc::clone(&metainfo.info);
         let geometry = Arc::new(Geometry::new(&info));
         let recorder = Recorder::new(Some(ledger), key_of(&metainfo.info_hashes));
@@ -137,13 +149,12 @@ impl Relocation {
                 let (info, geometry) = (Arc::clone(&info), Arc::clone(&geometry));
                 Content::of_nobody(place, info, geometry, pool, recorder)
             });
-        let is_resumed = resumed.is_some();
-        let made = Mutex::new(resumed.into_iter().flatten().collect());
-        Self { from, to, open, mark, is_resumed, steering, made, made_directories: Mutex::default() }
+        let made = Mutex::new(copies.into_iter().collect());
+        Self { from, to, open, mark, is_resumed, steering, made, made_directories }
     }
 
     /// Looks whether something is in the way, and marks the directory.
-    pub(crate) fn begin(&self) -> Result<(), StorageError> {
+    pub(crate) fn begin(&self) -> Result<Begun, StorageError> {
         let from = match self.from.root() {
             Ok(from) => Some(from),
             Err(Errno::NOENT) => None,
@@ -162,7 +173,10 @@ impl Relocation {
         to.create_new(&mark).map_err(|errno| fault(&mark, "making it", errno))?;
         // The names of the directory itself, and of the mark in it.
         self.to.sync()?;
-        retried(|| to.sync_directory("")).map_err(|errno| self.to.root_fault(errno))
+        retried(|| to.sync_directory("")).map_err(|errno| self.to.root_fault(errno))?;
+        let is_missing = |directory: &&str| matches!(to.stat(directory), Err(Errno::NOENT));
+        let directories = self.to.directories().into_iter().filter(is_missing).map(str::to_owned).collect();
+        Ok(Begun { copies: Vec::new(), directories })
     }
 
     fn root_if_there(&self) -> Result<Option<Root>, StorageError> {
@@ -192,7 +206,8 @@ impl Relocation {
         let copies = made.iter().filter(|(file, _)| arrivals.get(**file) == Some(&Some(Arrival::Copied)));
         let copies = copies.map(|(file, inode)| (*file, *inode)).collect();
         drop(made);
-        Ok(Copied { found, arrivals, copies })
+        let begun = Begun { copies, directories: self.made_directories.clone() };
+        Ok(Copied { found, arrivals, begun })
     }
 
     fn roots(&self) -> Result<Roots, StorageError> {
@@ -237,7 +252,7 @@ impl Relocation {
         }
         // What stays with somebody else must not be written by another name.
         if origin.is_writable() {
-            match roots.from.link(old, &roots.to, new, &mut locked(&self.made_directories)) {
+            match roots.from.link(old, &roots.to, new, &mut Vec::new()) {
                 Ok(()) => {
                     locked(&self.made).insert(file, source.st_ino);
                     return Ok(self.is_linked(roots, file, &source)?);
@@ -271,7 +286,7 @@ impl Relocation {
         };
         let flags = OFlags::RDWR | OFlags::EXCL;
         let permissions = Mode::from_raw_mode(source.st_mode & 0o777);
-        let copy = roots.to.create(&draft, flags, permissions, &mut locked(&self.made_directories));
+        let copy = roots.to.create(&draft, flags, permissions, &mut Vec::new());
         let copy = copy.map_err(at("creating it"))?;
         let is_shared =
             replicate(&original, &copy, &self.steering).map_err(|hitch| hitch.at(&draft, "copying to it"))?;
@@ -303,7 +318,7 @@ impl Relocation {
 
     /// Gives the copies their names, and has everything durable. Which copies there are is written down already.
     pub(crate) fn place(&self, copied: Copied) -> Result<Moved, Stop> {
-        let Copied { found, arrivals, copies: _ } = copied;
+        let Copied { found, arrivals, begun: _ } = copied;
         let mut files = self.from.watch.records();
         let mut left = Left { files: Vec::new(), directories: self.from.made_directories() };
         let mut directories = Vec::new();
@@ -327,7 +342,8 @@ impl Relocation {
                     signature: Some(Signature::of(&now)),
                 };
             }
-            directories.clone_from(&locked(&self.made_directories));
+            let is_there = |directory: &&String| roots.to.stat(directory).is_ok();
+            directories.extend(self.made_directories.iter().filter(is_there).cloned());
             if roots.from.identity().ok() == roots.to.identity().ok() {
                 directories.extend(self.from.made_directories());
             }
@@ -391,7 +407,7 @@ impl Relocation {
                 tracing::warn!(file = path, %error, "a copy is left behind");
             }
         }
-        for directory in locked(&self.made_directories).iter().rev() {
+        for directory in self.made_directories.iter().rev() {
             let _ = to.remove_directory(directory);
         }
         if let Err(error) = self.unmark(&to) {

@@ -158,6 +158,11 @@ impl<'a> Driver<'a> {
         self.close(Files::Keep);
     }
 
+    /// Ends without a word, as a process does that is killed.
+    pub(crate) fn crash(self) {
+        self.storage.stop(Duration::from_secs(60));
+    }
+
     /// As [`Self::stop`], with a say in what becomes of the files.
     pub(crate) fn close(mut self, files: Files) {
         self.storage.submit(StorageRequest::Close { torrent: ID, files });

@@ -87,7 +87,11 @@ fn download(sample: &Sample, root: &Path, at_rest: bool) -> Outcome {
     let pieces = sample.geometry.pieces();
     let committed = driver.commit(&Bitfield::full(pieces), &Bitfield::new(pieces), at_rest);
     committed.map_err(|error| error.to_string())?;
-    driver.stop();
+    if at_rest {
+        driver.stop();
+    } else {
+        driver.crash();
+    }
     Ok(())
 }
 
