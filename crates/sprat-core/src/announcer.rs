@@ -379,6 +379,18 @@ impl Announcer {
         }
     }
 
+    /// Our own network has changed: trackers are told at `at`, whatever they have asked for, since they know us by an address
+    /// that is not ours any more.
+    pub fn network_changed(&mut self, at: Time) {
+        for entry in self.entries.iter_mut().filter(|entry| entry.in_flight.is_none()) {
+            entry.next = entry.next.min(at);
+            if entry.turn == Turn::Come {
+                // Hosts have forgotten whom they have told to come when.
+                entry.turn = Turn::Usual;
+            }
+        }
+    }
+
     /// Whether nobody of use is known: then trackers are asked before their time.
     pub fn set_lonely(&mut self, lonely: bool) {
         self.lonely = lonely;

@@ -54,6 +54,9 @@ const DEFAULT_REQUEST_LIMIT: u32 = 250;
 /// Nothing was heard for so long: the connection is dead (BEP 3: keepalives come every two minutes).
 pub(crate) const INACTIVITY_LIMIT: Duration = Duration::from_secs(130);
 
+/// A peer that has nothing to say may be as quiet; one that calls again may have gone.
+const QUIET_AFTER: Duration = Duration::from_secs(5);
+
 /// Nothing was sent for so long: send a keepalive, before the other end gives up at two minutes.
 pub(crate) const KEEPALIVE_AFTER: Duration = Duration::from_secs(90);
 
@@ -343,6 +346,11 @@ impl PeerConnection {
 
     pub(crate) fn is_seed(&self) -> bool {
         self.pieces.is_full()
+    }
+
+    /// It may be one that has gone without a word.
+    pub(crate) fn is_quiet(&self, now: Time) -> bool {
+        now.since(self.last_heard) >= QUIET_AFTER
     }
 
     pub(crate) fn is_silent(&self, now: Time) -> bool {

@@ -1,7 +1,8 @@
 //! The addresses known for one torrent: which to try next, which never again.
 //!
 //! Addresses come from strangers. Whatever they say, no endpoint is dialled more than once a minute, no address more than
-//! three times in ten minutes, and no port that belongs to a well-known service.
+//! three times in ten minutes, and no port that belongs to a well-known service. Only after our own network has changed those
+//! that were lost with it are called again at once, within the same three times.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +30,13 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(60);
 
 /// The same on our own machine, where nobody is hurt and processes restart.
 const FIRST_LOCAL_BACKOFF: Duration = Duration::from_secs(5);
+
+/// The same for a while after our own network has changed: whom we were connected to may take us for our own twin until it
+/// has noticed that the other one is gone.
+const MOVED_BACKOFF: Duration = Duration::from_secs(8);
+
+/// How long that while is.
+const MOVING: Duration = Duration::from_secs(60);
 
 /// The longest.
 const LAST_BACKOFF: Duration = Duration::from_secs(60 * 60);
@@ -84,6 +92,8 @@ pub struct PeerList {
     budget: DialBudget,
     bans: Bans,
     external: Vec<SocketAddr>,
+    /// When our own network has changed last.
+    moved: Option<Time>,
     seeding: bool,
     seeds: usize,
 }
@@ -132,6 +142,7 @@ impl PeerList {
             budget: DialBudget::default(),
             bans: Bans::default(),
             external: Vec::new(),
+            moved: None,
             seeding: false,
             seeds: 0,
         }
@@ -259,6 +270,17 @@ impl PeerList {
         self.ended(now, address, useful);
     }
 
+    /// Our own network has changed: whom we have lost, or not reached once, may have been there all the time.
+    pub fn network_changed(&mut self, now: Time) {
+        self.moved = Some(now);
+        let lost = |peer: &Peer| peer.tried && peer.failures <= 1 && matches!(peer.state, State::Idle(_));
+        let lost: Vec<SocketAddr> =
+            self.peers.iter().filter(|(_, peer)| lost(peer)).map(|(address, _)| *address).collect();
+        for address in lost {
+            self.change(address, |peer| (peer.failures, peer.state) = (0, State::Idle(now)));
+        }
+    }
+
     /// The peer at this address has every piece.
     pub fn seen_complete(&mut self, address: SocketAddr) {
         let address = canonical(address);
@@ -329,9 +351,12 @@ impl PeerList {
 
     fn ended(&mut self, now: Time, address: SocketAddr, useful: bool) {
         let address = canonical(address);
+        let is_moving = self.moved.is_some_and(|moved| now.since(moved) < MOVING);
         self.change(address, |peer| {
             peer.failures = if useful { 0 } else { peer.failures.saturating_add(1) };
-            peer.state = State::Idle(now + backoff(address.ip(), peer.failures));
+            let usual = backoff(address.ip(), peer.failures);
+            let pause = if is_moving && peer.failures <= 2 { usual.min(MOVED_BACKOFF) } else { usual };
+            peer.state = State::Idle(now + pause);
         });
     }
 

@@ -40,6 +40,13 @@ impl Search {
         self.last = (cx.config.dht_port != 0).then_some(Some(cx.now));
     }
 
+    /// The next look is due now: nobody can reach us where the last one has said that we are.
+    pub(crate) const fn hurry(&mut self) {
+        if let Some(last) = &mut self.last {
+            *last = None;
+        }
+    }
+
     pub(crate) const fn stop(&mut self) {
         self.last = None;
     }

@@ -258,6 +258,14 @@ impl Seeker {
         self.dial(cx);
     }
 
+    /// See [`crate::Session::network_changed`].
+    pub(crate) fn network_changed(&mut self, cx: &mut Context<'_>, announce_at: Time) {
+        self.announcer.network_changed(announce_at);
+        self.search.hurry();
+        self.peers.network_changed(cx.now);
+        self.dial(cx);
+    }
+
     pub(crate) fn force_announce(&mut self, cx: &mut Context<'_>) {
         self.announcer.force(cx.now);
         self.announce(cx);

@@ -71,11 +71,19 @@ pub struct Session {
     names: Names,
     tracker_hosts: TrackerHosts,
     lookups: Pace,
+    /// Announces because of our own network.
+    after_moves: Pace,
     outputs: VecDeque<Output>,
 }
 
 /// Between two decisions about whom to unchoke, if the second one is before its time. Each looks at every connection.
 const RECHOKE_PAUSE: Duration = Duration::from_millis(100);
+
+/// Between the announces of two torrents after our own network has changed.
+const BETWEEN_ANNOUNCES: Duration = Duration::from_millis(20);
+
+/// Between those of one change and those of the next.
+const BETWEEN_MOVES: Duration = Duration::from_secs(30);
 
 /// Bytes of metadata that all seekers together may be fetching.
 const METADATA_AT_ONCE: u64 = 64 * 1024 * 1024;
@@ -180,6 +188,7 @@ impl Session {
             names: Names::default(),
             tracker_hosts: TrackerHosts::default(),
             lookups: Pace::new(search::BETWEEN_SLEEPERS),
+            after_moves: Pace::new(BETWEEN_ANNOUNCES),
             outputs: VecDeque::new(),
         }
     }
@@ -481,6 +490,24 @@ impl Session {
         while let Some(connection) = self.strangers.shed() {
             self.outputs.push_back(Output::Disconnect { connection });
         }
+    }
+
+    /// This machine has other addresses than before. Connections that have ended by that are reported before. Whoever was lost is
+    /// called again, and trackers and the DHT are told where we are: torrents that are awake first, one after the other.
+    pub fn network_changed(&mut self, now: Time) {
+        self.tracker_hosts.network_changed();
+        let mut all: Vec<TorrentId> = self.members.keys().copied().collect();
+        all.sort_by_key(|id| self.sleeper(*id).is_some());
+        for id in all {
+            // One that changes again and again does not make trackers hear of it each time.
+            let announce_at = self.after_moves.take(now);
+            self.with_member(now, id, |member, cx| match member {
+                Member::Torrent(torrent) => torrent.network_changed(cx, announce_at),
+                Member::Seeker(seeker) => seeker.network_changed(cx, announce_at),
+                Member::Sleeper(sleeper) => sleeper.network_changed(announce_at),
+            });
+        }
+        self.after_moves.take(now + BETWEEN_MOVES);
     }
 
     /// The next thing to be done.

@@ -327,6 +327,11 @@ impl Sleeper {
         }
     }
 
+    /// See [`crate::Session::network_changed`]. To the DHT its turn comes as usual.
+    pub(crate) fn network_changed(&mut self, announce_at: Time) {
+        self.announcer.network_changed(announce_at);
+    }
+
     pub(crate) fn force_announce(&mut self, cx: &mut Context<'_>) {
         self.announcer.force(cx.now);
         self.announce(cx);

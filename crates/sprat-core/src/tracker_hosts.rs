@@ -117,6 +117,12 @@ impl TrackerHosts {
         self.hosts.get(&host_of(url)).is_some_and(Host::is_down)
     }
 
+    /// Our own network has changed: those that did not answer may have been there all the time. Whoever was told to come later
+    /// is to ask again.
+    pub fn network_changed(&mut self) {
+        self.hosts.clear();
+    }
+
     /// How an announce to the tracker at `url` has ended.
     pub fn note<T>(&mut self, now: Time, url: &str, result: &Result<T, TrackerFailure>) {
         let Some(host) = self.hosts.get_mut(&host_of(url)) else { return };

@@ -132,6 +132,32 @@ fn a_tracker_that_answers_hears_of_them_one_after_the_other() {
 }
 
 #[test]
+fn a_network_that_changes_is_told_by_one_after_the_other() {
+    let mut world = World::new(&[&[TRACKER]], true, &[]);
+    world.run(Duration::from_secs(210));
+    world.seen.clear();
+    world.session.network_changed(world.now);
+    world.run(Duration::from_secs(205));
+    let heard_of: BTreeSet<TorrentId> = world.announces(TRACKER).iter().map(|seen| seen.torrent).collect();
+    assert_eq!(heard_of.len(), TORRENTS as usize);
+    assert_eq!(world.announces(TRACKER).len(), TORRENTS as usize, "each once");
+    assert!(world.most_in_a_second() <= 51, "{}", world.most_in_a_second());
+}
+
+#[test]
+fn a_tracker_that_seemed_dead_is_asked_at_once_when_the_network_has_changed() {
+    let mut world = World::new(&[&[TRACKER]], true, &[TRACKER]);
+    world.run(Duration::from_secs(600));
+    world.dead.clear();
+    world.seen.clear();
+    world.session.network_changed(world.now);
+    world.run(Duration::from_secs(205));
+    let heard_of: BTreeSet<TorrentId> = world.announces(TRACKER).iter().map(|seen| seen.torrent).collect();
+    assert_eq!(heard_of.len(), TORRENTS as usize);
+    assert!(world.most_in_a_second() <= 51, "{}", world.most_in_a_second());
+}
+
+#[test]
 fn a_dead_tracker_is_asked_by_one_of_them_until_it_is_back_and_then_by_all() {
     let mut world = World::new(&[&[TRACKER]], true, &[TRACKER]);
     world.run(Duration::from_secs(3600));

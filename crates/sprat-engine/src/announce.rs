@@ -212,6 +212,11 @@ impl AnnounceClient {
         Self { inner: Arc::new(Inner { config, http, udp }) }
     }
 
+    /// Our own network has changed: what UDP trackers have given us belongs to the address that we had.
+    pub fn network_changed(&self) {
+        self.inner.udp.forget_all();
+    }
+
     /// Announces to the tracker at `url`, which `origin` named, over every internet that leads there.
     ///
     /// Peers that the [policy](AddressPolicy::accepts_peer) does not believe are left out. A client that leaves waits

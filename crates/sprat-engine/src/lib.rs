@@ -13,6 +13,7 @@ pub mod ledger;
 pub mod listen;
 pub mod lsd;
 pub mod originals;
+mod own_addresses;
 pub mod resolve;
 pub mod shelf;
 pub mod state;

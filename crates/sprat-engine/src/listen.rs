@@ -104,12 +104,21 @@ impl Listeners {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const SEND_AHEAD: u32 = 128 * 1024;
 
+/// How long a peer may leave unacknowledged what was sent to it. By itself Linux tries for a quarter of an hour, also when the
+/// way there is gone.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
+
 /// Sets a connection to a peer up: messages are sent without delay, since they are put together before they are written,
-/// and the kernel takes no more than it can make use of.
+/// and the kernel takes no more than it can make use of, and does not wait for ever.
 pub(crate) fn set_up(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    SockRef::from(stream).set_tcp_notsent_lowat(SEND_AHEAD)?;
+    {
+        let socket = SockRef::from(stream);
+        socket.set_tcp_notsent_lowat(SEND_AHEAD)?;
+        socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+    }
     Ok(())
 }
 
@@ -176,6 +185,14 @@ mod tests {
             let stream = dial(address, DIAL_TIMEOUT).await.unwrap();
             assert!(stream.nodelay().unwrap());
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_peer_that_has_vanished_is_given_up_within_half_a_minute() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let stream = dial(listener.local_addr().unwrap(), DIAL_TIMEOUT).await.unwrap();
+        assert_eq!(SockRef::from(&stream).tcp_user_timeout().unwrap(), Some(UNACKNOWLEDGED));
     }
 
     #[cfg(target_os = "linux")]

@@ -14,6 +14,7 @@ use sprat_wire::hash::InfoHash;
 use sprat_wire::lsd::{GROUP_V4, GROUP_V6, LocalAnnounce, MAX_DATAGRAM, MOST_SENT, PORT};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 /// How often torrents are announced (BEP 14: every five minutes).
@@ -31,19 +32,28 @@ pub struct Neighbour {
     pub info_hashes: Vec<InfoHash>,
 }
 
-/// Announces our torrents and hears of those of others.
+/// Announces our torrents and hears of those of others, on the interfaces that there are when it starts.
 #[derive(Debug)]
 pub struct LocalDiscovery {
     /// Not of tokio, which would refuse to send until its event loop has seen that the socket can.
     senders: Vec<(std::net::UdpSocket, SocketAddr)>,
     cookie: String,
     port: u16,
+    hearing: Vec<AbortHandle>,
+}
+
+impl Drop for LocalDiscovery {
+    fn drop(&mut self) {
+        for task in &self.hearing {
+            task.abort();
+        }
+    }
 }
 
 impl LocalDiscovery {
     /// Joins the groups. `port` is where we accept peers. Must be called within a tokio runtime; what is heard goes to
-    /// `heard` until that is closed.
-    pub fn start(port: u16, heard: mpsc::UnboundedSender<Neighbour>) -> io::Result<Self> {
+    /// `heard` until this is dropped.
+    pub fn start(port: u16, heard: &mpsc::UnboundedSender<Neighbour>) -> io::Result<Self> {
         let interfaces = if_addrs::get_if_addrs()?;
         let cookie = format!("sprat-{:08x}", getrandom::u32().map_err(io::Error::other)?);
         let mut senders = Vec::new();
@@ -59,11 +69,12 @@ impl LocalDiscovery {
         if senders.is_empty() {
             return Err(last);
         }
-        for socket in [v4, v6].into_iter().flatten() {
+        let hear = |socket| {
             let networks = interfaces.iter().map(|interface| interface.addr.clone()).collect();
-            tokio::spawn(hear(socket, networks, cookie.clone(), heard.clone()));
-        }
-        Ok(Self { senders, cookie, port })
+            tokio::spawn(hear(socket, networks, cookie.clone(), heard.clone())).abort_handle()
+        };
+        let hearing = [v4, v6].into_iter().flatten().map(hear).collect();
+        Ok(Self { senders, cookie, port, hearing })
     }
 
     /// Tells the local network of our torrents.
@@ -192,7 +203,8 @@ mod tests {
         neighbour.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let senders = vec![(socket, neighbour.local_addr().unwrap())];
         let info_hash = InfoHash::from([7; 20]);
-        LocalDiscovery { senders, cookie: "ours".to_owned(), port: 6881 }.announce(&[info_hash]);
+        LocalDiscovery { senders, cookie: "ours".to_owned(), port: 6881, hearing: Vec::new() }
+            .announce(&[info_hash]);
         let mut buffer = [0; MAX_DATAGRAM];
         let length = neighbour.recv(&mut buffer).unwrap();
         let announce = LocalAnnounce::decode(&buffer[..length]).unwrap();

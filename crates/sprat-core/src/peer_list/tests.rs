@@ -130,6 +130,51 @@ fn a_useful_connection_clears_the_record_a_useless_one_adds_to_it() {
 }
 
 #[test]
+fn who_was_lost_with_our_network_is_called_again_at_once_and_the_hopeless_are_not() {
+    let (mut list, peer) = unbounded();
+    let hopeless = at("10.0.0.2:6881");
+    list.add(Time::ZERO, hopeless, PeerSource::Tracker);
+    for failure in 0..3 {
+        let now = secs(1000 * failure);
+        assert_eq!(list.next_candidate(now), Some(hopeless));
+        list.failed(now, hopeless);
+    }
+    let now = secs(2010);
+    list.add(now, peer, PeerSource::Tracker);
+    assert_eq!(list.next_candidate(now), Some(peer));
+    list.connected(now, peer);
+    list.disconnected(now, peer, true);
+    assert_eq!(list.next_candidate(now), None);
+    list.network_changed(now);
+    assert_eq!(list.next_candidate(now), Some(peer));
+    // It takes us for our own twin for a while.
+    list.failed(now, peer);
+    assert_eq!(list.next_attempt(), Some(now + MOVED_BACKOFF));
+    let later = now + MOVED_BACKOFF;
+    assert_eq!(list.next_candidate(later), Some(peer));
+    list.failed(later, peer);
+    assert_eq!(list.next_candidate(later + MOVED_BACKOFF), Some(peer));
+    list.failed(later + MOVED_BACKOFF, peer);
+    assert_eq!(list.next_candidate(later + 2 * MOVED_BACKOFF), None, "that was often enough");
+}
+
+#[test]
+fn a_network_that_changes_does_not_make_a_weapon_of_us() {
+    let mut list = list();
+    let victim = nth(1);
+    list.add(Time::ZERO, victim, PeerSource::Tracker);
+    let mut calls = 0;
+    for second in 0..500 {
+        list.network_changed(secs(second));
+        while let Some(address) = list.next_candidate(secs(second)) {
+            calls += 1;
+            list.disconnected(secs(second), address, true);
+        }
+    }
+    assert_eq!(calls, 3);
+}
+
+#[test]
 fn a_thousand_ports_of_one_victim_are_three_attempts_in_ten_minutes() {
     for victim in ["80.0.0.1", "2001:db8::1"] {
         let ip: IpAddr = victim.parse().unwrap();

@@ -1,6 +1,6 @@
 //! Whom we let in, and what is said at first.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use sprat_wire::metainfo::Version;
@@ -83,7 +83,12 @@ impl Torrent {
             // greater peer id stays.
             let we_called = twin.direction == Direction::Outgoing;
             let ours_stays = cx.peer_id > peer_id;
-            if twin.direction == who.direction || we_called == ours_stays {
+            let is_crossing = twin.direction != who.direction && we_called != ours_stays;
+            // One whose address has changed cannot end what it had before.
+            let has_moved = who.direction == Direction::Incoming
+                && twin.is_quiet(cx.now)
+                && are_of_one_family(twin.address.ip(), who.address.ip());
+            if !is_crossing && !has_moved {
                 return Err(DisconnectReason::Duplicate);
             }
             let twin = twin.id;
@@ -223,4 +228,10 @@ impl Torrent {
         }
         self.update_interest(cx);
     }
+}
+
+/// Two addresses, one of which may have come after the other. Who has one of each family may call by both, at any time.
+fn are_of_one_family(before: IpAddr, now: IpAddr) -> bool {
+    let (before, now) = (before.to_canonical(), now.to_canonical());
+    before != now && before.is_ipv4() == now.is_ipv4()
 }

@@ -11,6 +11,7 @@ use crate::geometry::PieceIndex;
 use crate::io::{DisconnectReason, Event, Output, TrackerFailure, TrackerId, Trouble};
 use crate::peer_list::PeerSource;
 use crate::storage::{Files, Found, StorageError, StorageErrorKind, StorageReply, StorageRequest};
+use crate::time::Time;
 
 use sprat_wire::tracker::AnnounceResponse;
 
@@ -403,6 +404,14 @@ impl Torrent {
         }
         self.announce(cx);
         self.flush(cx);
+    }
+
+    /// See [`crate::Session::network_changed`].
+    pub(crate) fn network_changed(&mut self, cx: &mut Context<'_>, announce_at: Time) {
+        self.announcer.network_changed(announce_at);
+        self.search.hurry();
+        self.peers.network_changed(cx.now);
+        self.dial(cx);
     }
 
     pub(crate) fn force_announce(&mut self, cx: &mut Context<'_>) {

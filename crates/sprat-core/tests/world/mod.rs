@@ -132,9 +132,20 @@ impl World {
 
     /// The caller says its handshake and what it has.
     pub(crate) fn greet(&mut self, connection: ConnectionId, torrent: TorrentId, kind: Kind) {
+        self.greet_as(connection, connection, torrent, kind);
+    }
+
+    /// As [`Self::greet`], by the name of who has called first on another connection.
+    pub(crate) fn greet_as(
+        &mut self,
+        connection: ConnectionId,
+        first: ConnectionId,
+        torrent: TorrentId,
+        kind: Kind,
+    ) {
         let info_hash = self.metainfos[&torrent].info_hashes.primary();
         let mut peer_id = [b'x'; 20];
-        peer_id[..8].copy_from_slice(&connection.0.to_be_bytes());
+        peer_id[..8].copy_from_slice(&first.0.to_be_bytes());
         let peer = Peer {
             kind,
             torrent,

@@ -119,6 +119,10 @@ impl UdpClient {
         self.connections().remove(&tracker);
     }
 
+    pub(super) fn forget_all(&self) {
+        self.connections().clear();
+    }
+
     fn connections(&self) -> MutexGuard<'_, BTreeMap<SocketAddr, (u64, Instant)>> {
         // No step on the way leaves the map half changed.
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)

@@ -30,6 +30,7 @@ use crate::announce::{AnnounceClient, AnnounceConfig, AnnounceError};
 use crate::dht::Dht;
 use crate::listen::Listeners;
 use crate::lsd::{LocalDiscovery, Neighbour};
+use crate::own_addresses::{self, Change};
 use crate::storage::Storage;
 use crate::udp::UdpSockets;
 
@@ -61,6 +62,8 @@ pub(super) struct Driver {
     pub(super) policy: Arc<AddressPolicy>,
     found: mpsc::UnboundedSender<Found>,
     local: Option<Local>,
+    /// By which neighbours are heard of, and where they find us, if they may.
+    neighbourhood: Option<(u16, mpsc::UnboundedSender<Neighbour>)>,
     connections: BTreeMap<ConnectionId, Connection>,
     /// Those for which something was queued since they were flushed.
     unflushed: BTreeSet<ConnectionId>,
@@ -119,6 +122,7 @@ pub(super) struct Shell {
     announced: mpsc::UnboundedReceiver<Announced>,
     found: mpsc::UnboundedReceiver<Found>,
     neighbours: mpsc::UnboundedReceiver<Neighbour>,
+    changes: mpsc::UnboundedReceiver<Change>,
     loads: mpsc::UnboundedReceiver<Loaded>,
     acts: mpsc::UnboundedReceiver<Act>,
 }
@@ -140,10 +144,9 @@ impl Shell {
         let (loaded, loads) = mpsc::unbounded_channel();
         let (hands, acts) = mpsc::unbounded_channel();
         let listening = listeners.as_ref().map(|listeners| listeners.port).filter(|_| config.lsd);
-        let local = listening.and_then(|port| {
-            let started = LocalDiscovery::start(port, heard);
-            started.inspect_err(|error| tracing::info!(%error, "no local discovery")).ok()
-        });
+        let neighbourhood = listening.map(|port| (port, heard));
+        let (changed, changes) = mpsc::unbounded_channel();
+        tokio::task::spawn_local(own_addresses::watch(changed));
         config.session.dht_port = dht.as_ref().map_or(0, Dht::port);
         config.session.listen_port = listeners.as_ref().map_or(0, |listeners| listeners.port);
         if let Some(listeners) = listeners {
@@ -154,7 +157,7 @@ impl Shell {
         let held_elsewhere = means::divide(&mut config, SOCKET_QUEUE);
         let storage = Storage::start(config.storage, stored);
         let around = Surroundings { happened, buffers: Rc::new(ReceiveBuffers::default()) };
-        let driver = Driver {
+        let mut driver = Driver {
             session: Session::new(config.session, config.seed.unwrap_or_else(seed_from_the_system)),
             epoch: Instant::now(),
             held_elsewhere,
@@ -163,7 +166,8 @@ impl Shell {
             dht,
             policy: config.policy,
             found,
-            local: local.map(Local::new),
+            local: None,
+            neighbourhood,
             connections: BTreeMap::new(),
             unflushed: BTreeSet::new(),
             user_trackers: BTreeMap::new(),
@@ -179,12 +183,14 @@ impl Shell {
             events,
             shutdown: None,
         };
+        driver.join_neighbours();
         let shell = Self {
             happened: happenings,
             storage: storage_replies,
             announced: announce_results,
             found: finds,
             neighbours,
+            changes,
             loads,
             acts,
         };
@@ -206,6 +212,7 @@ impl Shell {
                     driver.input(Input::FoundPeers { torrent, source: PeerSource::Dht, peers });
                 }
                 Some(neighbour) = self.neighbours.recv() => driver.on_neighbour(&neighbour),
+                Some(change) = self.changes.recv() => driver.on_change(&change),
                 Some(loaded) = self.loads.recv() => driver.on_loaded(loaded),
                 Some(act) = self.acts.recv() => act(&mut driver),
                 task = tasks.recv() => match task {
@@ -366,6 +373,25 @@ impl Driver {
         }
     }
 
+    /// The addresses of this machine have changed. Sockets that are bound to none need nothing, and those that are bound to one work
+    /// again when it is back.
+    fn on_change(&mut self, change: &Change) {
+        tracing::info!(gone = ?change.gone, elsewhere = change.is_elsewhere, "the addresses of this machine have changed");
+        let is_lost =
+            |connection: &Connection| connection.local_ip().is_some_and(|ip| change.gone.contains(&ip));
+        let lost = self.connections.iter().filter(|(_, connection)| is_lost(connection)).map(|(id, _)| *id);
+        for connection in lost.collect::<Vec<_>>() {
+            self.connections.remove(&connection);
+            self.input(Input::Closed { connection });
+        }
+        self.join_neighbours();
+        if change.is_elsewhere {
+            self.announces.network_changed();
+            self.with_session(Session::network_changed);
+            self.announce_locally_soon();
+        }
+    }
+
     // Trackers.
 
     fn announce(&mut self, announce: Announce) {
@@ -429,6 +455,16 @@ impl Driver {
     }
 
     // The local network.
+
+    /// Joins the groups on the interfaces that there are now.
+    fn join_neighbours(&mut self) {
+        let Some((port, heard)) = &self.neighbourhood else { return };
+        match (LocalDiscovery::start(*port, heard), &mut self.local) {
+            (Ok(discovery), Some(local)) => local.move_to(discovery),
+            (Ok(discovery), None) => self.local = Some(Local::new(discovery)),
+            (Err(error), _) => tracing::info!(%error, "no local discovery"),
+        }
+    }
 
     /// The next announcement comes soon.
     pub(super) fn announce_locally_soon(&mut self) {

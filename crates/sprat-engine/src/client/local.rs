@@ -39,6 +39,11 @@ impl Local {
         Self { discovery, next: now, next_turn: now + TURN, last: None }
     }
 
+    /// From now on by these interfaces.
+    pub(super) fn move_to(&mut self, discovery: LocalDiscovery) {
+        self.discovery = discovery;
+    }
+
     pub(super) fn next_time(&self) -> Instant {
         self.next.min(self.next_turn)
     }

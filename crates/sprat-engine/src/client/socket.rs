@@ -7,7 +7,7 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -111,6 +111,12 @@ impl Connection {
         let link = Rc::new(link);
         let task = tokio::task::spawn_local(task(Rc::clone(&link)));
         Self { link, task: task.abort_handle() }
+    }
+
+    /// Our own end, once connected.
+    pub(super) fn local_ip(&self) -> Option<IpAddr> {
+        let address = self.link.stream.get()?.local_addr().ok()?;
+        Some(address.ip().to_canonical())
     }
 
     /// Whether it is known which disk to wait for.

@@ -100,6 +100,20 @@ impl Machine {
     }
 }
 
+impl Machine {
+    /// Its address is another one from now on.
+    pub(crate) fn move_to(&mut self, address: &str) -> Result<(), String> {
+        ip(&["-n", &self.name, "address", "delete", &format!("{}/24", self.address), "dev", "eth0"])?;
+        address.clone_into(&mut self.address);
+        ip(&["-n", &self.name, "address", "add", &format!("{}/24", self.address), "dev", "eth0"])
+    }
+
+    /// Its interface is switched on or off.
+    pub(crate) fn set_link(&self, state: &str) -> Result<(), String> {
+        ip(&["-n", &self.name, "link", "set", "eth0", state])
+    }
+}
+
 /// What the names of our namespaces begin with; the process id of who made them follows.
 const PREFIX: &str = "sprat";
 
