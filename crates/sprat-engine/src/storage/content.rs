@@ -303,13 +303,9 @@ impl Content {
         self.pool.forget(self.torrent);
     }
 
-    /// Nobody writes any more, and the files stay. What was written and not committed is for the next start to find, as after a
-    /// crash.
+    /// Nobody writes any more, and the files stay.
     pub(super) fn rest(&self) -> Result<(), StorageError> {
-        if self.watch.is_moving() {
-            return Ok(());
-        }
-        self.recorder.rest(&self.watch.records(), self.made_directories())
+        self.recorder.rest(&self.watch.records(), self.made_directories(), self.watch.is_moving())
     }
 
     fn about_to_write(&self) -> Result<(), StorageError> {
@@ -317,7 +313,7 @@ impl Content {
     }
 
     /// Directories that we have made, and those that are not there and will be when there are all files.
-    fn directories_to_be(&self) -> Vec<String> {
+    pub(super) fn directories_to_be(&self) -> Vec<String> {
         let root = self.root();
         let is_missing = |directory: &&str| match &root {
             Ok(root) => matches!(root.stat(directory), Err(Errno::NOENT)),
@@ -329,7 +325,7 @@ impl Content {
     }
 
     /// Those in which the files lie, below the root.
-    pub(super) fn directories(&self) -> BTreeSet<&str> {
+    fn directories(&self) -> BTreeSet<&str> {
         let files = self.info.files.iter().enumerate().filter(|(_, file)| is_file(file));
         files.flat_map(|(file, _)| directories_of(self.path(file))).filter(|path| !path.is_empty()).collect()
     }
