@@ -69,7 +69,7 @@ pub(crate) use self::pool::FilePool;
 pub use self::pressure::Pressure;
 pub(crate) use self::recognition::recognise;
 use self::recorder::{Recorder, key_of};
-pub(crate) use self::relocation::{Left, Relocation};
+pub(crate) use self::relocation::{Intent, Left, Relocation};
 pub(crate) use self::steering::{Steering, Stop};
 pub(crate) use self::stored::{hash_all, thread_count};
 use crate::ledger::LedgerHandle;

@@ -15,7 +15,7 @@ use sprat_wire::hash::{InfoHashes, Sha1Hash, Sha256Hash};
 use sprat_wire::metainfo::Metainfo;
 use thiserror::Error;
 
-use crate::storage::{Left, Place};
+use crate::storage::{Intent, Left, Place};
 
 const FORMAT: u32 = 2;
 
@@ -103,7 +103,11 @@ struct Spot {
 #[serde(rename_all = "lowercase")]
 enum Moving {
     /// They are being brought there.
-    To { spot: Spot, mark: u64 },
+    To {
+        spot: Spot,
+        #[serde(flatten)]
+        intent: Intent,
+    },
     /// They have come from there, where some of them may be left.
     From { spot: Spot, left: Left },
 }
@@ -112,7 +116,7 @@ enum Moving {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Journey {
     /// The files are to be brought there; they may be there in part.
-    To(Place, u64),
+    To(Place, Intent),
     /// They are there, and what is left at this place is to be removed.
     From(Place, Left),
 }
@@ -238,9 +242,9 @@ impl Entry {
         self.is_complete = false;
     }
 
-    /// The files are to be brought there. `mark` is in the names of unfinished copies.
-    pub(super) fn set_out(&mut self, to: &Place, mark: u64) {
-        self.moving = Some(Moving::To { spot: Spot::of(to), mark });
+    /// The files are to be brought there.
+    pub(super) fn set_out(&mut self, to: &Place, intent: Intent) {
+        self.moving = Some(Moving::To { spot: Spot::of(to), intent });
     }
 
     /// The files are where they were to be brought.
@@ -259,7 +263,7 @@ impl Entry {
 
     pub(super) fn journey(&self) -> Option<Journey> {
         self.moving.as_ref().map(|moving| match moving {
-            Moving::To { spot, mark } => Journey::To(spot.place(self.adopt), *mark),
+            Moving::To { spot, intent } => Journey::To(spot.place(self.adopt), intent.clone()),
             Moving::From { spot, left } => Journey::From(spot.place(self.adopt), left.clone()),
         })
     }
@@ -418,7 +422,7 @@ mod tests {
     fn travelling() -> Entry {
         let mut entry = sample();
         let names = BTreeMap::from([(1, "other/name".to_owned())]);
-        entry.set_out(&Place { names, ..Place::from(PathBuf::from("/new")) }, u64::MAX);
+        entry.set_out(&Place { names, ..Place::from(PathBuf::from("/new")) }, Intent::new(u64::MAX));
         entry
     }
 

@@ -18,7 +18,7 @@ use super::driver::{Act, Driver, seed_from_the_system};
 use super::entry::{Entry, Journey};
 use super::moves::Move;
 use crate::state::{Change, StateError};
-use crate::storage::{Left, Place, PlaceError, Relocation, Steering, Stop, recognise};
+use crate::storage::{Intent, Left, Place, PlaceError, Relocation, Steering, Stop, recognise};
 
 /// How soon what did not work is tried again, when it must be done before anything else.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -181,19 +181,19 @@ impl Job {
         match begin {
             Begin::New(Data::IsThere) => self.recognise(metainfo).await,
             Begin::New(Data::Move) => {
-                let mark = seed_from_the_system();
-                let relocation = self.relocation(&metainfo, &self.from, mark, false);
+                let intent = Intent::new(seed_from_the_system());
+                let relocation = self.relocation(&metainfo, &self.from, intent, false);
                 let looked = on_thread(move || relocation.look()).await?;
-                looked.map_err(RelocateError::Storage)?;
-                let to = self.to.clone();
-                let set_out = move |entry: &mut Entry| entry.set_out(&to, mark);
+                let intent = looked.map_err(RelocateError::Storage)?;
+                let (to, noted) = (self.to.clone(), intent.clone());
+                let set_out = move |entry: &mut Entry| entry.set_out(&to, noted);
                 if let Err(error) = self.write(set_out, Vec::new()).await? {
                     self.abandon().await?;
                     return Err(RelocateError::State(error));
                 }
-                self.bring(&metainfo, mark, false).await
+                self.bring(&metainfo, intent, false).await
             }
-            Begin::Again(Journey::To(_, mark)) => self.bring(&metainfo, mark, true).await,
+            Begin::Again(Journey::To(_, intent)) => self.bring(&metainfo, intent, true).await,
             Begin::Again(Journey::From(from, left)) => self.clear(&metainfo, from, left).await,
         }
     }
@@ -202,13 +202,13 @@ impl Job {
     async fn bring(
         &self,
         metainfo: &Arc<Metainfo>,
-        mark: u64,
+        intent: Intent,
         is_resumed: bool,
     ) -> Result<(), RelocateError> {
         // The semaphore is never closed.
         let permit = self.copies.acquire().await.map_err(|_| RelocateError::Interrupted)?;
         let moved = loop {
-            let relocation = self.relocation(metainfo, &self.from, mark, is_resumed);
+            let relocation = self.relocation(metainfo, &self.from, intent.clone(), is_resumed);
             match on_thread(move || relocation.copy()).await? {
                 Ok(moved) => break moved,
                 // A disk that was not there when the machine was started may come yet.
@@ -239,7 +239,7 @@ impl Job {
 
     /// Removes what is left at the old place.
     async fn clear(&self, metainfo: &Arc<Metainfo>, from: Place, left: Left) -> Result<(), RelocateError> {
-        let relocation = self.relocation(metainfo, &from, 0, true);
+        let relocation = self.relocation(metainfo, &from, Intent::new(0), true);
         let record = match on_thread(move || relocation.take_away(&left)).await? {
             Ok(record) => record,
             Err(error) => {
@@ -290,9 +290,9 @@ impl Job {
         self.on_driver(move |driver| driver.moves.show_trouble(torrent, None)).await
     }
 
-    fn relocation(&self, metainfo: &Metainfo, from: &Place, mark: u64, is_resumed: bool) -> Relocation {
+    fn relocation(&self, metainfo: &Metainfo, from: &Place, intent: Intent, is_resumed: bool) -> Relocation {
         let (ledger, steering) = (self.home.ledger.clone(), Arc::clone(&self.steering));
-        Relocation::new(metainfo, ledger, [from.clone(), self.to.clone()], mark, is_resumed, steering)
+        Relocation::new(metainfo, ledger, [from.clone(), self.to.clone()], intent, is_resumed, steering)
     }
 
     async fn metainfo(&self) -> Result<Arc<Metainfo>, RelocateError> {

@@ -43,11 +43,20 @@ const OPEN_FILES: usize = 8;
 pub(crate) struct Relocation {
     from: Content,
     to: Content,
-    /// In the names of unfinished copies; no other move has it.
-    mark: u64,
+    intent: Intent,
     /// An earlier process may have begun it.
     is_resumed: bool,
     steering: Arc<Steering>,
+}
+
+/// What is written down before anything is done, so that what was made can be told from what is somebody else's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Intent {
+    /// In the names of unfinished copies; no other move has it.
+    mark: u64,
+    /// Those that were not there.
+    #[serde(default)]
+    directories: Vec<String>,
 }
 
 /// Everything is at the new place as well.
@@ -89,12 +98,19 @@ struct Made {
     directories: Vec<String>,
 }
 
+impl Intent {
+    /// That of a move of which nothing is known yet.
+    pub(crate) const fn new(mark: u64) -> Self {
+        Self { mark, directories: Vec::new() }
+    }
+}
+
 impl Relocation {
     pub(crate) fn new(
         metainfo: &Metainfo,
         ledger: LedgerHandle,
         [from, to]: [Place; 2],
-        mark: u64,
+        intent: Intent,
         is_resumed: bool,
         steering: Arc<Steering>,
     ) -> Self {
@@ -107,14 +123,15 @@ impl Relocation {
                 let (info, geometry) = (Arc::clone(&info), Arc::clone(&geometry));
                 Content::of_nobody(place, info, geometry, pool, recorder)
             });
-        Self { from, to, mark, is_resumed, steering }
+        Self { from, to, intent, is_resumed, steering }
     }
 
-    /// Looks whether something is in the way. Changes nothing.
-    pub(crate) fn look(&self) -> Result<(), StorageError> {
+    /// Looks whether something is in the way, and what is to be made. Changes nothing.
+    pub(crate) fn look(&self) -> Result<Intent, StorageError> {
+        let intent = Intent { directories: self.to.directories_to_be(), ..self.intent.clone() };
         let to = match self.to.root() {
             Ok(to) => to,
-            Err(Errno::NOENT) => return Ok(()),
+            Err(Errno::NOENT) => return Ok(intent),
             Err(errno) => return Err(self.to.root_fault(errno)),
         };
         let from = match self.from.root() {
@@ -128,13 +145,16 @@ impl Relocation {
                 return Err(self.is_taken(file));
             }
         }
-        Ok(())
+        Ok(intent)
     }
 
     /// Has every file at the new place as well, durable.
     pub(crate) fn copy(&self) -> Result<Moved, Stop> {
         let found = survey::open(&self.from, false)?;
         let mut made = Made::default();
+        if self.is_resumed {
+            made.directories = self.to.existing(&self.intent.directories)?;
+        }
         match self.bring_all(&mut made) {
             Ok((files, left)) => {
                 let mut have = found.have;
@@ -152,7 +172,7 @@ impl Relocation {
             // The next process goes on with what is there, perhaps already.
             Err(_) if matches!(self.steering.may_go_on(), Err(Stop::Left)) => Err(Stop::Left),
             Err(stop) => {
-                self.undo(&made);
+                self.undo(&mut made);
                 Err(stop)
             }
         }
@@ -217,7 +237,9 @@ impl Relocation {
                 made.files.push((file, target.st_ino));
                 return Ok(Arrival::Linked);
             }
-            Ok(target) if self.is_resumed && self.is_copy(roots, file, &source, &target)? => {
+            Ok(target)
+                if self.is_resumed && self.is_copy(roots, file, [&source, &target], &self.steering)? =>
+            {
                 made.files.push((file, target.st_ino));
                 return Ok(Arrival::Copied);
             }
@@ -304,7 +326,13 @@ impl Relocation {
     }
 
     /// Whether somebody has copied this file already: an earlier process of ours, since there was nothing before it.
-    fn is_copy(&self, roots: &Roots, file: usize, source: &Stat, target: &Stat) -> Result<bool, Stop> {
+    fn is_copy(
+        &self,
+        roots: &Roots,
+        file: usize,
+        [source, target]: [&Stat; 2],
+        steering: &Steering,
+    ) -> Result<bool, Stop> {
         if !FileType::from_raw_mode(target.st_mode).is_file() || target.st_size != source.st_size {
             return Ok(false);
         }
@@ -313,7 +341,7 @@ impl Relocation {
         let copy = copy.map_err(|errno| fault(new, "opening it", errno))?;
         retried(|| disk::fsync(&copy)).map_err(|errno| fault(new, "syncing it", errno))?;
         let original = self.original(roots, file, source)?;
-        is_equal(&original, &copy, &self.steering).map_err(|hitch| hitch.at(new, "comparing it"))
+        is_equal(&original, &copy, steering).map_err(|hitch| hitch.at(new, "comparing it"))
     }
 
     fn original(&self, roots: &Roots, file: usize, source: &Stat) -> Result<OwnedFd, StorageError> {
@@ -329,12 +357,15 @@ impl Relocation {
         let new = self.to.path(file);
         let (directory, name) = new.rsplit_once('/').map_or(("", new), |(directory, name)| (directory, name));
         let slash = if directory.is_empty() { "" } else { "/" };
-        (format!("{directory}{slash}.sprat-moving-{:016x}-{file}", self.mark), name)
+        (format!("{directory}{slash}.sprat-moving-{:016x}-{file}", self.intent.mark), name)
     }
 
     /// Removes what was made. What cannot be removed stays, and is said in the log.
-    fn undo(&self, made: &Made) {
+    fn undo(&self, made: &mut Made) {
         let Ok(to) = self.to.root() else { return };
+        if self.is_resumed {
+            self.find_remains(made);
+        }
         for &(file, inode) in &made.files {
             let path = self.to.path(file);
             let is_it = to.stat(path).is_ok_and(|stat| stat.st_ino == inode);
@@ -344,6 +375,32 @@ impl Relocation {
         }
         for directory in made.directories.iter().rev() {
             let _ = to.remove_directory(directory);
+        }
+    }
+
+    /// Adds what an earlier process has made and this one has not come to, and removes what is not whole of it.
+    fn find_remains(&self, made: &mut Made) {
+        let (Ok(from), Ok(to)) = (self.from.root(), self.to.root()) else { return };
+        let roots = Roots { from, to };
+        let known: BTreeSet<usize> = made.files.iter().map(|(file, _)| *file).collect();
+        for file in self.files().filter(|file| !known.contains(file)) {
+            let _ = roots.to.remove_file(&self.draft(file).0);
+            if self.is_same_entry(&roots.from, &roots.to, file) {
+                continue;
+            }
+            let (Ok(Some(source)), Ok(Some(target))) =
+                (self.from.stat(&roots.from, file), self.to.stat(&roots.to, file))
+            else {
+                continue;
+            };
+            // Nobody can end this: whoever has ended the move waits for it.
+            let is_ours = is_same_file(&source, &target)
+                || self
+                    .is_copy(&roots, file, [&source, &target], &Steering::default())
+                    .is_ok_and(|is_copy| is_copy);
+            if is_ours {
+                made.files.push((file, target.st_ino));
+            }
         }
     }
 

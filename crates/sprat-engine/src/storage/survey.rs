@@ -207,7 +207,7 @@ impl Content {
     }
 
     /// Those of some directories below the root that are there. Of others it was said that we would make them.
-    fn existing(&self, directories: &[String]) -> Result<Vec<String>, StorageError> {
+    pub(super) fn existing(&self, directories: &[String]) -> Result<Vec<String>, StorageError> {
         if directories.is_empty() {
             return Ok(Vec::new());
         }
