@@ -480,6 +480,7 @@ impl Driver {
 
     fn end(mut self) {
         self.connections.clear();
+        self.moves.leave();
         let deadline = self.shutdown.as_ref().map(|shutdown| shutdown.deadline);
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         self.storage.stop(left.unwrap_or(SHUTDOWN_LIMIT).max(LAST_PATIENCE));

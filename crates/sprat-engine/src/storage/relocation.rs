@@ -191,6 +191,7 @@ impl Relocation {
         self.steering.expect(records.iter().filter_map(|record| Some(record.signature?.size)).sum());
         for (file, record) in records.iter_mut().enumerate() {
             let Some(then) = record.signature else { continue };
+            self.steering.may_go_on()?;
             let arrival = self.bring(&roots, file, record.origin, then, made)?;
             let now = self.to.stat(&roots.to, file)?.ok_or_else(|| self.is_gone(file))?;
             let now = Signature::of(&now);
