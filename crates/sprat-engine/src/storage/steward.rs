@@ -70,6 +70,10 @@ impl Steward {
                 self.beats.retain(|beat| !beat.torrent.ptr_eq(&Arc::downgrade(&open)));
                 let adopt = open.adopt.load(std::sync::atomic::Ordering::Acquire);
                 let result = survey::open(content, adopt);
+                // The user may have agreed while it was looked at.
+                if open.adopt.load(std::sync::atomic::Ordering::Acquire) {
+                    content.watch.adopt_all();
+                }
                 if result.is_ok() {
                     open.is_found.store(true, std::sync::atomic::Ordering::Release);
                     self.beats.push(Beat { torrent: Arc::downgrade(&open), next: 0 });
