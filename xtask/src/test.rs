@@ -38,7 +38,7 @@ pub(crate) fn run_all(workspace: &Workspace, report: &mut Report) {
 }
 
 /// What of the engine is tested with disks that fail, and power cuts.
-const DISK_FAULTS: [&str; 9] = [
+const DISK_FAULTS: [&str; 11] = [
     "-p",
     "sprat-engine",
     "--features",
@@ -48,6 +48,8 @@ const DISK_FAULTS: [&str; 9] = [
     "crash_model",
     "--test",
     "durability",
+    "--test",
+    "foreign_files",
 ];
 
 /// The tests of durability and of ceilings in full, of which [`run_all`] runs a part: an hour or more.

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use fastrand::Rng;
 use sprat_core::io::{AddTorrent, Trouble};
@@ -33,6 +34,9 @@ const MOVERS: &str = "relocation";
 /// Threads of the engine that are clients.
 const CLIENTS: &str = "sprat-session";
 
+/// What is running in this process is looked at: nothing else of this kind may run beside it.
+static ALONE: Mutex<()> = Mutex::new(());
+
 #[derive(Default)]
 struct Tally {
     things: AtomicU64,
@@ -44,6 +48,7 @@ struct Tally {
 
 #[test]
 fn nothing_of_others_is_touched() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let home = tempfile::tempdir().unwrap();
     let samples = [Version::V1, Version::V2, Version::Hybrid]
@@ -63,6 +68,28 @@ fn nothing_of_others_is_touched() {
         crashes.into_inner(),
         deletions.into_inner(),
     );
+}
+
+#[cfg(feature = "disk-faults")]
+#[test]
+fn files_of_others_that_are_deleted_are_found() {
+    use sprat_engine::disk::planted::{PlantedBug, plant};
+
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let sample = runtime.block_on(Sample::new(home.path(), Version::V1));
+    let bug = PlantedBug::ForeignFileDeleted;
+    for number in 0..ALL {
+        let mut random = Rng::with_seed(number);
+        let tally = Tally::default();
+        let mut journey = Journey::new(&sample, 1, &mut random, &tally);
+        let _plantings = [0, 1].map(|side| plant(&journey.world.files(side), bug).unwrap());
+        if let Err(loss) = runtime.block_on(journey.make()) {
+            return println!("{bug:?} is found by run {number}: {loss}");
+        }
+    }
+    panic!("{bug:?} is found by none of {ALL} runs");
 }
 
 async fn run(sample: &Sample, others: usize, random: &mut Rng, tally: &Tally) -> Outcome {
@@ -148,7 +175,7 @@ impl<'a> Journey<'a> {
         self.random.shuffle(&mut places);
         places.truncate(2);
         if places.contains(&alias) {
-            let target = if self.random.bool() { start.clone() } else { there.join("behind") };
+            let target = if self.random.bool() { start } else { there.join("behind") };
             fs::create_dir_all(&target).unwrap();
             symlink(&target, &alias).unwrap();
             self.world.note(&alias);
@@ -353,6 +380,8 @@ impl<'a> Journey<'a> {
 
     async fn adopt(&mut self) -> Outcome {
         self.tell("adopts");
+        // It is the answer to a conflict that has been seen: one that comes later waits for another answer.
+        self.settle().await?;
         let id = self.main().await?;
         self.place.adopt = true;
         self.consent(&self.paths(&self.place), false);
@@ -559,7 +588,8 @@ impl<'a> Journey<'a> {
         let id = self.main().await?;
         self.client().remove(id, Files::Delete).await.unwrap().map_err(|error| error.to_string())?;
         self.is_gone(id).await?;
-        self.deleted(&[self.place.clone()])
+        let place = self.place.clone();
+        self.deleted(&[place])
     }
 
     /// That nothing of ours is left that nobody else uses.
