@@ -40,7 +40,7 @@ pub(crate) fn run_all(workspace: &Workspace, report: &mut Report) {
 }
 
 /// What of the engine is tested with disks that fail, and power cuts.
-const DISK_FAULTS: [&str; 11] = [
+const DISK_FAULTS: [&str; 13] = [
     "-p",
     "sprat-engine",
     "--features",
@@ -52,6 +52,8 @@ const DISK_FAULTS: [&str; 11] = [
     "durability",
     "--test",
     "slow_disk",
+    "--test",
+    "foreign_files",
 ];
 
 /// The tests of durability and of ceilings in full, of which [`run_all`] runs a part: an hour or more.

@@ -309,13 +309,9 @@ impl Content {
         self.pool.forget(self.torrent);
     }
 
-    /// Nobody writes any more, and the files stay. What was written and not committed is for the next start to find, as after a
-    /// crash.
+    /// Nobody writes any more, and the files stay.
     pub(super) fn rest(&self) -> Result<(), StorageError> {
-        if self.watch.is_moving() {
-            return Ok(());
-        }
-        self.recorder.rest(&self.watch.records(), self.made_directories())
+        self.recorder.rest(&self.watch.records(), self.made_directories(), self.watch.is_moving())
     }
 
     fn about_to_write(&self) -> Result<(), StorageError> {

@@ -7,7 +7,7 @@ use sprat_core::storage::{StorageError, StorageErrorKind};
 
 use sprat_wire::hash::InfoHashes;
 
-use super::progress::{FileRecord, Progress};
+use super::progress::{FileRecord, Origin, Progress};
 use super::users::OtherUsers;
 use crate::ledger::LedgerHandle;
 use crate::state::{Change, StateError, Table};
@@ -80,17 +80,31 @@ impl Recorder {
         Ok(())
     }
 
-    /// Nothing is written any more, although there may have been no commit that says so. Otherwise whatever others put in the way
-    /// from now on would be taken for something that we were about to make.
-    pub(super) fn rest(&self, files: &[FileRecord], directories: Vec<String>) -> Result<(), StorageError> {
-        if self.is_at_rest.load(Ordering::Acquire) {
+    /// Nothing is written any more. Has it in writing if no commit has said so, and which files were made while the last one was
+    /// under way. Otherwise what others put in the way from now on would be taken for ours, or what is ours for theirs.
+    pub(super) fn rest(
+        &self,
+        files: &[FileRecord],
+        directories: Vec<String>,
+        is_moving: bool,
+    ) -> Result<(), StorageError> {
+        let is_at_rest = self.is_at_rest.load(Ordering::Acquire);
+        // What was written and not committed is for the next start to find, as after a crash.
+        if !is_at_rest && is_moving {
             return Ok(());
         }
         let mut last = self.last();
         let Some(progress) = &mut *last else { return Ok(()) };
+        let mut is_new = !is_at_rest;
         // Of the others it is known what the pieces that are claimed were seen in.
-        for (then, now) in progress.files.iter_mut().zip(files).filter(|(then, _)| then.signature.is_none()) {
-            *then = *now;
+        for (then, now) in progress.files.iter_mut().zip(files) {
+            if then.signature.is_none() && now.origin == Origin::Ours {
+                *then = *now;
+                is_new = true;
+            }
+        }
+        if !is_new {
+            return Ok(());
         }
         progress.directories = directories;
         progress.at_rest = true;

@@ -37,6 +37,10 @@ impl Steward {
             StorageRequest::Open { .. } => {
                 let adopt = open.adopt.load(std::sync::atomic::Ordering::Acquire);
                 let result = survey::open(content, adopt);
+                // The user may have agreed while it was looked at.
+                if open.adopt.load(std::sync::atomic::Ordering::Acquire) {
+                    content.watch.adopt_all();
+                }
                 if result.is_ok() {
                     open.is_found.store(true, std::sync::atomic::Ordering::Release);
                     // It ends only after this thread.

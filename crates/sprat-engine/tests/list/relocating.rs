@@ -11,6 +11,8 @@ use sprat_core::storage::{Files, StorageErrorKind, TorrentId};
 use sprat_core::torrent::TorrentState;
 use sprat_engine::client::RelocateError;
 use sprat_engine::create::{CreateOptions, create};
+use sprat_engine::ledger::Ledger;
+use sprat_engine::state::{Change, StateStore, Table};
 use sprat_engine::storage::{Place, PlaceError};
 use sprat_wire::metainfo::build::Description;
 use sprat_wire::metainfo::{Metainfo, Version};
@@ -141,10 +143,10 @@ async fn a_torrent_is_copied_to_another_file_system() {
     moving.has_everything().await;
     let mut moving = moving.restart().await;
     moving.has_everything().await;
-    // What was copied is ours.
+    // The user has let us write these files, and does not lose them to us by a move.
     moving.run.client.remove(moving.id, Files::Delete).await.unwrap().unwrap();
     moving.run.wait_for(|event| matches!(event, Event::Removed { .. })).await;
-    assert_eq!(files_below(elsewhere.path()), 0);
+    assert_eq!(files_below(elsewhere.path()), FILES.len());
 }
 
 #[tokio::test]
@@ -187,6 +189,47 @@ async fn what_is_there_already_is_not_touched_and_the_torrent_stays() {
     assert_eq!(moving.run.list().await[0].relocating, None);
     moving.has_everything().await;
     moving.run.end().await;
+}
+
+#[tokio::test]
+async fn what_an_earlier_process_has_made_goes_when_the_move_is_given_up() {
+    let Moving { home, run, metainfo, .. } = Moving::start().await;
+    run.end().await;
+    let new = home.path().join("new");
+    // Two files were there, by another name and as a copy, and a third was being copied.
+    fs::create_dir_all(new.join("t/d")).unwrap();
+    fs::hard_link(home.path().join("old/t/d/b"), new.join("t/d/b")).unwrap();
+    fs::copy(home.path().join("old/t/z"), new.join("t/z")).unwrap();
+    fs::write(new.join(format!("t/.sprat-moving-{:016x}-0", 7)), b"half of it").unwrap();
+    fs::write(new.join("t/a"), b"precious").unwrap();
+    fs::write(new.join(format!(".sprat-moving-{:016x}", 7)), b"").unwrap();
+    let inode = fs::metadata(new.join("t/z")).unwrap().ino();
+    set_out(home.path(), &new, 7, (3, inode));
+    let run = Run::start(home.path(), None);
+    let moving = Moving { id: run.list().await[0].torrent, home, run, metainfo };
+    while moving.run.list().await[0].relocating.is_some() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(moving.run.list().await[0].place.directory, moving.at("old"));
+    assert_eq!(fs::read(new.join("t/a")).unwrap(), b"precious");
+    assert_eq!(files_below(&new), 1, "nothing of ours is left");
+    assert_eq!(fs::read_dir(new.join("t")).unwrap().count(), 1, "also no directory");
+    assert_whole(&moving.at("old"), &BTreeMap::new());
+    moving.run.end().await;
+}
+
+/// Has the entry say that a move was begun, into a directory in which there was nothing, and that this copy is whole.
+fn set_out(home: &Path, to: &Path, mark: u64, copy: (usize, u64)) {
+    let (store, _) = StateStore::open(&home.join("state")).unwrap();
+    let ledger = Ledger::start(store).unwrap();
+    let (key, value) = ledger.handle().scan(Table::Torrents).unwrap().remove(0);
+    let mut entry: serde_json::Value = serde_json::from_slice(&value).unwrap();
+    let spot = serde_json::json!({ "directory": to });
+    entry["format"] = 2.into();
+    let begun = serde_json::json!({ "copies": [copy], "directories": ["t", "t/d"] });
+    entry["moving"] = serde_json::json!({ "to": { "spot": spot, "mark": mark, "begun": begun } });
+    let change = Change { table: Table::Torrents, key, value: Some(entry.to_string().into_bytes()) };
+    ledger.handle().write_and_wait(vec![change]).unwrap();
 }
 
 #[tokio::test]

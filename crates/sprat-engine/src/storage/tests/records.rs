@@ -278,6 +278,23 @@ fn what_comes_after_the_end_is_not_ours_although_nothing_was_committed() {
 }
 
 #[test]
+fn a_file_that_is_made_during_the_last_commit_is_ours() {
+    let home = run_before(3, true);
+    let run = Run::start(&home);
+    let key = super::super::key_of(&run.bench.sample.metainfo.info_hashes);
+    let recorder = super::super::recorder::Recorder::new(Some(run.ledger.handle()), key);
+    let before = run.record().unwrap();
+    recorder.opened(before.clone(), true);
+    // A worker was about to make it when the commit took note of what there was.
+    let mut files = before.files.clone();
+    assert_eq!(files[2].signature, None);
+    files[2] = files[0];
+    recorder.rest(&files, before.directories.clone(), true).unwrap();
+    assert_eq!(run.record().unwrap().files, files);
+    assert_eq!(run.record().unwrap().have, before.have);
+}
+
+#[test]
 fn deleting_takes_directories_that_were_made_before_the_first_commit() {
     let home = home();
     let mut run = Run::start(&home);
