@@ -26,13 +26,15 @@ pub(super) struct Recorder {
     is_failing: AtomicBool,
     /// An earlier process was stopped while it wrote, and the record still says so.
     is_left_writing: AtomicBool,
+    /// There has been a commit since the torrent was opened.
+    is_claimed: AtomicBool,
 }
 
 impl Recorder {
     pub(super) fn new(ledger: Option<LedgerHandle>, key: Vec<u8>) -> Self {
         let is_at_rest = AtomicBool::new(true);
-        let [is_failing, is_left_writing] = [(); 2].map(|()| AtomicBool::new(false));
-        Self { ledger, key, last: Mutex::default(), is_at_rest, is_failing, is_left_writing }
+        let [is_failing, is_left_writing, is_claimed] = [(); 3].map(|()| AtomicBool::new(false));
+        Self { ledger, key, last: Mutex::default(), is_at_rest, is_failing, is_left_writing, is_claimed }
     }
 
     /// The record, if there is one that makes sense. One that does not is said in the log, and otherwise the same as none: the
@@ -52,6 +54,7 @@ impl Recorder {
     pub(super) fn opened(&self, progress: Progress, was_at_rest: bool) {
         self.is_at_rest.store(progress.at_rest, Ordering::Release);
         self.is_left_writing.store(!was_at_rest, Ordering::Release);
+        self.is_claimed.store(false, Ordering::Release);
         *self.last() = Some(progress);
     }
 
@@ -89,8 +92,8 @@ impl Recorder {
         is_moving: bool,
     ) -> Result<(), StorageError> {
         let is_at_rest = self.is_at_rest.load(Ordering::Acquire);
-        // What was written and not committed is for the next start to find, as after a crash.
-        if !is_at_rest && is_moving {
+        // What was written and not committed as the last is for the next start to find, as after a crash.
+        if !is_at_rest && (is_moving || self.is_claimed.load(Ordering::Acquire)) {
             return Ok(());
         }
         let mut last = self.last();
@@ -130,6 +133,7 @@ impl Recorder {
             return Err(storage_error(&error));
         }
         self.is_at_rest.store(progress.at_rest, Ordering::Release);
+        self.is_claimed.store(true, Ordering::Release);
         *last = Some(progress);
         Ok(())
     }
