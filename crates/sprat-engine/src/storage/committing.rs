@@ -14,6 +14,7 @@ use super::fault::{errno_of, fault};
 use super::place::directories_of;
 use super::progress::Progress;
 use super::signature::Signature;
+use super::survey::create_empty_files;
 use super::unsynced::Unsynced;
 use crate::disk;
 use crate::disk::planted::PlantedBug;
@@ -32,7 +33,12 @@ impl Content {
         let device = device.or(self.recorder.device()).unwrap_or(0);
         let (files, directories) = (self.watch.records(), self.made_directories());
         let progress = Progress { have, unproven, at_rest, device, files, directories };
-        self.recorder.claim(progress).map_err(CommitError::Record)
+        self.recorder.claim(progress).map_err(CommitError::Record)?;
+        if self.lacks_empty_files.load(Ordering::Acquire) {
+            create_empty_files(self).map_err(CommitError::Content)?;
+            self.lacks_empty_files.store(false, Ordering::Release);
+        }
+        Ok(())
     }
 
     /// Makes what was written since the last call durable: first the bytes, then the names. Returns the number of the file

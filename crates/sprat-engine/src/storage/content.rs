@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::IoSlice;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -53,6 +53,8 @@ pub(crate) struct Content {
     made: Mutex<BTreeSet<String>>,
     /// How often syncing has failed.
     pub(super) failed_syncs: AtomicU64,
+    /// Empty files are still to be made, after the check.
+    pub(super) lacks_empty_files: AtomicBool,
     /// The file that could not be written last, for [`Content::probe`].
     refused: Mutex<Option<usize>>,
 }
@@ -84,6 +86,7 @@ impl Content {
             unsynced: Mutex::default(),
             made: Mutex::default(),
             failed_syncs: AtomicU64::new(0),
+            lacks_empty_files: AtomicBool::new(false),
             refused: Mutex::new(None),
         }
     }

@@ -1,5 +1,7 @@
 //! What is on the disk when a torrent is opened, and what is to be believed of it.
 
+use std::sync::atomic::Ordering;
+
 use rustix::io::Errno;
 use sprat_core::bitfield::Bitfield;
 use sprat_core::storage::{Found, StorageError, StorageErrorKind};
@@ -64,7 +66,11 @@ pub(super) fn open(content: &Content, adopt: bool) -> Result<Found, StorageError
         directories,
     };
     content.recorder.opened(progress, record.as_ref().is_none_or(|record| record.at_rest));
-    create_empty_files(content)?;
+    // What is written down for them would say of what was not looked at yet that it is not had.
+    if found.unchecked.is_empty() {
+        create_empty_files(content)?;
+    }
+    content.lacks_empty_files.store(!found.unchecked.is_empty(), Ordering::Release);
     Ok(found)
 }
 
@@ -180,7 +186,7 @@ fn warn_of_long_files(content: &Content, signatures: &[Option<Signature>]) {
     }
 }
 
-fn create_empty_files(content: &Content) -> Result<(), StorageError> {
+pub(super) fn create_empty_files(content: &Content) -> Result<(), StorageError> {
     for (index, file) in content.info.files.iter().enumerate() {
         let is_empty = file.length == 0 && is_file(file);
         if is_empty && content.watch.record(index).signature.is_none() {

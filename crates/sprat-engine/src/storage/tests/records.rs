@@ -295,6 +295,31 @@ fn a_file_that_is_made_during_the_last_commit_is_ours() {
 }
 
 #[test]
+fn a_check_that_was_interrupted_is_made_again() {
+    let home = home();
+    for (path, bytes) in &sample().files {
+        let path = home.path().join("downloads").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        if !bytes.is_empty() {
+            fs::write(path, bytes).unwrap();
+        }
+    }
+    for _ in 0..2 {
+        let mut run = Run::start(&home);
+        let found = run.bench.open().unwrap();
+        assert_eq!(found.unchecked.count(), 6);
+        run.close(Files::Keep);
+    }
+    let mut run = Run::start(&home);
+    run.bench.open().unwrap();
+    run.commit(0..6, true);
+    let empty = home.path().join("downloads").join(&sample().files[1].0);
+    assert_eq!(fs::read(empty).unwrap(), b"", "it is made when it is known what there is");
+    run.close(Files::Keep);
+    assert_eq!(open_again(&home).have.count(), 6);
+}
+
+#[test]
 fn deleting_takes_directories_that_were_made_before_the_first_commit() {
     let home = home();
     let mut run = Run::start(&home);
