@@ -379,7 +379,9 @@ impl OpenTorrent {
         {
             tracing::warn!(%error, "not all files of the torrent could be deleted");
         }
+        // It may have been added again, and be open: then the record is that of the other.
         if files != Files::Keep
+            && !self.shared.open.has_twin_of(&self.content)
             && let Err(error) = self.content.recorder.forget()
         {
             tracing::warn!(%error, "the record of a torrent that is gone stays behind");

@@ -220,6 +220,9 @@ impl Job {
             Begin::New(data, unfinished) => {
                 if let Some(Journey::From(from, mark, left)) = unfinished {
                     self.clear(&metainfo, [from, self.from.clone()], mark, left).await?;
+                    if self.is_on_the_way().await? {
+                        return Err(RelocateError::Busy);
+                    }
                 }
                 match data {
                     Data::IsThere => self.recognise(metainfo).await,
@@ -268,9 +271,8 @@ impl Job {
 
     /// Nothing was done yet but to mark the new place.
     async fn give_up(&self, metainfo: &Arc<Metainfo>, mark: u64) -> Result<(), RelocateError> {
-        let relocation = self.relocation(metainfo, mark, Begun::default(), false);
-        let _ = on_thread(move || relocation.undo()).await;
-        self.abandon().await
+        let relocation = Arc::new(self.relocation(metainfo, mark, Begun::default(), false));
+        self.abandon(&relocation).await
     }
 
     /// Brings the files there, and removes what is left.
@@ -295,7 +297,7 @@ impl Job {
                     drop(permit.take());
                     match self.wait(error.to_string()).await {
                         Ok(()) => {
-                            permit = Some(self.permit().await?);
+                            permit = self.permit().await.ok();
                             continue;
                         }
                         Err(end) => end,
@@ -305,8 +307,7 @@ impl Job {
                 (Stop::Cancelled, _) => RelocateError::Cancelled,
             };
             if end != RelocateError::Interrupted {
-                let _ = on_thread(move || relocation.undo()).await;
-                self.abandon().await?;
+                self.abandon(&relocation).await?;
             }
             return Err(end);
         };
@@ -367,6 +368,15 @@ impl Job {
         Ok(())
     }
 
+    /// Something is left of an earlier move.
+    async fn is_on_the_way(&self) -> Result<bool, RelocateError> {
+        let torrent = self.torrent;
+        let journey = move |driver: &mut Driver| {
+            driver.catalogue.as_ref().and_then(|catalogue| catalogue.get(torrent)?.journey()).is_some()
+        };
+        self.on_driver(journey).await
+    }
+
     async fn recognise(&self, metainfo: Arc<Metainfo>) -> Result<(), RelocateError> {
         let (ledger, at) = (self.home.ledger.clone(), self.to.clone());
         let record = on_thread(move || recognise(&metainfo, ledger, at)).await?;
@@ -381,11 +391,19 @@ impl Job {
         Ok(())
     }
 
-    /// It stays where it is.
-    async fn abandon(&self) -> Result<(), RelocateError> {
-        if let Err(error) = self.write(Entry::settle, None).await? {
-            tracing::warn!(torrent = self.torrent.0, %error, "that a move was given up could not be written down");
+    /// It stays where it is. The mark goes last: without it the next start would wait for a disk.
+    async fn abandon(&self, relocation: &Arc<Relocation>) -> Result<(), RelocateError> {
+        let undoing = Arc::clone(relocation);
+        let _ = on_thread(move || undoing.undo()).await;
+        while let Err(error) = self.write(Entry::settle, None).await? {
+            match self.wait(error.to_string()).await {
+                Ok(()) => {}
+                Err(RelocateError::Cancelled) => tokio::time::sleep(RETRY_AFTER).await,
+                Err(end) => return Err(end),
+            }
         }
+        let forgetting = Arc::clone(relocation);
+        let _ = on_thread(move || forgetting.forget_mark()).await;
         Ok(())
     }
 
@@ -431,9 +449,6 @@ impl Job {
     async fn await_metainfo(&self, mut reason: String) -> Result<Arc<Metainfo>, RelocateError> {
         loop {
             if let Err(end) = self.wait(reason).await {
-                if end == RelocateError::Cancelled {
-                    self.abandon().await?;
-                }
                 return Err(end);
             }
             match self.metainfo().await? {

@@ -14,11 +14,20 @@ use super::fault::{errno_of, fault};
 use super::place::directories_of;
 use super::progress::Progress;
 use super::signature::Signature;
-use super::survey::create_empty_files;
+use super::survey::make_empty_files;
 use super::unsynced::Unsynced;
 use crate::disk;
 use crate::disk::planted::PlantedBug;
 use crate::whole_file::{self, retried};
+
+/// What was found when everything was durable.
+#[derive(Debug, Default)]
+pub(super) struct Synced {
+    /// The number of the file system, if there is a directory at all.
+    device: Option<u64>,
+    /// Files that somebody else has put in the place of ours.
+    replaced: Vec<usize>,
+}
 
 impl Content {
     /// Syncs what was written, and then writes down that `have` is had.
@@ -29,24 +38,34 @@ impl Content {
         at_rest: bool,
     ) -> Result<(), CommitError> {
         let is_synced = !self.is_planted(PlantedBug::ClaimBeforeSync);
-        let device = if is_synced { self.sync().map_err(CommitError::Content)? } else { None };
-        let device = device.or(self.recorder.device()).unwrap_or(0);
-        let (files, directories) = (self.watch.records(), self.made_directories());
+        let synced = if is_synced { self.sync().map_err(CommitError::Content)? } else { Synced::default() };
+        let device = synced.device.or(self.recorder.device()).unwrap_or(0);
+        let mut files = self.watch.records();
+        // What is had of them is not known any more, and nobody may be left to say so.
+        for file in synced.replaced {
+            if let Some(record) = files.get_mut(file) {
+                record.signature = record.signature.map(Signature::doubtful);
+            }
+        }
+        let mut directories = self.made_directories();
+        if !at_rest {
+            directories.extend(self.recorder.directories());
+            directories.sort_unstable();
+            directories.dedup();
+        }
         let progress = Progress { have, unproven, at_rest, device, files, directories };
         self.recorder.claim(progress).map_err(CommitError::Record)?;
         if self.lacks_empty_files.load(Ordering::Acquire) {
-            create_empty_files(self).map_err(CommitError::Content)?;
-            self.lacks_empty_files.store(false, Ordering::Release);
+            make_empty_files(self);
         }
         Ok(())
     }
 
-    /// Makes what was written since the last call durable: first the bytes, then the names. Returns the number of the file
-    /// system, if there is a directory at all.
+    /// Makes what was written since the last call durable: first the bytes, then the names.
     ///
     /// The kernel drops pages that it could not write, and a second `fsync` would report a success that never was. So when one
     /// fails, whatever the kernel still holds of the files is dropped: what is read from now on is what the disk has.
-    pub(super) fn sync(&self) -> Result<Option<u64>, StorageError> {
+    pub(super) fn sync(&self) -> Result<Synced, StorageError> {
         let unsynced = std::mem::take(&mut *locked(&self.unsynced));
         let synced = self.sync_list(&unsynced);
         if synced.is_err() {
@@ -65,7 +84,7 @@ impl Content {
         synced
     }
 
-    fn sync_list(&self, unsynced: &Unsynced) -> Result<Option<u64>, StorageError> {
+    fn sync_list(&self, unsynced: &Unsynced) -> Result<Synced, StorageError> {
         for &file in &unsynced.files {
             match self.open(file, Access::Read) {
                 Ok(descriptor) => match retried(|| disk::fsync(&descriptor)) {
@@ -83,7 +102,9 @@ impl Content {
         }
         let root = match self.root() {
             Ok(root) => root,
-            Err(Errno::NOENT) if unsynced.files.is_empty() && unsynced.created.is_empty() => return Ok(None),
+            Err(Errno::NOENT) if unsynced.files.is_empty() && unsynced.created.is_empty() => {
+                return Ok(Synced::default());
+            }
             Err(errno) => return Err(self.root_fault(errno)),
         };
         let directories: BTreeSet<&str> =
@@ -101,15 +122,18 @@ impl Content {
             whole_file::sync_directory(parent)
                 .map_err(|error| fault(parent.display(), "syncing it", errno_of(&error)))?;
         }
+        let mut replaced = Vec::new();
         for &file in &unsynced.files {
             let now = self.stat(&root, file)?.as_ref().map(Signature::of);
             let is_unsynced = locked(&self.unsynced).files.contains(&file);
             if !self.watch.committed(file, now, is_unsynced) {
                 self.watch.look(file, self.watch.version(file), now);
                 self.tell_of_change(file);
+                replaced.push(file);
             }
         }
-        root.device().map(Some).map_err(|errno| self.root_fault(errno))
+        let device = root.device().map_err(|errno| self.root_fault(errno))?;
+        Ok(Synced { device: Some(device), replaced })
     }
 
     /// What was hashed is to be claimed: whoever wrote it may not have synced it.

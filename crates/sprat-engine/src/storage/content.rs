@@ -125,6 +125,11 @@ impl Content {
         *locked(&self.made) = made_directories.iter().cloned().collect();
     }
 
+    /// No session has it open.
+    pub(super) const fn is_of_nobody(&self) -> bool {
+        self.news.is_none()
+    }
+
     /// Directories below the root that we have made.
     pub(super) fn made_directories(&self) -> Vec<String> {
         locked(&self.made).iter().cloned().collect()

@@ -26,7 +26,7 @@ pub(super) struct Recorder {
     is_failing: AtomicBool,
     /// An earlier process was stopped while it wrote, and the record still says so.
     is_left_writing: AtomicBool,
-    /// There has been a commit since the torrent was opened.
+    /// There has been a commit since the torrent was opened, and since it was last said that files are being written.
     is_claimed: AtomicBool,
 }
 
@@ -80,6 +80,7 @@ impl Recorder {
             return Err(storage_error(&error));
         }
         self.is_at_rest.store(false, Ordering::Release);
+        self.is_claimed.store(false, Ordering::Release);
         Ok(())
     }
 
@@ -114,6 +115,15 @@ impl Recorder {
         self.write(progress).map_err(|error| storage_error(&error))?;
         self.is_at_rest.store(true, Ordering::Release);
         Ok(())
+    }
+
+    pub(super) fn is_of_same_torrent(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+
+    /// Directories that were to be made, as far as it is written down.
+    pub(super) fn directories(&self) -> Vec<String> {
+        self.last().as_ref().map(|last| last.directories.clone()).unwrap_or_default()
     }
 
     /// On which file system the torrent lay when it was recorded last.

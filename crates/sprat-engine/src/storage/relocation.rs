@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex};
 use rustix::fs::{Advice, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
+use sprat_core::bitfield::Bitfield;
 use sprat_core::geometry::Geometry;
 use sprat_core::storage::{Found, StorageError};
 use sprat_wire::metainfo::{Info, Metainfo};
@@ -231,7 +232,8 @@ impl Relocation {
             return Ok(Arrival::Same);
         }
         let is_copy = |stat: &Stat| {
-            locked(&self.made).get(&file) == Some(&stat.st_ino) && stat.st_size == source.st_size
+            let looks = |stat: &Stat| (stat.st_size, stat.st_mtime, stat.st_mtime_nsec);
+            locked(&self.made).get(&file) == Some(&stat.st_ino) && looks(stat) == looks(&source)
         };
         match roots.to.stat(new) {
             Err(Errno::NOENT) => {}
@@ -290,8 +292,8 @@ impl Relocation {
         let copy = copy.map_err(at("creating it"))?;
         let is_shared =
             replicate(&original, &copy, &self.steering).map_err(|hitch| hitch.at(&draft, "copying to it"))?;
-        // Only for those who look at the date.
-        let _ = disk::set_times(&copy, source);
+        // A copy of what the file was before looks otherwise.
+        disk::set_times(&copy, source).map_err(at("setting its times"))?;
         if !self.from.is_planted(PlantedBug::MoveNotSynced) {
             retried(|| disk::fsync(&copy)).map_err(at("syncing it"))?;
             // What is compared is what the disk has, as far as the kernel takes the hint.
@@ -322,6 +324,8 @@ impl Relocation {
         let mut files = self.from.watch.records();
         let mut left = Left { files: Vec::new(), directories: self.from.made_directories() };
         let mut directories = Vec::new();
+        // They are looked at when the torrent is opened at its new place.
+        let unchecked = self.files_of(&found.unchecked);
         if !self.from.watch.is_empty_handed() {
             let roots = self.roots()?;
             for (file, (record, arrival)) in files.iter_mut().zip(&arrivals).enumerate() {
@@ -337,10 +341,9 @@ impl Relocation {
                     }
                 }
                 let now = self.to.stat(&roots.to, file)?.ok_or_else(|| self.is_gone(file))?;
-                *record = FileRecord {
-                    origin: origin_of(arrival, record.origin),
-                    signature: Some(Signature::of(&now)),
-                };
+                let now = Signature::of(&now);
+                let signature = Some(if unchecked.contains(&file) { now.doubtful() } else { now });
+                *record = FileRecord { origin: origin_of(arrival, record.origin), signature };
             }
             let is_there = |directory: &&String| roots.to.stat(directory).is_ok();
             directories.extend(self.made_directories.iter().filter(is_there).cloned());
@@ -352,12 +355,7 @@ impl Relocation {
         if !self.from.is_planted(PlantedBug::MoveNotSynced) {
             self.to.sync()?;
         }
-        let (mut have, mut unproven) = (found.have, found.unproven);
-        // Nobody has looked at them. They are hashed when they are needed.
-        for piece in found.unchecked.iter() {
-            have.insert(piece);
-            unproven.insert(piece);
-        }
+        let Found { have, unproven, .. } = found;
         let device = self.to.root().and_then(|root| root.device()).unwrap_or(0);
         let directories = self.to.made_directories();
         let progress = Progress { have, unproven, at_rest: true, device, files, directories };
@@ -410,6 +408,11 @@ impl Relocation {
         for directory in self.made_directories.iter().rev() {
             let _ = to.remove_directory(directory);
         }
+    }
+
+    /// Removes the mark, when nothing says any more that there is one.
+    pub(crate) fn forget_mark(&self) {
+        let Ok(to) = self.to.root() else { return };
         if let Err(error) = self.unmark(&to) {
             tracing::warn!(%error, "the mark of a move is left behind");
         }
@@ -477,7 +480,7 @@ impl Relocation {
         let new = to.stat(self.to.path(file)).ok()?;
         let is_spare = old.st_ino == inode
             && FileType::from_raw_mode(old.st_mode).is_file()
-            && new.st_size == old.st_size
+            && new.st_size >= old.st_size
             && !self.is_one(from, to, file, &old, &new);
         is_spare.then(|| Signature::of(&old))
     }
@@ -500,6 +503,15 @@ impl Relocation {
             }
         }
         Ok(Some(self.from.recorder.change(&progress)))
+    }
+
+    fn files_of(&self, pieces: &Bitfield) -> BTreeSet<usize> {
+        let geometry = &self.from.geometry;
+        let pieces = pieces.iter().filter_map(|piece| geometry.piece(piece));
+        pieces
+            .flat_map(|piece| geometry.slices(piece, 0, geometry.length_of(piece)))
+            .map(|slice| slice.file)
+            .collect()
     }
 
     fn files(&self) -> impl Iterator<Item = usize> + '_ {

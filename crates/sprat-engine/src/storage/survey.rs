@@ -67,11 +67,19 @@ pub(super) fn open(content: &Content, adopt: bool) -> Result<Found, StorageError
     };
     content.recorder.opened(progress, record.as_ref().is_none_or(|record| record.at_rest));
     // What is written down for them would say of what was not looked at yet that it is not had.
+    content.lacks_empty_files.store(true, Ordering::Release);
     if found.unchecked.is_empty() {
-        create_empty_files(content)?;
+        make_empty_files(content);
     }
-    content.lacks_empty_files.store(!found.unchecked.is_empty(), Ordering::Release);
     Ok(found)
+}
+
+/// Makes the empty files. That this fails keeps nobody from giving what there is; it is tried again at the next commit.
+pub(super) fn make_empty_files(content: &Content) {
+    match create_empty_files(content) {
+        Ok(()) => content.lacks_empty_files.store(false, Ordering::Release),
+        Err(error) => tracing::warn!(%error, "an empty file could not be made"),
+    }
 }
 
 /// What a file is, and what may be believed of the pieces recorded in it.
@@ -186,7 +194,7 @@ fn warn_of_long_files(content: &Content, signatures: &[Option<Signature>]) {
     }
 }
 
-pub(super) fn create_empty_files(content: &Content) -> Result<(), StorageError> {
+fn create_empty_files(content: &Content) -> Result<(), StorageError> {
     for (index, file) in content.info.files.iter().enumerate() {
         let is_empty = file.length == 0 && is_file(file);
         if is_empty && content.watch.record(index).signature.is_none() {

@@ -34,8 +34,11 @@ impl Known {
 impl Watch {
     /// The torrent has been looked at: forgets what was known before.
     pub(super) fn begin(&self, files: &[FileRecord]) {
-        let known = |record: &FileRecord| Known { record: *record, writers: 0, is_moving: false, version: 0 };
-        *self.files() = files.iter().map(known).collect();
+        let mut all = self.files();
+        // What somebody has seen before says nothing any more.
+        let version = all.iter().map(|known| known.version).max().unwrap_or(0).wrapping_add(1);
+        let known = |record: &FileRecord| Known { record: *record, writers: 0, is_moving: false, version };
+        *all = files.iter().map(known).collect();
     }
 
     pub(super) fn records(&self) -> Vec<FileRecord> {
