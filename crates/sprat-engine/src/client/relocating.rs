@@ -448,9 +448,7 @@ impl Job {
     /// Half moved as it is, it cannot go on otherwise.
     async fn await_metainfo(&self, mut reason: String) -> Result<Arc<Metainfo>, RelocateError> {
         loop {
-            if let Err(end) = self.wait(reason).await {
-                return Err(end);
-            }
+            self.wait(reason).await?;
             match self.metainfo().await? {
                 Ok(metainfo) => return Ok(metainfo),
                 Err(again) => reason = again,
