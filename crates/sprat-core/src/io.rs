@@ -394,6 +394,26 @@ pub struct AddSleeping {
     pub limits: RateLimits,
 }
 
+impl AddSleeping {
+    /// One that has everything, and nothing else is said of it.
+    #[must_use]
+    pub fn new(info_hashes: InfoHashes) -> Self {
+        Self {
+            info_hashes,
+            private: false,
+            tiers: Vec::new(),
+            complete: true,
+            left: 0,
+            totals: Totals::default(),
+            paused: false,
+            extra_trackers: Vec::new(),
+            priorities: Vec::new(),
+            sequential: false,
+            limits: RateLimits::default(),
+        }
+    }
+}
+
 /// What was counted since a torrent was added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Totals {

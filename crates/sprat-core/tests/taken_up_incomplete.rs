@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sprat_core::Session;
 use sprat_core::config::Config;
-use sprat_core::io::{AddSleeping, Input, Output, RateLimits, Totals};
+use sprat_core::io::{AddSleeping, Input, Output};
 use sprat_core::storage::{Found, StorageReply, StorageRequest};
 use sprat_core::time::Time;
 use sprat_wire::hash::Sha1Hash;
@@ -20,17 +20,11 @@ fn what_is_incomplete_announces_after_a_new_start() {
     for paused in [false, true] {
         let mut session = Session::new(Config::default(), 1);
         let asleep = AddSleeping {
-            info_hashes: metainfo.info_hashes,
-            private: false,
             tiers: vec![vec!["http://tracker.example/announce".to_owned()]],
             complete: false,
             left: 16_384,
-            totals: Totals::default(),
             paused,
-            extra_trackers: Vec::new(),
-            priorities: Vec::new(),
-            sequential: false,
-            limits: RateLimits::default(),
+            ..AddSleeping::new(metainfo.info_hashes)
         };
         let torrent = session.add_sleeping(Time::ZERO, asleep).unwrap();
         session.resume(Time::ZERO, torrent);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sprat_core::Session;
 use sprat_core::config::Config;
-use sprat_core::io::{AddMagnet, AddSleeping, Input, Output, RateLimits, Totals, TrackerFailure};
+use sprat_core::io::{AddMagnet, AddSleeping, Input, Output, TrackerFailure};
 use sprat_core::storage::TorrentId;
 use sprat_core::time::Time;
 use sprat_wire::hash::{InfoHashes, Sha1Hash};
@@ -24,19 +24,7 @@ fn hashes(number: u32) -> InfoHashes {
 
 fn sleeping(number: u32, tiers: &[&[&str]], private: bool) -> AddSleeping {
     let tiers = tiers.iter().map(|tier| tier.iter().map(|url| (*url).to_owned()).collect()).collect();
-    AddSleeping {
-        info_hashes: hashes(number),
-        private,
-        tiers,
-        complete: true,
-        left: 0,
-        totals: Totals::default(),
-        paused: false,
-        extra_trackers: Vec::new(),
-        priorities: Vec::new(),
-        sequential: false,
-        limits: RateLimits::default(),
-    }
+    AddSleeping { private, tiers, ..AddSleeping::new(hashes(number)) }
 }
 
 /// An announce, or a look into the DHT.

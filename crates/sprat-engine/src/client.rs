@@ -35,6 +35,7 @@ mod means;
 mod moves;
 mod receive;
 mod relocating;
+mod relocation_job;
 mod socket;
 
 use catalogue::key_of;
@@ -43,8 +44,8 @@ use driver::{Driver, Shell};
 use entry::Entry;
 pub use entry::EntryError;
 pub use moves::Relocating;
-use relocating::Data;
-pub use relocating::RelocateError;
+use relocation_job::Data;
+pub use relocation_job::RelocateError;
 
 /// Events kept for a subscriber that is slow; it is told how many it has missed.
 const EVENT_BUFFER: usize = 4096;

@@ -114,7 +114,7 @@ pub(super) fn heard_of(session: &Session, info_hash: InfoHash) -> Option<Torrent
 #[cfg(test)]
 mod tests {
     use sprat_core::config::Config;
-    use sprat_core::io::{AddSleeping, RateLimits, Totals};
+    use sprat_core::io::AddSleeping;
     use sprat_core::time::Time;
     use sprat_wire::hash::{InfoHashes, Sha1Hash};
 
@@ -124,17 +124,8 @@ mod tests {
         let mut session = Session::new(Config::default(), 1);
         for (number, private) in (0_u8..).zip(private) {
             let asleep = AddSleeping {
-                info_hashes: InfoHashes::new(Some(Sha1Hash([number; 20])), None).unwrap(),
                 private: *private,
-                tiers: Vec::new(),
-                complete: true,
-                left: 0,
-                totals: Totals::default(),
-                paused: false,
-                extra_trackers: Vec::new(),
-                priorities: Vec::new(),
-                sequential: false,
-                limits: RateLimits::default(),
+                ..AddSleeping::new(InfoHashes::new(Some(Sha1Hash([number; 20])), None).unwrap())
             };
             session.add_sleeping(Time::ZERO, asleep).unwrap();
         }
