@@ -1,0 +1,1 @@
+//! The daemon: torrents that are looked after for years, and the interfaces by which people and programs reach them.
