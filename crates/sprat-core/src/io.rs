@@ -365,6 +365,24 @@ pub struct AddTorrent {
     pub sequential: bool,
     /// Bytes per second in both directions for this torrent alone; `None` is no limit.
     pub limits: RateLimits,
+    /// It is looked at what is there, and no more is done until `Session::resume`.
+    pub paused: bool,
+}
+
+impl AddTorrent {
+    /// All of it, as usual.
+    #[must_use]
+    pub const fn new(metainfo: Arc<Metainfo>) -> Self {
+        Self {
+            metainfo,
+            extra_trackers: Vec::new(),
+            peers: Vec::new(),
+            priorities: Vec::new(),
+            sequential: false,
+            limits: RateLimits { download: None, upload: None },
+            paused: false,
+        }
+    }
 }
 
 /// A torrent that has nothing to do, from an earlier session: see [`crate::sleeper`].
@@ -444,6 +462,8 @@ pub struct AddMagnet {
     pub sequential: bool,
     /// Bytes per second in both directions for this torrent alone.
     pub limits: RateLimits,
+    /// Nobody is asked for anything, not even for the metadata, until `Session::resume`.
+    pub paused: bool,
 }
 
 impl AddMagnet {
@@ -458,6 +478,7 @@ impl AddMagnet {
             select_only: None,
             sequential: false,
             limits: RateLimits { download: None, upload: None },
+            paused: false,
         }
     }
 
@@ -485,6 +506,7 @@ impl AddMagnet {
             peers: self.peers.clone(),
             sequential: self.sequential,
             limits: self.limits,
+            paused: self.paused,
             metainfo,
         }
     }

@@ -195,7 +195,7 @@ impl Session {
 
     // What the user does.
 
-    /// Adds a torrent and begins with it.
+    /// Adds a torrent and begins with it, or, if it is to be paused, looks only what is there.
     pub fn add(&mut self, now: Time, add: AddTorrent) -> Result<TorrentId, AddError> {
         let id = self.new_name(&add.metainfo.info_hashes)?;
         let torrent = Torrent::new(id, add, &self.config, now, &mut self.rng);
@@ -238,7 +238,7 @@ impl Session {
         });
     }
 
-    /// Adds a torrent of which only the name is known, and begins to look for the rest.
+    /// Adds a torrent of which only the name is known, and begins to look for the rest unless it is to be paused.
     /// [`Event::MetadataReceived`](crate::io::Event::MetadataReceived) comes when it is found; from then on there is a
     /// [`Torrent`] of this id.
     pub fn add_magnet(&mut self, now: Time, add: AddMagnet) -> Result<TorrentId, AddError> {
@@ -314,7 +314,7 @@ impl Session {
         self.with_member(now, id, |member, _| match member {
             Member::Torrent(torrent) => torrent.set_sequential(on),
             Member::Sleeper(sleeper) => sleeper.set_sequential(on),
-            Member::Seeker(_) => {}
+            Member::Seeker(seeker) => seeker.set_sequential(on),
         });
     }
 
@@ -323,7 +323,7 @@ impl Session {
         self.with_member(now, id, |member, cx| match member {
             Member::Torrent(torrent) => torrent.set_limits(cx, limits),
             Member::Sleeper(sleeper) => sleeper.set_limits(limits),
-            Member::Seeker(_) => {}
+            Member::Seeker(seeker) => seeker.set_limits(limits),
         });
     }
 

@@ -161,6 +161,12 @@ impl Sleeper {
         self.wish.totals
     }
 
+    /// Bytes of the whole torrent that it lacks, as far as is known.
+    #[must_use]
+    pub const fn left(&self) -> u64 {
+        self.wish.left
+    }
+
     /// Its trackers, by tier.
     pub fn trackers(&self) -> impl Iterator<Item = TrackerStatus> + '_ {
         self.announcer.trackers()
@@ -194,11 +200,18 @@ impl Sleeper {
     ) -> (Torrent, Option<Files>) {
         let AddSleeping { extra_trackers, priorities, sequential, limits, totals, paused, .. } = self.wish;
         let peers = PeerList::new(config.known_peers(), fastrand::Rng::with_seed(rng.u64(..)));
-        let add = AddTorrent { metainfo, extra_trackers, peers: Vec::new(), priorities, sequential, limits };
+        let add = AddTorrent {
+            extra_trackers,
+            priorities,
+            sequential,
+            limits,
+            paused,
+            ..AddTorrent::new(metainfo)
+        };
         let mut torrent = Torrent::new(self.id, add, config, now, rng);
         self.announcer.set_patient(false);
         torrent.take_over(peers, Some(self.announcer), self.guests);
-        torrent.carry_on(now, totals, paused, &self.peers);
+        torrent.carry_on(now, totals, &self.peers);
         (torrent, self.closing)
     }
 

@@ -193,7 +193,15 @@ impl Torrent {
         now: Time,
         rng: &mut fastrand::Rng,
     ) -> Self {
-        let AddTorrent { metainfo, extra_trackers, peers: known_peers, priorities, sequential, limits } = add;
+        let AddTorrent {
+            metainfo,
+            extra_trackers,
+            peers: known_peers,
+            priorities,
+            sequential,
+            limits,
+            paused,
+        } = add;
         let geometry = Arc::new(Geometry::new(&metainfo.info));
         let tiers: Vec<_> = extra_trackers.iter().chain(&metainfo.trackers).cloned().collect();
         let hashes: Vec<_> = metainfo.info_hashes.on_the_wire().collect();
@@ -209,7 +217,7 @@ impl Torrent {
             metainfo,
             geometry,
             phase: Phase::New,
-            paused: false,
+            paused,
             trouble: None,
             picker,
             blame: Blame::new(),

@@ -25,6 +25,7 @@ use crate::state::StateError;
 use crate::storage::{Place, PlaceError, StorageConfig};
 use crate::udp::{UdpConfig, UdpSockets};
 
+mod admission;
 mod catalogue;
 mod driver;
 mod entry;
@@ -33,17 +34,20 @@ mod loading;
 mod local;
 mod means;
 mod moves;
+mod note;
 mod receive;
 mod relocating;
 mod relocation_job;
 mod socket;
 
+pub use admission::Admission;
 use catalogue::key_of;
 pub use catalogue::{Home, Listing, Unreadable};
 use driver::{Driver, Shell};
 use entry::Entry;
 pub use entry::EntryError;
 pub use moves::Relocating;
+pub use note::{Note, NoteTooLong};
 use relocation_job::Data;
 pub use relocation_job::RelocateError;
 
@@ -166,44 +170,46 @@ impl Client {
         self.events.subscribe()
     }
 
-    /// Adds a torrent whose files lie at `place`. Its extra trackers count as named by the user. With a [`Home`] it is in the
-    /// list for good when this returns.
+    /// Adds a torrent. Its extra trackers count as named by the user. With a [`Home`] it is in the list for good, with its
+    /// note, when this returns.
     pub async fn add(
         &self,
         add: AddTorrent,
-        place: impl Into<Place>,
+        admission: impl Into<Admission>,
     ) -> Result<Result<TorrentId, AddError>, Ended> {
-        let place = place.into();
-        if let Err(error) = place.check(&add.metainfo.info) {
+        let admission = admission.into();
+        if let Err(error) = admission.place.check(&add.metainfo.info) {
             return Ok(Err(error.into()));
         }
-        let entry = Entry::of_torrent(&add, &place);
-        let (key, metainfo) = (key_of(&entry), Some(Arc::clone(&add.metainfo)));
-        if let Err(error) = self.enter(entry, metainfo).await? {
+        let entry = Entry::of_torrent(&add, &admission);
+        if let Err(error) = self.enter(entry.clone(), Some(Arc::clone(&add.metainfo))).await? {
             return Ok(Err(AddError::State(error)));
         }
-        let add = move |driver: &mut Driver| driver.entered(&key, |driver| driver.add(add, place));
-        Ok(self.run(add).await?.map_err(AddError::from))
+        let act = move |driver: &mut Driver| {
+            driver.entered(&key_of(&entry), |driver| driver.add(add, entry.clone(), admission.place))
+        };
+        Ok(self.run(act).await?.map_err(AddError::from))
     }
 
-    /// Adds a torrent of which only the name is known; its files, once they are known, lie at `place`. Its extra
-    /// trackers count as named by the user, those of the link do not.
+    /// Adds a torrent of which only the name is known. Its extra trackers count as named by the user, those of the link do not. One
+    /// that is paused looks for its metadata when it is resumed.
     pub async fn add_magnet(
         &self,
         add: AddMagnet,
-        place: impl Into<Place>,
+        admission: impl Into<Admission>,
     ) -> Result<Result<TorrentId, AddError>, Ended> {
-        let place = place.into();
-        if !place.names.is_empty() {
+        let admission = admission.into();
+        if !admission.place.names.is_empty() {
             return Ok(Err(PlaceError::FilesUnknown.into()));
         }
-        let entry = Entry::of_magnet(&add, &place);
-        let key = key_of(&entry);
-        if let Err(error) = self.enter(entry, None).await? {
+        let entry = Entry::of_magnet(&add, &admission);
+        if let Err(error) = self.enter(entry.clone(), None).await? {
             return Ok(Err(AddError::State(error)));
         }
-        let add = move |driver: &mut Driver| driver.entered(&key, |driver| driver.add_magnet(add, place));
-        Ok(self.run(add).await?.map_err(AddError::from))
+        let act = move |driver: &mut Driver| {
+            driver.entered(&key_of(&entry), |driver| driver.add_magnet(add, entry.clone(), admission.place))
+        };
+        Ok(self.run(act).await?.map_err(AddError::from))
     }
 
     /// Has a torrent durable before anything is done with it. If that has succeeded, [`Driver::entered`] is to follow.
@@ -253,6 +259,7 @@ impl Client {
                 |entry| entry.is_paused = true,
                 |session, now| session.pause(now, torrent),
             );
+            driver.keep_totals_of(torrent);
         })
         .await
     }
@@ -280,6 +287,11 @@ impl Client {
             driver.change(torrent, note, |session, now| session.set_priorities(now, torrent, &priorities));
         })
         .await
+    }
+
+    /// Remembers something else of a torrent; written down as other changes are, soon.
+    pub async fn annotate(&self, torrent: TorrentId, note: Note) -> Result<(), Ended> {
+        self.run(move |driver| driver.change(torrent, |entry| entry.note = note, |_, _| ())).await
     }
 
     /// Limits the rates of one torrent.

@@ -111,9 +111,8 @@ impl Torrent {
     }
 
     /// Takes up where the sleeper was.
-    pub(crate) fn carry_on(&mut self, now: Time, totals: Totals, paused: bool, peers: &[SocketAddr]) {
+    pub(crate) fn carry_on(&mut self, now: Time, totals: Totals, peers: &[SocketAddr]) {
         self.totals = totals;
-        self.paused = paused;
         self.add_peers(now, peers, PeerSource::Tracker);
     }
 }

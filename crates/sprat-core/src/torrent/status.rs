@@ -17,7 +17,7 @@ use super::{Phase, Torrent};
 pub enum TorrentState {
     /// Looking which files are there.
     Opening,
-    /// Hashing what is there; so many thousandths are done.
+    /// Hashing what is there, paused or not; so many thousandths are done.
     Checking {
         /// 0 to 1000.
         permille: u16,
@@ -115,9 +115,9 @@ impl Torrent {
         match (&self.phase, &self.trouble) {
             (Phase::Closing, _) => TorrentState::Closing,
             (_, Some(trouble)) => TorrentState::Trouble(trouble.clone()),
+            (Phase::Checking(check), None) => TorrentState::Checking { permille: check.permille() },
             (_, None) if self.paused => TorrentState::Paused,
             (Phase::New | Phase::Opening, None) => TorrentState::Opening,
-            (Phase::Checking(check), None) => TorrentState::Checking { permille: check.permille() },
             (Phase::Active, None) if self.is_complete() => TorrentState::Seeding,
             (Phase::Active, None) => TorrentState::Downloading,
         }
@@ -146,6 +146,18 @@ impl Torrent {
             upload_is_bottleneck: self.bottleneck.is_ours,
             distributed_copies: self.picker.distributed_copies(),
         }
+    }
+
+    /// Counted since it was added.
+    #[must_use]
+    pub const fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// Bytes of the whole torrent that are not had; `None` until it has been looked at what is there.
+    #[must_use]
+    pub fn left(&self) -> Option<u64> {
+        matches!(self.phase, Phase::Active).then(|| self.picker.bytes_left())
     }
 
     /// The pieces had, also those that are not durable yet.

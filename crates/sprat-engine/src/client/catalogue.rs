@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use sprat_core::io::Totals;
+use sprat_core::io::{FilePriority, RateLimits, Totals};
 use sprat_core::storage::{Files, TorrentId};
 use sprat_wire::hash::InfoHashes;
 use sprat_wire::metainfo::Metainfo;
@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use super::entry::{Entry, EntryError};
 use super::moves::Relocating;
+use super::note::Note;
 use crate::ledger::LedgerHandle;
 use crate::shelf::Shelf;
 use crate::state::{Change, StateError, Table};
@@ -47,6 +48,24 @@ pub struct Listing {
     pub is_complete: bool,
     /// Counted since it was added, as far as written down.
     pub totals: Totals,
+    /// Its metadata is known. It may be being written down yet.
+    pub is_known: bool,
+    /// Its peers come from its own trackers only (BEP 27); `false` while that is not known.
+    pub is_private: bool,
+    /// Bytes of its content; 0 while that is not known.
+    pub size: u64,
+    /// Its files, padding not counted; 0 while that is not known.
+    pub files: usize,
+    /// Bytes of its content that it lacked when that was last written down: when it ended, was paused or fell asleep.
+    pub left: u64,
+    /// As the user has set them: one for each file, those that are missing here [`FilePriority::Normal`].
+    pub priorities: Vec<FilePriority>,
+    /// Pieces in order rather than rarest first.
+    pub sequential: bool,
+    /// Its own limits.
+    pub limits: RateLimits,
+    /// What the application wants to remember.
+    pub note: Note,
 }
 
 /// An entry that cannot be used. It stays where it is.
@@ -160,6 +179,15 @@ impl Catalogue {
             is_paused: entry.is_paused,
             is_complete: entry.is_complete,
             totals: entry.totals(),
+            is_known: entry.is_known,
+            is_private: entry.private,
+            size: entry.size,
+            files: entry.files,
+            left: entry.left,
+            priorities: entry.priorities(),
+            sequential: entry.sequential,
+            limits: entry.limits(),
+            note: entry.note.clone(),
         };
         self.entries.iter().map(line).collect()
     }
@@ -200,13 +228,14 @@ impl Catalogue {
         self.attached.remove(&torrent);
     }
 
-    /// Writes down what was counted, for many torrents at once.
-    pub(super) fn set_totals(&mut self, totals: impl Iterator<Item = (TorrentId, Totals)>) {
+    /// Writes down what was counted, and what is left if that is known, for many torrents at once.
+    pub(super) fn set_totals(&mut self, totals: impl Iterator<Item = (TorrentId, Totals, Option<u64>)>) {
         let mut changes = Vec::new();
-        for (torrent, totals) in totals {
+        for (torrent, totals, left) in totals {
             let Some(entry) = self.entries.get_mut(&torrent) else { continue };
             let before = entry.clone();
             entry.set_totals(totals);
+            entry.left = left.unwrap_or(entry.left);
             if *entry != before {
                 changes.extend(self.changes(torrent));
             }

@@ -15,6 +15,8 @@ use sprat_wire::hash::{InfoHashes, Sha1Hash, Sha256Hash};
 use sprat_wire::metainfo::Metainfo;
 use thiserror::Error;
 
+use super::admission::Admission;
+use super::note::Note;
 use crate::storage::{Begun, Left, Place};
 
 const FORMAT: u32 = 2;
@@ -54,7 +56,12 @@ pub(super) struct Entry {
     #[serde(default)]
     pub(super) is_known: bool,
     #[serde(default)]
-    private: bool,
+    pub(super) private: bool,
+    /// Bytes and files, padding not counted; 0 while that is not known.
+    #[serde(default)]
+    pub(super) size: u64,
+    #[serde(default)]
+    pub(super) files: usize,
     /// Trackers of the torrent, or of the link.
     #[serde(default)]
     trackers: Vec<Vec<String>>,
@@ -81,6 +88,8 @@ pub(super) struct Entry {
     pub(super) left: u64,
     #[serde(default)]
     totals: [u64; 4],
+    #[serde(default, skip_serializing_if = "Note::is_empty")]
+    pub(super) note: Note,
     /// The user has removed it, and it is not known to be gone.
     #[serde(default)]
     removing: Option<Removing>,
@@ -133,8 +142,9 @@ enum Removing {
 }
 
 impl Entry {
-    pub(super) fn of_torrent(add: &AddTorrent, place: &Place) -> Self {
-        let mut entry = Self::new(&add.metainfo.info_hashes, place);
+    pub(super) fn of_torrent(add: &AddTorrent, admission: &Admission) -> Self {
+        let mut entry = Self::new(&add.metainfo.info_hashes, admission);
+        entry.is_paused = add.paused;
         entry.extra_trackers.clone_from(&add.extra_trackers);
         entry.sequential = add.sequential;
         entry.set_priorities(&add.priorities);
@@ -143,8 +153,9 @@ impl Entry {
         entry
     }
 
-    pub(super) fn of_magnet(add: &AddMagnet, place: &Place) -> Self {
-        let mut entry = Self::new(&add.info_hashes, place);
+    pub(super) fn of_magnet(add: &AddMagnet, admission: &Admission) -> Self {
+        let mut entry = Self::new(&add.info_hashes, admission);
+        entry.is_paused = add.paused;
         entry.trackers.clone_from(&add.trackers);
         entry.extra_trackers.clone_from(&add.extra_trackers);
         entry.sequential = add.sequential;
@@ -155,8 +166,8 @@ impl Entry {
         entry
     }
 
-    fn new(hashes: &InfoHashes, place: &Place) -> Self {
-        let Spot { directory, names, adopt } = Spot::of(place);
+    fn new(hashes: &InfoHashes, admission: &Admission) -> Self {
+        let Spot { directory, names, adopt } = Spot::of(&admission.place);
         Self {
             format: FIRST_FORMAT,
             v1: hashes.v1().map(|hash| HEXLOWER.encode(&hash.0)),
@@ -167,6 +178,8 @@ impl Entry {
             adopt,
             is_known: false,
             private: false,
+            size: 0,
+            files: 0,
             trackers: Vec::new(),
             extra_trackers: Vec::new(),
             priorities: String::new(),
@@ -178,6 +191,7 @@ impl Entry {
             is_complete: false,
             left: 0,
             totals: [0; 4],
+            note: admission.note.clone(),
             removing: None,
             moving: None,
         }
@@ -191,7 +205,9 @@ impl Entry {
         if !metainfo.trackers.is_empty() {
             self.trackers.clone_from(&metainfo.trackers);
         }
-        self.left = metainfo.info.content_length();
+        self.size = metainfo.info.content_length();
+        self.files = metainfo.info.files.iter().filter(|file| !file.attributes.pad).count();
+        self.left = self.size;
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -317,6 +333,10 @@ impl Entry {
         self.priorities = priorities.iter().copied().map(letter_of).collect();
     }
 
+    pub(super) fn priorities(&self) -> Vec<FilePriority> {
+        self.priorities.chars().map(priority_of).collect()
+    }
+
     pub(super) const fn totals(&self) -> Totals {
         let [downloaded, uploaded, wasted, rejected_pieces] = self.totals;
         Totals { downloaded, uploaded, wasted, rejected_pieces }
@@ -356,7 +376,7 @@ impl Entry {
             totals: self.totals(),
             paused: self.is_paused,
             extra_trackers: self.extra_trackers.clone(),
-            priorities: self.priorities.chars().map(priority_of).collect(),
+            priorities: self.priorities(),
             sequential: self.sequential,
             limits: self.limits(),
         }
@@ -375,6 +395,7 @@ impl Entry {
                 .map(|ranges| ranges.iter().map(|(from, to)| *from..=*to).collect()),
             sequential: self.sequential,
             limits: self.limits(),
+            paused: self.is_paused,
         }
     }
 }
@@ -427,7 +448,7 @@ mod tests {
         add.trackers = vec![vec!["http://a/".to_owned()], vec!["udp://b:1".to_owned()]];
         add.extra_trackers = vec![vec!["http://mine/".to_owned()]];
         add.select_only = Some(vec![0..=2, 7..=7]);
-        let mut entry = Entry::of_magnet(&add, &Place { adopt: true, ..Place::from(directory) });
+        let mut entry = Entry::of_magnet(&add, &Place { adopt: true, ..Place::from(directory) }.into());
         entry.name = "name".to_owned();
         entry.set_priorities(&[FilePriority::Skip, FilePriority::High]);
         entry.set_limits(RateLimits { download: Some(5), upload: None });

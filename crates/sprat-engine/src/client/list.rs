@@ -19,8 +19,12 @@ use crate::state::{Change, StateError};
 use crate::storage::Place;
 
 impl Driver {
-    pub(super) fn add(&mut self, add: AddTorrent, place: Place) -> Result<TorrentId, session::AddError> {
-        let entry = Entry::of_torrent(&add, &place);
+    pub(super) fn add(
+        &mut self,
+        add: AddTorrent,
+        entry: Entry,
+        place: Place,
+    ) -> Result<TorrentId, session::AddError> {
         let now = self.now();
         let metainfo = Arc::clone(&add.metainfo);
         let id = self.session.add(now, add)?;
@@ -35,9 +39,9 @@ impl Driver {
     pub(super) fn add_magnet(
         &mut self,
         add: AddMagnet,
+        entry: Entry,
         place: Place,
     ) -> Result<TorrentId, session::AddError> {
-        let entry = Entry::of_magnet(&add, &place);
         let now = self.now();
         let id = self.session.add_magnet(now, add)?;
         self.announce_locally_soon();
@@ -83,9 +87,6 @@ impl Driver {
             };
             // Two entries of one torrent cannot be: the key is its info-hash.
             let Ok(id) = added else { continue };
-            if entry.is_paused {
-                self.session.pause(now, id);
-            }
             let (place, removing, journey) = (entry.place(), entry.removing(), entry.journey());
             self.settle(id, entry, place.clone());
             if let Some(journey) = journey {
@@ -164,8 +165,8 @@ impl Driver {
             }
             Event::FellAsleep { torrent } => {
                 self.moves.on_closed(*torrent);
-                let totals = self.session.sleeper(*torrent).map(Sleeper::totals);
-                catalogue.set_totals(totals.map(|totals| (*torrent, totals)).into_iter());
+                let of = |sleeper: &Sleeper| (*torrent, sleeper.totals(), Some(sleeper.left()));
+                catalogue.set_totals(self.session.sleeper(*torrent).map(of).into_iter());
             }
             Event::MetadataReceived { torrent, metainfo } => self.keep(*torrent, Arc::clone(metainfo)),
             Event::Removed { torrent } => {
@@ -178,10 +179,16 @@ impl Driver {
 
     /// Has what was counted of everybody written down.
     pub(super) fn keep_totals(&mut self) {
-        let of = |torrent: &Torrent| (torrent.id(), torrent.status(Time::ZERO).totals);
-        let totals: Vec<(TorrentId, Totals)> = self.session.torrents().map(of).collect();
+        let totals: Vec<_> = self.session.torrents().map(counted).collect();
         if let Some(catalogue) = &mut self.catalogue {
             catalogue.set_totals(totals.into_iter());
+        }
+    }
+
+    pub(super) fn keep_totals_of(&mut self, torrent: TorrentId) {
+        let of = self.session.torrent(torrent).map(counted);
+        if let Some(catalogue) = &mut self.catalogue {
+            catalogue.set_totals(of.into_iter());
         }
     }
 
@@ -232,4 +239,9 @@ impl Driver {
             }
         }
     }
+}
+
+/// What is to be written down of a torrent now and then.
+fn counted(torrent: &Torrent) -> (TorrentId, Totals, Option<u64>) {
+    (torrent.id(), torrent.totals(), torrent.left())
 }

@@ -13,3 +13,4 @@ mod client_under_test;
 mod relocating;
 mod run;
 mod torrents;
+mod wishes;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sprat_core::config::Config;
-use sprat_core::io::{AddTorrent, Event, RateLimits};
+use sprat_core::io::{AddTorrent, Event};
 use sprat_engine::client::{Client, ClientConfig, Home, Listing, StartError};
 use sprat_engine::create::{CreateOptions, create};
 use sprat_engine::ledger::Ledger;
@@ -82,12 +82,5 @@ pub(crate) fn torrent(home: &Path, number: usize) -> (Arc<Metainfo>, PathBuf) {
 }
 
 pub(crate) fn add(metainfo: &Arc<Metainfo>) -> AddTorrent {
-    AddTorrent {
-        metainfo: Arc::clone(metainfo),
-        extra_trackers: Vec::new(),
-        peers: Vec::new(),
-        priorities: Vec::new(),
-        sequential: false,
-        limits: RateLimits::default(),
-    }
+    AddTorrent::new(Arc::clone(metainfo))
 }

@@ -1,0 +1,110 @@
+//! What the user has chosen for a torrent, and what is remembered of it, outlive the client.
+
+use std::net::SocketAddr;
+
+use sprat_core::io::{AddMagnet, AddTorrent, Event};
+use sprat_core::torrent::TorrentState;
+use sprat_engine::client::{Admission, Client, Note};
+use sprat_engine::storage::Place;
+
+use crate::client_under_test::config;
+use crate::run::{Run, add, torrent};
+
+#[tokio::test]
+async fn what_is_added_paused_is_looked_at_and_waits_until_it_is_resumed() {
+    let home = tempfile::tempdir().unwrap();
+    let (metainfo, directory) = torrent(home.path(), 1);
+    let seeder = Client::start(config(5)).unwrap();
+    seeder.add(add(&metainfo), directory).await.unwrap().unwrap();
+    let peers = vec![SocketAddr::from(([127, 0, 0, 1], seeder.port()))];
+    let mut run = Run::start(home.path(), None);
+    let wish = AddTorrent { paused: true, ..add(&metainfo) };
+    let id = run.client.add(wish, home.path().join("copy")).await.unwrap().unwrap();
+    run.wait_for(|event| matches!(event, Event::Checked { have: 0, .. })).await;
+    let state = run.client.with(move |session, _| session.torrent(id).unwrap().state()).await.unwrap();
+    assert_eq!(state, TorrentState::Paused);
+    assert!(run.list().await[0].is_paused);
+    run.end().await;
+    let mut run = Run::start(home.path(), None);
+    assert_eq!(run.sleepers().await, 1);
+    let id = run.list().await[0].torrent;
+    run.client.resume(id).await.unwrap();
+    run.client.with(move |session, now| session.add_peers(now, id, &peers)).await.unwrap();
+    run.wait_for(|event| matches!(event, Event::Finished { .. })).await;
+    run.end().await;
+    seeder.shut_down().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_paused_link_calls_nobody_before_it_is_resumed_and_not_after_a_start() {
+    let home = tempfile::tempdir().unwrap();
+    let (metainfo, directory) = torrent(home.path(), 1);
+    let seeder = Client::start(config(5)).unwrap();
+    seeder.add(add(&metainfo), directory).await.unwrap().unwrap();
+    let peers = vec![SocketAddr::from(([127, 0, 0, 1], seeder.port()))];
+    let run = Run::start(home.path(), None);
+    let wish = AddMagnet { paused: true, ..AddMagnet::new(metainfo.info_hashes) };
+    run.client.add_magnet(wish, home.path().join("copy")).await.unwrap().unwrap();
+    run.end().await;
+    let mut run = Run::start(home.path(), None);
+    let id = run.list().await[0].torrent;
+    let status = run
+        .client
+        .with(move |session, now| {
+            session.add_peers(now, id, &peers);
+            session.seeker(id).unwrap().status()
+        })
+        .await
+        .unwrap();
+    assert!(status.paused);
+    assert_eq!((status.connections, status.known_peers), (0, 1));
+    assert!(matches!(run.events.try_recv(), Err(tokio::sync::broadcast::error::TryRecvError::Empty)));
+    run.client.resume(id).await.unwrap();
+    run.wait_for(|event| matches!(event, Event::Finished { .. })).await;
+    run.end().await;
+    seeder.shut_down().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_note_is_kept_with_its_torrent() {
+    let home = tempfile::tempdir().unwrap();
+    let (metainfo, directory) = torrent(home.path(), 1);
+    let run = Run::start(home.path(), None);
+    let note = |text: &str| Note::new(text).unwrap();
+    let admission = Admission { note: note("{\"label\":\"\\u0000\"}"), ..Place::from(directory).into() };
+    run.client.add(add(&metainfo), admission).await.unwrap().unwrap();
+    let admission = Admission { note: note("of a link"), ..home.path().join("copy").into() };
+    let magnet = AddMagnet::new(torrent(home.path(), 2).0.info_hashes);
+    run.client.add_magnet(magnet, admission).await.unwrap().unwrap();
+    // As after a crash: what was given when a torrent was added is durable.
+    drop(run);
+    let run = Run::start(home.path(), None);
+    let notes = |list: Vec<sprat_engine::client::Listing>| -> Vec<Note> {
+        list.into_iter().map(|line| line.note).collect()
+    };
+    assert_eq!(notes(run.list().await), [note("of a link"), note("{\"label\":\"\\u0000\"}")]);
+    let id = run.list().await[1].torrent;
+    run.client.annotate(id, note("another")).await.unwrap();
+    assert_eq!(notes(run.list().await), [note("of a link"), note("another")]);
+    run.end().await;
+    let run = Run::start(home.path(), None);
+    assert_eq!(notes(run.list().await), [note("of a link"), note("another")]);
+    run.end().await;
+}
+
+#[tokio::test]
+async fn the_list_tells_what_a_torrent_is_and_what_was_chosen_also_while_it_sleeps() {
+    let home = tempfile::tempdir().unwrap();
+    let (metainfo, _) = torrent(home.path(), 1);
+    let mut run = Run::start(home.path(), None);
+    let wish = AddTorrent { paused: true, sequential: true, ..add(&metainfo) };
+    run.client.add(wish, home.path().join("copy")).await.unwrap().unwrap();
+    run.wait_for(|event| matches!(event, Event::Checked { .. })).await;
+    run.end().await;
+    let run = Run::start(home.path(), None);
+    assert_eq!(run.sleepers().await, 1);
+    let line = run.list().await.remove(0);
+    assert!(line.is_known && !line.is_private && line.sequential);
+    assert_eq!((line.size, line.left, line.files), (100_000, 100_000, 1));
+    run.end().await;
+}
