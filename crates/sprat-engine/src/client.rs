@@ -11,10 +11,8 @@ use std::thread::JoinHandle;
 use sprat_core::Session;
 use sprat_core::config::Config;
 use sprat_core::io::{AddMagnet, AddTorrent, Event, FilePriority, RateLimits};
-use sprat_core::session;
 use sprat_core::storage::{Files, TorrentId};
 use sprat_core::time::Time;
-use sprat_wire::metainfo::Metainfo;
 use thiserror::Error;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -25,6 +23,7 @@ use crate::state::StateError;
 use crate::storage::{Place, PlaceError, StorageConfig};
 use crate::udp::{UdpConfig, UdpSockets};
 
+mod adding;
 mod admission;
 mod catalogue;
 mod driver;
@@ -38,10 +37,12 @@ mod note;
 mod receive;
 mod relocating;
 mod relocation_job;
+mod removing;
 mod socket;
 
+pub use adding::AddError;
+use adding::Wish;
 pub use admission::Admission;
-use catalogue::key_of;
 pub use catalogue::{Home, Listing, Unreadable};
 use driver::{Driver, Shell};
 use entry::Entry;
@@ -99,28 +100,6 @@ pub enum StartError {
 #[error("the client has ended")]
 pub struct Ended;
 
-/// Why a torrent was not added.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum AddError {
-    /// It is there already, under this name.
-    #[error("this torrent is there already")]
-    Duplicate(TorrentId),
-    /// It could not be written down.
-    #[error("the torrent cannot be kept: {0}")]
-    State(StateError),
-    /// Its files cannot have the names that they were given.
-    #[error(transparent)]
-    Place(#[from] PlaceError),
-}
-
-impl From<session::AddError> for AddError {
-    fn from(error: session::AddError) -> Self {
-        match error {
-            session::AddError::Duplicate(torrent) => Self::Duplicate(torrent),
-        }
-    }
-}
-
 /// Something for the client's thread to do.
 type Task = Box<dyn FnOnce(&mut Driver) + Send>;
 
@@ -130,7 +109,6 @@ pub struct Client {
     tasks: mpsc::UnboundedSender<Task>,
     events: broadcast::Sender<Event>,
     thread: Option<JoinHandle<()>>,
-    home: Option<Home>,
     unreadable: Vec<Unreadable>,
     port: u16,
 }
@@ -142,14 +120,13 @@ impl Client {
         let (events, _) = broadcast::channel(EVENT_BUFFER);
         let event_sender = events.clone();
         let (started, start) = std::sync::mpsc::channel();
-        let home = config.home.clone();
         let thread = std::thread::Builder::new()
             .name("sprat-session".to_owned())
             .spawn(move || run(config, task_queue, event_sender, &started))
             .map_err(StartError::Thread)?;
         let gone = |_| StartError::Thread(io::Error::other("the thread ended at once"));
         let Started { port, unreadable } = start.recv().map_err(gone)??;
-        Ok(Self { tasks, events, thread: Some(thread), home, unreadable, port })
+        Ok(Self { tasks, events, thread: Some(thread), unreadable, port })
     }
 
     /// The port on which peers are accepted; 0 when not listening.
@@ -171,7 +148,7 @@ impl Client {
     }
 
     /// Adds a torrent. Its extra trackers count as named by the user. With a [`Home`] it is in the list for good, with its
-    /// note, when this returns.
+    /// note, when this returns; whoever stops waiting does not stop it.
     pub async fn add(
         &self,
         add: AddTorrent,
@@ -181,14 +158,7 @@ impl Client {
         if let Err(error) = admission.place.check(&add.metainfo.info) {
             return Ok(Err(error.into()));
         }
-        let entry = Entry::of_torrent(&add, &admission);
-        if let Err(error) = self.enter(entry.clone(), Some(Arc::clone(&add.metainfo))).await? {
-            return Ok(Err(AddError::State(error)));
-        }
-        let act = move |driver: &mut Driver| {
-            driver.entered(&key_of(&entry), |driver| driver.add(add, entry.clone(), admission.place))
-        };
-        Ok(self.run(act).await?.map_err(AddError::from))
+        self.add_wish(Wish::Torrent(add), admission).await
     }
 
     /// Adds a torrent of which only the name is known. Its extra trackers count as named by the user, those of the link do not. One
@@ -202,32 +172,13 @@ impl Client {
         if !admission.place.names.is_empty() {
             return Ok(Err(PlaceError::FilesUnknown.into()));
         }
-        let entry = Entry::of_magnet(&add, &admission);
-        if let Err(error) = self.enter(entry.clone(), None).await? {
-            return Ok(Err(AddError::State(error)));
-        }
-        let act = move |driver: &mut Driver| {
-            driver.entered(&key_of(&entry), |driver| driver.add_magnet(add, entry.clone(), admission.place))
-        };
-        Ok(self.run(act).await?.map_err(AddError::from))
+        self.add_wish(Wish::Magnet(add), admission).await
     }
 
-    /// Has a torrent durable before anything is done with it. If that has succeeded, [`Driver::entered`] is to follow.
-    async fn enter(
-        &self,
-        entry: Entry,
-        metainfo: Option<Arc<Metainfo>>,
-    ) -> Result<Result<(), StateError>, Ended> {
-        let Some(home) = self.home.clone() else { return Ok(Ok(())) };
-        let key = key_of(&entry);
-        let expected = key.clone();
-        self.run(move |driver| driver.expect(expected)).await?;
-        let enter = move || home.enter(&entry, metainfo.as_deref());
-        let result = tokio::task::spawn_blocking(enter).await.map_err(|_| Ended)?;
-        if result.is_err() {
-            self.run(move |driver| driver.entered(&key, |_| ())).await?;
-        }
-        Ok(result)
+    async fn add_wish(&self, wish: Wish, admission: Admission) -> Result<Result<TorrentId, AddError>, Ended> {
+        let (answer, result) = oneshot::channel();
+        self.run(move |driver| driver.add(wish, admission, answer)).await?;
+        result.await.map_err(|_| Ended)
     }
 
     /// The torrents of the list, asleep or not.
@@ -240,15 +191,9 @@ impl Client {
     /// durable before anything is deleted.
     pub async fn remove(&self, torrent: TorrentId, files: Files) -> Result<Result<(), StateError>, Ended> {
         let files = if files == Files::Keep { Files::Forget } else { files };
-        let changes = self.run(move |driver| driver.removal(torrent, files)).await?;
-        if let Some(home) = self.home.clone().filter(|_| !changes.is_empty()) {
-            let write = move || home.ledger.write_and_wait(changes);
-            if let Err(error) = tokio::task::spawn_blocking(write).await.map_err(|_| Ended)? {
-                self.run(move |driver| driver.keep_entry(torrent)).await?;
-                return Ok(Err(error));
-            }
-        }
-        self.run(move |driver| driver.remove(torrent, files)).await.map(Ok)
+        let (answer, result) = oneshot::channel();
+        self.run(move |driver| driver.order_removal(torrent, files, answer)).await?;
+        result.await.map_err(|_| Ended)
     }
 
     /// Has a torrent leave its swarm until it is resumed.

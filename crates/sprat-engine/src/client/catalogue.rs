@@ -3,12 +3,12 @@
 //! The metadata of a torrent is a file on the [shelf](crate::shelf), its entry a record in the [ledger](crate::ledger). A
 //! torrent is in the list when its entry is durable, and gone from it when that is.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sprat_core::io::{FilePriority, RateLimits, Totals};
-use sprat_core::storage::{Files, TorrentId};
-use sprat_wire::hash::InfoHashes;
+use sprat_core::storage::TorrentId;
+use sprat_wire::hash::{InfoHash, InfoHashes};
 use sprat_wire::metainfo::Metainfo;
 use tokio::sync::oneshot;
 
@@ -94,12 +94,10 @@ impl Home {
         Ok((entries, unreadable))
     }
 
-    /// Has a new torrent durable, with its metadata if there is any. One that is in the list stays as it is. Waits for the disk.
+    /// Has a new torrent durable, with its metadata if there is any. Waits for the disk.
     pub(super) fn enter(&self, entry: &Entry, metainfo: Option<&Metainfo>) -> Result<(), StateError> {
-        let known = self.ledger.get(Table::Torrents, &key_of(entry))?;
-        if known.is_some_and(|known| Entry::decode(&known).is_ok_and(|known| known.removing().is_none())) {
-            return Ok(());
-        }
+        // What was removed just now takes its metadata with it when that is durable; answers come after everything before them.
+        self.ledger.get(Table::Torrents, &key_of(entry))?;
         if let Some(metainfo) = metainfo {
             self.shelf.put(&metainfo.info_hashes, &metainfo.encode())?;
         }
@@ -121,41 +119,35 @@ impl Home {
 pub(super) struct Catalogue {
     pub(super) home: Home,
     entries: BTreeMap<TorrentId, Entry>,
-    /// Who has the record of this key. A torrent that was added again while its files were closed has taken it over.
-    by_key: HashMap<Vec<u8>, TorrentId>,
-    /// Records that are about to be written for torrents that nobody knows yet.
-    expected: HashMap<Vec<u8>, usize>,
+    /// Whose entries are about to be written: nobody else may add them meanwhile.
+    expected: BTreeSet<InfoHash>,
     /// Records that must be written together with the entry: it may or may not be known yet which of two there are.
     attached: BTreeMap<TorrentId, Change>,
 }
 
 impl Catalogue {
     pub(super) fn new(home: Home) -> Self {
-        let (by_key, expected) = (HashMap::new(), HashMap::new());
-        Self { home, entries: BTreeMap::new(), by_key, expected, attached: BTreeMap::new() }
+        Self { home, entries: BTreeMap::new(), expected: BTreeSet::new(), attached: BTreeMap::new() }
     }
 
     /// The torrent has this name now.
     pub(super) fn insert(&mut self, torrent: TorrentId, entry: Entry) {
-        if let Some(before) = self.by_key.insert(key_of(&entry), torrent) {
-            // What it would still have to say would be written in the place of this one.
-            self.entries.remove(&before);
-        }
         self.entries.insert(torrent, entry);
     }
 
-    /// The record of a torrent is about to be written: whoever had it before leaves it alone from now on.
-    pub(super) fn expect(&mut self, key: Vec<u8>) {
-        *self.expected.entry(key).or_default() += 1;
+    /// The entry of a torrent that is not there is about to be written, unless somebody else is about to do so.
+    pub(super) fn expect(&mut self, hashes: &InfoHashes) -> bool {
+        let is_new = hashes.on_the_wire().all(|hash| !self.expected.contains(&hash));
+        if is_new {
+            self.expected.extend(hashes.on_the_wire());
+        }
+        is_new
     }
 
     /// What was expected has come, or will not come.
-    pub(super) fn expect_no_more(&mut self, key: &[u8]) {
-        if let Some(count) = self.expected.get_mut(key) {
-            *count -= 1;
-            if *count == 0 {
-                self.expected.remove(key);
-            }
+    pub(super) fn expect_no_more(&mut self, hashes: &InfoHashes) {
+        for hash in hashes.on_the_wire() {
+            self.expected.remove(&hash);
         }
     }
 
@@ -249,25 +241,14 @@ impl Catalogue {
         }
     }
 
-    /// That a torrent is removed, for whoever waits until it is durable.
-    pub(super) fn removal(&mut self, torrent: TorrentId, files: Files) -> Vec<Change> {
-        if let Some(entry) = self.entries.get_mut(&torrent) {
-            entry.remove(files);
-        }
-        self.changes(torrent)
-    }
-
     /// The torrent is gone; if the user has removed it, from the list as well.
     pub(super) fn strike(&mut self, torrent: TorrentId) {
         let Some(entry) = self.entries.remove(&torrent) else { return };
         self.attached.remove(&torrent);
-        let key = key_of(&entry);
-        self.by_key.remove(&key);
-        // It may be about to be added again.
-        if entry.removing().is_none() || self.expected.contains_key(&key) {
+        if entry.removing().is_none() {
             return;
         }
-        let hashes = entry.info_hashes();
+        let (key, hashes) = (key_of(&entry), entry.info_hashes());
         let shelf = self.home.shelf.clone();
         let gone = Change { table: Table::Torrents, key, value: None };
         self.home.ledger.write(vec![gone], move |result| {
@@ -282,7 +263,7 @@ impl Catalogue {
     }
 }
 
-pub(super) fn key_of(entry: &Entry) -> Vec<u8> {
+fn key_of(entry: &Entry) -> Vec<u8> {
     entry.info_hashes().primary().0.to_vec()
 }
 

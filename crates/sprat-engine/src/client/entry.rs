@@ -355,14 +355,9 @@ impl Entry {
         })
     }
 
-    /// It is not removed after all.
-    pub(super) const fn keep(&mut self) {
-        self.removing = None;
-    }
-
-    pub(super) fn remove(&mut self, files: Files) {
-        let removing = if files == Files::Delete { Removing::Delete } else { Removing::Forget };
-        self.removing = Some(removing);
+    pub(super) fn set_removing(&mut self, files: Option<Files>) {
+        self.removing =
+            files.map(|files| if files == Files::Delete { Removing::Delete } else { Removing::Forget });
     }
 
     /// As it was when the last session ended.
@@ -453,7 +448,7 @@ mod tests {
         entry.set_priorities(&[FilePriority::Skip, FilePriority::High]);
         entry.set_limits(RateLimits { download: Some(5), upload: None });
         entry.set_totals(Totals { downloaded: 1, uploaded: 2, wasted: 3, rejected_pieces: 4 });
-        entry.remove(Files::Delete);
+        entry.set_removing(Some(Files::Delete));
         entry
     }
 
