@@ -5,7 +5,7 @@
 //! [`Storage`](crate::storage::Storage). No state is shared, so nothing is locked.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use sprat_core::Session;
@@ -108,7 +108,8 @@ type Task = Box<dyn FnOnce(&mut Driver) + Send>;
 pub struct Client {
     tasks: mpsc::UnboundedSender<Task>,
     events: broadcast::Sender<Event>,
-    thread: Option<JoinHandle<()>>,
+    /// Whoever ends it takes it.
+    thread: Mutex<Option<JoinHandle<()>>>,
     unreadable: Vec<Unreadable>,
     port: u16,
 }
@@ -126,7 +127,7 @@ impl Client {
             .map_err(StartError::Thread)?;
         let gone = |_| StartError::Thread(io::Error::other("the thread ended at once"));
         let Started { port, unreadable } = start.recv().map_err(gone)??;
-        Ok(Self { tasks, events, thread: Some(thread), unreadable, port })
+        Ok(Self { tasks, events, thread: Mutex::new(Some(thread)), unreadable, port })
     }
 
     /// The port on which peers are accepted; 0 when not listening.
@@ -184,6 +185,11 @@ impl Client {
     /// The torrents of the list, asleep or not.
     pub async fn list(&self) -> Result<Vec<Listing>, Ended> {
         self.run(|driver| driver.list()).await
+    }
+
+    /// One of them.
+    pub async fn listing(&self, torrent: TorrentId) -> Result<Option<Listing>, Ended> {
+        self.run(move |driver| driver.listing(torrent)).await
     }
 
     /// Removes a torrent from the list and closes its files; [`Event::Removed`] comes when that is done. With
@@ -307,12 +313,13 @@ impl Client {
     }
 
     /// Tells the trackers, closes files and connections, and ends the thread; gives up on slow trackers and disks
-    /// after five seconds.
-    pub async fn shut_down(mut self) -> Result<(), Ended> {
+    /// after five seconds. From then on everything that is asked of this client has [`Ended`] for an answer.
+    pub async fn shut_down(&self) -> Result<(), Ended> {
         let (done, all_done) = oneshot::channel();
         self.tasks.send(Box::new(move |driver| driver.shut_down(done))).map_err(|_| Ended)?;
         let result = all_done.await.map_err(|_| Ended);
-        if let Some(thread) = self.thread.take() {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
             // The thread has nothing left to do but to join the storage threads.
             let joined = tokio::task::spawn_blocking(move || thread.join()).await;
             joined.map_err(|_| Ended)?.map_err(|_| Ended)?;

@@ -77,6 +77,30 @@ pub struct Unreadable {
     pub error: EntryError,
 }
 
+impl Listing {
+    fn new(torrent: TorrentId, entry: &Entry) -> Self {
+        Self {
+            torrent,
+            info_hashes: entry.info_hashes(),
+            name: entry.name.clone(),
+            place: entry.place(),
+            relocating: None,
+            is_paused: entry.is_paused,
+            is_complete: entry.is_complete,
+            totals: entry.totals(),
+            is_known: entry.is_known,
+            is_private: entry.private,
+            size: entry.size,
+            files: entry.files,
+            left: entry.left,
+            priorities: entry.priorities(),
+            sequential: entry.sequential,
+            limits: entry.limits(),
+            note: entry.note.clone(),
+        }
+    }
+}
+
 impl Home {
     /// Everything that is in the list, and what cannot be read of it.
     pub(super) fn entries(&self) -> Result<(Vec<Entry>, Vec<Unreadable>), StateError> {
@@ -162,26 +186,11 @@ impl Catalogue {
     }
 
     pub(super) fn list(&self) -> Vec<Listing> {
-        let line = |(torrent, entry): (&TorrentId, &Entry)| Listing {
-            torrent: *torrent,
-            info_hashes: entry.info_hashes(),
-            name: entry.name.clone(),
-            place: entry.place(),
-            relocating: None,
-            is_paused: entry.is_paused,
-            is_complete: entry.is_complete,
-            totals: entry.totals(),
-            is_known: entry.is_known,
-            is_private: entry.private,
-            size: entry.size,
-            files: entry.files,
-            left: entry.left,
-            priorities: entry.priorities(),
-            sequential: entry.sequential,
-            limits: entry.limits(),
-            note: entry.note.clone(),
-        };
-        self.entries.iter().map(line).collect()
+        self.entries.iter().map(|(torrent, entry)| Listing::new(*torrent, entry)).collect()
+    }
+
+    pub(super) fn listing(&self, torrent: TorrentId) -> Option<Listing> {
+        self.get(torrent).map(|entry| Listing::new(torrent, entry))
     }
 
     /// Changes an entry, and has it written down soon. That this fails is said in the log; the next change is tried again.

@@ -58,6 +58,11 @@ impl Driver {
         lines.into_iter().map(with_moves).collect()
     }
 
+    pub(super) fn listing(&self, torrent: TorrentId) -> Option<Listing> {
+        let line = self.catalogue.as_ref()?.listing(torrent)?;
+        Some(Listing { relocating: self.moves.of(torrent), ..line })
+    }
+
     pub(super) fn adopt(&mut self, id: TorrentId) {
         self.storage.adopt(id);
         self.change(id, Entry::adopt, |session, now| session.retry(now, id));
