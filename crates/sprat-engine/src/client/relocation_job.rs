@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sprat_core::io::MetadataError;
 use sprat_core::storage::{StorageError, StorageErrorKind, TorrentId};
 use sprat_wire::hash::InfoHashes;
 use sprat_wire::metainfo::Metainfo;
@@ -100,8 +101,8 @@ impl Job {
         }
         let metainfo = match (self.metainfo().await?, &begin) {
             (Ok(metainfo), _) => metainfo,
-            (Err(reason), Begin::New(..)) => return Err(RelocateError::Metadata(reason)),
-            (Err(reason), Begin::Again(_)) => self.await_metainfo(reason).await?,
+            (Err(error), Begin::New(..)) => return Err(RelocateError::Metadata(error.to_string())),
+            (Err(error), Begin::Again(_)) => self.await_metainfo(error).await?,
         };
         self.to.check(&metainfo.info)?;
         match begin {
@@ -312,18 +313,18 @@ impl Job {
         Relocation::new(metainfo, ledger, open, course, Arc::clone(&self.steering))
     }
 
-    async fn metainfo(&self) -> Result<Result<Arc<Metainfo>, String>, RelocateError> {
+    async fn metainfo(&self) -> Result<Result<Arc<Metainfo>, MetadataError>, RelocateError> {
         let (home, hashes) = (self.home.clone(), self.hashes);
         on_thread(move || home.metadata(&hashes)).await
     }
 
     /// Half moved as it is, it cannot go on otherwise.
-    async fn await_metainfo(&self, mut reason: String) -> Result<Arc<Metainfo>, RelocateError> {
+    async fn await_metainfo(&self, mut error: MetadataError) -> Result<Arc<Metainfo>, RelocateError> {
         loop {
-            self.wait(reason).await?;
+            self.wait(error.to_string()).await?;
             match self.metainfo().await? {
                 Ok(metainfo) => return Ok(metainfo),
-                Err(again) => reason = again,
+                Err(again) => error = again,
             }
         }
     }

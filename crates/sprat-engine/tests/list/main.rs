@@ -12,5 +12,6 @@ mod adding;
 #[path = "../client_under_test/mod.rs"]
 mod client_under_test;
 mod relocating;
+mod removing;
 mod run;
 mod torrents;
