@@ -296,9 +296,10 @@ pub enum Event {
         /// The torrent.
         torrent: TorrentId,
     },
-    /// What the user wanted to be deleted with the torrent stays on the disk, and from now on nobody knows that it was ours.
+    /// Files that were to go, with a torrent or when a move was cancelled, stay on the disk, and from now on nobody knows that they are
+    /// ours.
     FilesLeft {
-        /// The torrent; [`Event::Removed`] follows.
+        /// The torrent.
         torrent: TorrentId,
         /// Which, and why, in words for a person.
         reason: String,

@@ -124,6 +124,19 @@ pub(super) enum Journey {
     From(Place, u64, Left),
 }
 
+impl Journey {
+    /// What stays on the disk if nobody goes on with it, in words for a person.
+    pub(super) fn leaves(&self) -> Option<String> {
+        match self {
+            Self::To(to, ..) => Some(format!("unfinished copies may be left at {}", to.directory.display())),
+            Self::From(_, _, left) if left.is_empty() => None,
+            Self::From(from, ..) => {
+                Some(format!("what was moved is still at {} as well", from.directory.display()))
+            }
+        }
+    }
+}
+
 /// What is to become of the files of a torrent that was removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -296,8 +309,12 @@ impl Entry {
         })
     }
 
+    /// The user lets us write files that are there already, also where the torrent is going.
     pub(super) const fn adopt(&mut self) {
         self.adopt = true;
+        if let Some(Moving::To { spot, .. }) = &mut self.moving {
+            spot.adopt = true;
+        }
     }
 
     pub(super) fn user_trackers(&self) -> impl Iterator<Item = &String> {

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sprat_core::io::MetadataError;
+use sprat_core::io::{Event, MetadataError};
 use sprat_core::storage::{StorageError, StorageErrorKind, TorrentId};
 use sprat_wire::hash::InfoHashes;
 use sprat_wire::metainfo::Metainfo;
@@ -48,8 +48,8 @@ pub enum RelocateError {
     /// It could not be written down.
     #[error("the move cannot be written down: {0}")]
     State(#[source] StateError),
-    /// The torrent was removed.
-    #[error("the torrent was removed")]
+    /// The move was cancelled, or the torrent removed.
+    #[error("the move was cancelled")]
     Cancelled,
     /// The client has ended. The next start goes on.
     #[error("the client has ended; the move goes on at the next start")]
@@ -102,7 +102,10 @@ impl Job {
         let metainfo = match (self.metainfo().await?, &begin) {
             (Ok(metainfo), _) => metainfo,
             (Err(error), Begin::New(..)) => return Err(RelocateError::Metadata(error.to_string())),
-            (Err(error), Begin::Again(_)) => self.await_metainfo(error).await?,
+            (Err(error), Begin::Again(journey)) => match self.await_metainfo(error).await {
+                Err(RelocateError::Cancelled) => return self.give_up_unseen(journey).await,
+                awaited => awaited?,
+            },
         };
         self.to.check(&metainfo.info)?;
         match begin {
@@ -164,6 +167,16 @@ impl Job {
     async fn give_up(&self, metainfo: &Arc<Metainfo>, mark: u64) -> Result<(), RelocateError> {
         let relocation = Arc::new(self.relocation(metainfo, self.course(mark)));
         self.abandon(&relocation).await
+    }
+
+    /// It stays where it is, and nobody knows what to look for at the new place. One that has arrived is not given up.
+    async fn give_up_unseen(&self, journey: &Journey) -> Result<(), RelocateError> {
+        if let (Journey::To(..), Some(reason)) = (journey, journey.leaves()) {
+            self.write_for_good(Entry::settle, None).await?;
+            let torrent = self.torrent;
+            self.on_driver(move |driver| driver.tell(Event::FilesLeft { torrent, reason })).await?;
+        }
+        Err(RelocateError::Cancelled)
     }
 
     /// Brings the files there, and removes what is left.
@@ -256,7 +269,12 @@ impl Job {
         let record = on_thread(move || recognise(&metainfo, ledger, at)).await?;
         let record = record.map_err(RelocateError::Storage)?;
         let (to, from) = (self.to.clone(), self.from.clone());
-        if let Err(error) = self.write(move |entry| entry.set_place(&to), Some(record)).await? {
+        let had_consent = from.adopt;
+        let set = move |entry: &mut Entry| {
+            let was_given_meanwhile = entry.place().adopt && !had_consent;
+            entry.set_place(&Place { adopt: to.adopt || was_given_meanwhile, ..to });
+        };
+        if let Err(error) = self.write(set, Some(record)).await? {
             let torrent = self.torrent;
             self.on_driver(move |driver| driver.catalogue.as_mut().map(|one| one.detach(torrent))).await?;
             let _ = self.write(move |entry| entry.set_place(&from), None).await?;

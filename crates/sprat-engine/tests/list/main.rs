@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where its set-up does")]
 
 mod adding;
+mod cancelling;
 #[allow(
     dead_code,
     clippy::expect_used,
