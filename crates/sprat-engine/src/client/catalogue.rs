@@ -63,7 +63,7 @@ impl Home {
     pub(super) fn entries(&self) -> Result<(Vec<Entry>, Vec<Unreadable>), StateError> {
         let (mut entries, mut unreadable) = (Vec::new(), Vec::new());
         for (key, value) in self.ledger.scan(Table::Torrents)? {
-            match Entry::decode(&value) {
+            match Entry::decode(&value).and_then(Entry::checked) {
                 Ok(entry) => entries.push(entry),
                 Err(error) => {
                     let name = data_encoding::HEXLOWER.encode(&key);

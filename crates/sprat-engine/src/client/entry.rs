@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use sprat_core::io::{AddMagnet, AddSleeping, AddTorrent, FilePriority, RateLimits, Totals};
 use sprat_core::storage::Files;
 use sprat_wire::hash::{InfoHashes, Sha1Hash, Sha256Hash};
-use sprat_wire::metainfo::Metainfo;
+use sprat_wire::metainfo::{Info, Metainfo};
 use thiserror::Error;
 
-use crate::storage::{Begun, Left, Place};
+use crate::storage::{Begun, Left, Place, PlaceError};
 
 const FORMAT: u32 = 2;
 
@@ -125,6 +125,16 @@ pub(super) enum Journey {
 }
 
 impl Journey {
+    /// Whether the torrent has the files that it speaks of.
+    pub(super) fn check(&self, info: &Info) -> Result<(), PlaceError> {
+        match self {
+            Self::To(to, _, begun) => {
+                to.check(info).and_then(|()| begun.iter().try_for_each(|begun| begun.check(info)))
+            }
+            Self::From(from, _, left) => from.check(info).and_then(|()| left.check(info)),
+        }
+    }
+
     /// What stays on the disk if nobody goes on with it, in words for a person.
     pub(super) fn leaves(&self) -> Option<String> {
         match self {
@@ -227,6 +237,23 @@ impl Entry {
         let entry: Self = serde_json::from_slice(bytes).map_err(malformed)?;
         entry.hashes().ok_or_else(|| EntryError::Malformed("it has no info-hash".to_owned()))?;
         Ok(entry)
+    }
+
+    /// The entry, if one can go on where it says that we were.
+    pub(super) fn checked(self) -> Result<Self, EntryError> {
+        self.check_moving().map(|()| self).map_err(EntryError::Malformed)
+    }
+
+    /// Whether what it says of a move can be what we have written. Which files there are is seen when the metadata is at hand.
+    fn check_moving(&self) -> Result<(), String> {
+        let Some(Moving::To { spot, .. } | Moving::From { spot, .. }) = &self.moving else { return Ok(()) };
+        if !self.is_known {
+            return Err("its files are on their way, and not known".to_owned());
+        }
+        for place in [self.place(), spot.place()] {
+            place.check_directory().and_then(|()| place.check_names()).map_err(|error| error.to_string())?;
+        }
+        Ok(())
     }
 
     fn hashes(&self) -> Option<InfoHashes> {
@@ -497,6 +524,15 @@ mod tests {
         let mut settled = read;
         settled.settle();
         assert_eq!(Entry::decode(&settled.encode()), Ok(sample()), "and none of their business later");
+    }
+
+    #[test]
+    fn what_is_not_known_cannot_be_on_its_way() {
+        let mut entry = travelling();
+        assert!(matches!(entry.clone().checked(), Err(EntryError::Malformed(_))));
+        entry.is_known = true;
+        assert_eq!(entry.clone().checked(), Ok(entry));
+        assert_eq!(sample().checked(), Ok(sample()));
     }
 
     #[test]

@@ -44,7 +44,11 @@ impl Driver {
         if self.moves.of(torrent).is_some() || matches!(journey, Some(Journey::To(..))) {
             return Err(RelocateError::Busy);
         }
+        to.check_directory()?;
         if entry.is_known {
+            if data == Data::Move {
+                entry.place().check_directory()?;
+            }
             return Ok(Some(Begin::New(data, journey)));
         }
         if self.session.torrent(torrent).is_some() {
@@ -91,7 +95,10 @@ impl Driver {
             self.restart_move(torrent);
         }
         let to = self.moves.destination(torrent);
-        let has_arrived = matches!(journey, Some(Journey::From(..))) && (to.is_none() || to == at.as_ref());
+        // One that cannot even look for what it has left is given up, and answers the same.
+        let is_stuck = self.moves.of(torrent).is_some_and(|one| one.trouble.is_some());
+        let has_arrived =
+            matches!(journey, Some(Journey::From(..))) && (to.is_none() || to == at.as_ref()) && !is_stuck;
         match to {
             // Who asked may have gone.
             _ if has_arrived => drop(answer.send(Err(CancelError::Arrived))),

@@ -26,7 +26,7 @@ use super::contain::Root;
 use super::content::{Content, locked, only_regular};
 use super::fault::{changed, conflict, fault};
 use super::open_contents::OpenContents;
-use super::place::{Place, is_file};
+use super::place::{Place, PlaceError, is_file};
 use super::pool::FilePool;
 use super::progress::{FileRecord, Origin, Progress};
 use super::recorder::{Recorder, key_of};
@@ -108,11 +108,28 @@ pub(crate) struct Left {
     directories: Vec<String>,
 }
 
+impl Begun {
+    /// Whether it speaks of files that the torrent has.
+    pub(crate) fn check(&self, info: &Info) -> Result<(), PlaceError> {
+        check_files(&self.copies, info)
+    }
+}
+
 impl Left {
+    /// Whether it speaks of files that the torrent has.
+    pub(crate) fn check(&self, info: &Info) -> Result<(), PlaceError> {
+        check_files(&self.files, info)
+    }
+
     /// Nothing has to be removed any more.
     pub(crate) fn is_empty(&self) -> bool {
         self.files.is_empty()
     }
+}
+
+fn check_files(files: &Inodes, info: &Info) -> Result<(), PlaceError> {
+    let stranger = files.iter().find(|(file, _)| !info.files.get(*file).is_some_and(is_file));
+    stranger.map_or(Ok(()), |(file, _)| Err(PlaceError::NoSuchFile(*file)))
 }
 
 /// What a file has become at its new place.

@@ -73,7 +73,7 @@ impl Moving {
         self.run.list().await[0].place.directory.clone()
     }
 
-    async fn is_gone_for_good(self) {
+    async fn ends_without_it(self) {
         assert_eq!(self.run.list().await, []);
         self.run.end().await;
         let run = Run::start(self.home.path(), None);
@@ -175,7 +175,7 @@ async fn what_a_finished_move_has_left_goes_with_the_torrent() {
         assert_eq!(files_below(&moving.at("old")), 0);
         // These were lent to us.
         assert_eq!(files_below(&moving.at("new")), FILES.len());
-        moving.is_gone_for_good().await;
+        moving.ends_without_it().await;
     }
 }
 
@@ -191,7 +191,7 @@ async fn a_removal_does_not_wait_for_the_disk_that_the_torrent_has_left_but_name
             .await;
         moving.run.wait_for(|event| matches!(event, Event::Removed { .. })).await;
         assert_eq!(files_below(&moving.at("away")), 1);
-        moving.is_gone_for_good().await;
+        moving.ends_without_it().await;
     }
 }
 

@@ -225,12 +225,14 @@ pub(crate) fn set_out(home: &Path, to: &Path, mark: u64, copy: (usize, u64)) {
     plant(home, &serde_json::json!({ "to": { "spot": spot, "mark": mark, "begun": begun } }));
 }
 
-/// Has the entry of the first torrent in the list say this of a move.
+/// Has the entry of the torrent `t` say this of a move.
 pub(crate) fn plant(home: &Path, moving: &serde_json::Value) {
     let (store, _) = StateStore::open(&home.join("state")).unwrap();
     let ledger = Ledger::start(store).unwrap();
-    let (key, value) = ledger.handle().scan(Table::Torrents).unwrap().remove(0);
-    let mut entry: serde_json::Value = serde_json::from_slice(&value).unwrap();
+    let entries = ledger.handle().scan(Table::Torrents).unwrap().into_iter();
+    let mut entries =
+        entries.map(|(key, value)| (key, serde_json::from_slice::<serde_json::Value>(&value).unwrap()));
+    let (key, mut entry) = entries.find(|(_, entry)| entry["name"] == "t").unwrap();
     entry["format"] = 2.into();
     entry["moving"] = moving.clone();
     let change = Change { table: Table::Torrents, key, value: Some(entry.to_string().into_bytes()) };

@@ -50,7 +50,7 @@ impl Asleep {
     }
 
     /// Nothing is known of it, nor after another start, and its file is as it was.
-    async fn is_forgotten(self) {
+    async fn ends_without_it(self) {
         assert_eq!(self.run.list().await, []);
         let ledger = self.run.ledger.handle();
         for table in [Table::Torrents, Table::Progress] {
@@ -82,7 +82,7 @@ async fn to_forget_a_torrent_takes_no_metadata() {
         lose(&asleep.shelf);
         asleep.remove(Files::Forget).await;
         asleep.reports(|event| matches!(event, Event::Removed { .. })).await;
-        asleep.is_forgotten().await;
+        asleep.ends_without_it().await;
     }
 }
 
@@ -94,7 +94,7 @@ async fn to_delete_a_torrent_whose_metadata_is_lost_ends_and_says_that_its_files
         asleep.remove(Files::Delete).await;
         asleep.reports(|event| matches!(event, Event::FilesLeft { reason, .. } if reason.contains("metadata") || reason.contains("damaged"))).await;
         asleep.reports(|event| matches!(event, Event::Removed { .. })).await;
-        asleep.is_forgotten().await;
+        asleep.ends_without_it().await;
     }
 }
 
@@ -118,6 +118,6 @@ async fn to_delete_a_torrent_whose_metadata_cannot_be_read_just_now_waits_for_it
         }
         asleep.reports(|event| matches!(event, Event::Removed { .. })).await;
         // It was lent to us, so it stays in either case.
-        asleep.is_forgotten().await;
+        asleep.ends_without_it().await;
     }
 }
