@@ -47,7 +47,7 @@ pub use catalogue::{Home, Listing, Unreadable};
 use driver::{Driver, Shell};
 use entry::Entry;
 pub use entry::EntryError;
-pub use moves::Relocating;
+pub use moves::{CancelError, Relocating};
 pub use note::{Note, NoteTooLong};
 use relocation_job::Data;
 pub use relocation_job::RelocateError;
@@ -194,7 +194,7 @@ impl Client {
 
     /// Removes a torrent from the list and closes its files; [`Event::Removed`] comes when that is done. With
     /// [`Files::Delete`] the files that it has made, and that no other torrent of the list uses, are deleted. That it is to go is
-    /// durable before anything is deleted.
+    /// durable before anything is deleted. What cannot be told or reached any more stays, and is named by [`Event::FilesLeft`].
     pub async fn remove(&self, torrent: TorrentId, files: Files) -> Result<Result<(), StateError>, Ended> {
         let files = if files == Files::Keep { Files::Forget } else { files };
         let (answer, result) = oneshot::channel();
@@ -273,7 +273,7 @@ impl Client {
     /// hours; nobody gets anything of the torrent meanwhile. Each file is there before the old one is removed: by another name, or
     /// on another file system by a copy that was synced and compared. Nothing that is there already is written over, and files that
     /// are not ours are copied and left. Whoever stops waiting does not stop the move, nor does the end of the client: the next one
-    /// goes on. Removing the torrent does.
+    /// goes on. [`Self::cancel_relocation`] does, and so does removing the torrent.
     pub async fn relocate(
         &self,
         torrent: TorrentId,
@@ -290,6 +290,18 @@ impl Client {
         at: impl Into<Place>,
     ) -> Result<Result<(), RelocateError>, Ended> {
         self.have_elsewhere(torrent, at.into(), Data::IsThere).await
+    }
+
+    /// Has a torrent that is being moved stay where it was, and returns when it is there again: what was copied is removed, as far
+    /// as it can be reached. Also for a move that waits for a disk which is not there, or for the state to be written.
+    ///
+    /// [`CancelError::Arrived`]: what says that the torrent lies at the new place was written first, and counts; cancelling has no
+    /// effect any more. [`CancelError::NotMoving`]: there is no such move. [`CancelError::Interrupted`]: the client was ended first. A
+    /// disk that does not answer holds this up.
+    pub async fn cancel_relocation(&self, torrent: TorrentId) -> Result<Result<(), CancelError>, Ended> {
+        let (answer, result) = oneshot::channel();
+        self.run(move |driver| driver.cancel_move(torrent, answer)).await?;
+        result.await.map_err(|_| Ended)
     }
 
     async fn have_elsewhere(

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sprat_core::io::{FilePriority, RateLimits, Totals};
+use sprat_core::io::{FilePriority, MetadataError, RateLimits, Totals};
 use sprat_core::storage::TorrentId;
 use sprat_wire::hash::{InfoHash, InfoHashes};
 use sprat_wire::metainfo::Metainfo;
@@ -16,7 +16,7 @@ use super::entry::{Entry, EntryError};
 use super::moves::Relocating;
 use super::note::Note;
 use crate::ledger::LedgerHandle;
-use crate::shelf::Shelf;
+use crate::shelf::{Shelf, ShelfError};
 use crate::state::{Change, StateError, Table};
 use crate::storage::Place;
 
@@ -106,7 +106,7 @@ impl Home {
     pub(super) fn entries(&self) -> Result<(Vec<Entry>, Vec<Unreadable>), StateError> {
         let (mut entries, mut unreadable) = (Vec::new(), Vec::new());
         for (key, value) in self.ledger.scan(Table::Torrents)? {
-            match Entry::decode(&value) {
+            match Entry::decode(&value).and_then(Entry::checked) {
                 Ok(entry) => entries.push(entry),
                 Err(error) => {
                     let name = data_encoding::HEXLOWER.encode(&key);
@@ -128,12 +128,16 @@ impl Home {
         self.ledger.write_and_wait(vec![change(entry)])
     }
 
-    /// The metadata of a torrent, in words for a person if there is none. Waits for the disk.
-    pub(super) fn metadata(&self, hashes: &InfoHashes) -> Result<Arc<Metainfo>, String> {
+    /// The metadata of a torrent. Waits for the disk.
+    pub(super) fn metadata(&self, hashes: &InfoHashes) -> Result<Arc<Metainfo>, MetadataError> {
         match self.shelf.get(hashes) {
             Ok(Some(metainfo)) => Ok(Arc::new(metainfo)),
-            Ok(None) => Err(format!("its metadata is not there: {}", self.shelf.path(hashes).display())),
-            Err(error) => Err(error.to_string()),
+            Ok(None) => {
+                let path = self.shelf.path(hashes);
+                Err(MetadataError::Lost(format!("its metadata is not there: {}", path.display())))
+            }
+            Err(error @ ShelfError::Damaged { .. }) => Err(MetadataError::Lost(error.to_string())),
+            Err(error @ ShelfError::State(_)) => Err(MetadataError::Unreadable(error.to_string())),
         }
     }
 }
@@ -250,7 +254,7 @@ impl Catalogue {
         }
     }
 
-    /// The torrent is gone; if the user has removed it, from the list as well.
+    /// The torrent is gone; if the user has removed it, from the list as well, and what was known of its files.
     pub(super) fn strike(&mut self, torrent: TorrentId) {
         let Some(entry) = self.entries.remove(&torrent) else { return };
         self.attached.remove(&torrent);
@@ -259,8 +263,10 @@ impl Catalogue {
         }
         let (key, hashes) = (key_of(&entry), entry.info_hashes());
         let shelf = self.home.shelf.clone();
-        let gone = Change { table: Table::Torrents, key, value: None };
-        self.home.ledger.write(vec![gone], move |result| {
+        // Who was asleep has not opened its files, and nobody else forgets them.
+        let gone =
+            [Table::Torrents, Table::Progress].map(|table| Change { table, key: key.clone(), value: None });
+        self.home.ledger.write(gone.to_vec(), move |result| {
             // Metadata that nobody asks for is in nobody's way; an entry without it would be.
             if result.is_ok()
                 && let Err(error) = shelf.remove(&hashes)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sprat_core::Session;
-use sprat_core::io::{Event, Input, Totals};
+use sprat_core::io::{Event, Input, MetadataError, Totals};
 use sprat_core::sleeper::Sleeper;
 use sprat_core::storage::TorrentId;
 use sprat_core::time::Time;
@@ -107,6 +107,13 @@ impl Driver {
                 catalogue.set_totals(self.session.sleeper(*torrent).map(of).into_iter());
             }
             Event::MetadataReceived { torrent, metainfo } => self.keep(*torrent, Arc::clone(metainfo)),
+            Event::FilesLeft { torrent, reason } => {
+                tracing::warn!(
+                    torrent = torrent.0,
+                    reason,
+                    "files of a torrent that was removed stay behind"
+                );
+            }
             Event::Removed { torrent } => {
                 self.moves.on_closed(*torrent);
                 catalogue.strike(*torrent);
@@ -148,7 +155,10 @@ impl Driver {
             catalogue.get(torrent).map(|entry| (catalogue.home.clone(), entry.info_hashes(), entry.place()))
         });
         let Some((home, hashes, place)) = found else {
-            let _ = loaded.send(Loaded::Metadata(torrent, Err("nobody keeps its metadata".to_owned())));
+            let _ = loaded.send(Loaded::Metadata(
+                torrent,
+                Err(MetadataError::Lost("nobody keeps its metadata".to_owned())),
+            ));
             return;
         };
         // Since it was closed, the storage knows nothing of it.

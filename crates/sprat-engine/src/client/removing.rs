@@ -43,8 +43,10 @@ impl Driver {
 
     /// Removes a torrent of which it is durable that it is to go.
     pub(super) fn remove(&mut self, id: TorrentId, files: Files) {
-        // One that is on its way is removed when that has ended.
-        if !self.moves.cancel(id) {
+        // One that is on its way is removed when that has ended; what was left behind of an earlier move goes before, for nobody will
+        // know of it any more.
+        self.restart_move(id);
+        if !self.moves.remove_after(id, files) {
             let now = self.now();
             self.session.remove_with(now, id, files);
         }

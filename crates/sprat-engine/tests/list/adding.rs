@@ -44,7 +44,9 @@ async fn of_those_who_add_one_torrent_at_once_one_succeeds_and_the_list_has_what
         run.client.add(add(&metainfo), other.clone())
     );
     let (one, two) = (one.unwrap(), two.unwrap());
-    assert!(one.is_ok() && two == Err(AddError::Busy), "{one:?} {two:?}");
+    // The other comes while that is being done, or just after.
+    assert!(one.is_ok(), "{one:?}");
+    assert!(matches!(two, Err(AddError::Busy | AddError::Duplicate(_))), "{two:?}");
     run.end().await;
     let run = Run::start(home.path(), None);
     assert_eq!(run.list().await[0].place.directory, directory);
