@@ -17,7 +17,7 @@ use crate::storage::{StorageError, StorageReply, StorageRequest, TorrentId};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ConnectionId(pub u64);
 
-/// A tracker of a torrent: which one, in the order of its first mention.
+/// A tracker of a torrent, as long as the torrent has it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TrackerId(pub u32);
 
@@ -403,8 +403,6 @@ pub struct AddSleeping {
     /// The user does not want it to take part.
     pub paused: bool,
     /// As in [`AddTorrent`].
-    pub extra_trackers: Vec<Vec<String>>,
-    /// As in [`AddTorrent`].
     pub priorities: Vec<FilePriority>,
     /// As in [`AddTorrent`].
     pub sequential: bool,
@@ -424,7 +422,6 @@ impl AddSleeping {
             left: 0,
             totals: Totals::default(),
             paused: false,
-            extra_trackers: Vec::new(),
             priorities: Vec::new(),
             sequential: false,
             limits: RateLimits::default(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use sprat_wire::hash::{InfoHash, InfoHashes, PeerId};
 use thiserror::Error;
 
+use crate::announcer::TrackerStatus;
 use crate::choker::{Candidate, Choker};
 use crate::config::Config;
 use crate::context::Names;
@@ -318,6 +319,12 @@ impl Session {
         });
     }
 
+    /// Has a torrent announce to these trackers and no others. Those that it had before keep what is known of them; new ones hear
+    /// of it when it is their turn (BEP 12), and those that are gone are told that it leaves.
+    pub fn set_trackers(&mut self, now: Time, id: TorrentId, tiers: &[Vec<String>]) {
+        self.with_member(now, id, |member, cx| either!(member, it => it.set_trackers(cx, tiers)));
+    }
+
     /// Limits the rates of one torrent.
     pub fn set_torrent_limits(&mut self, now: Time, id: TorrentId, limits: RateLimits) {
         self.with_member(now, id, |member, cx| match member {
@@ -402,6 +409,13 @@ impl Session {
     #[must_use]
     pub fn sleeper(&self, id: TorrentId) -> Option<&Sleeper> {
         self.members.get(&id).and_then(Member::sleeper)
+    }
+
+    /// The trackers of a torrent, by tier, whether it is awake or not; none if there is no such torrent.
+    #[must_use]
+    pub fn trackers(&self, id: TorrentId) -> Vec<TrackerStatus> {
+        let member = self.members.get(&id);
+        member.map(|member| either!(member, it => it.trackers().collect())).unwrap_or_default()
     }
 
     /// Who answers to this name.

@@ -198,16 +198,9 @@ impl Sleeper {
         now: Time,
         rng: &mut fastrand::Rng,
     ) -> (Torrent, Option<Files>) {
-        let AddSleeping { extra_trackers, priorities, sequential, limits, totals, paused, .. } = self.wish;
+        let AddSleeping { priorities, sequential, limits, totals, paused, .. } = self.wish;
         let peers = PeerList::new(config.known_peers(), fastrand::Rng::with_seed(rng.u64(..)));
-        let add = AddTorrent {
-            extra_trackers,
-            priorities,
-            sequential,
-            limits,
-            paused,
-            ..AddTorrent::new(metainfo)
-        };
+        let add = AddTorrent { priorities, sequential, limits, paused, ..AddTorrent::new(metainfo) };
         let mut torrent = Torrent::new(self.id, add, config, now, rng);
         self.announcer.set_patient(false);
         torrent.take_over(peers, Some(self.announcer), self.guests);
@@ -277,6 +270,11 @@ impl Sleeper {
         } else {
             self.open(cx);
         }
+    }
+
+    pub(crate) fn set_trackers(&mut self, cx: &mut Context<'_>, tiers: &[Vec<String>]) {
+        self.announcer.set_tiers(cx.now, tiers);
+        self.announce(cx);
     }
 
     pub(crate) const fn set_limits(&mut self, limits: RateLimits) {

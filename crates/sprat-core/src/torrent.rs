@@ -120,7 +120,6 @@ pub struct Torrent {
 
     sleep: Sleep,
     /// As the user has said, for when it has slept.
-    extra_trackers: Vec<Vec<String>>,
     priorities: Vec<FilePriority>,
 
     durability: Durability,
@@ -231,7 +230,6 @@ impl Torrent {
             touched: Vec::new(),
             reads: BTreeMap::new(),
             sleep: Sleep::default(),
-            extra_trackers,
             priorities: Vec::new(),
             durability: Durability::default(),
             proof: Proof::default(),

@@ -294,6 +294,13 @@ impl Client {
         self.run(move |driver| driver.change(torrent, |entry| entry.note = note, |_, _| ())).await
     }
 
+    /// Has a torrent announce to these trackers and no others, by tier. Those that it had before keep what is known of them, new ones
+    /// hear of it when it is their turn (BEP 12), those that are gone are told that it leaves. New ones count as named by the
+    /// user.
+    pub async fn set_trackers(&self, torrent: TorrentId, tiers: Vec<Vec<String>>) -> Result<(), Ended> {
+        self.run(move |driver| driver.set_trackers(torrent, tiers)).await
+    }
+
     /// Limits the rates of one torrent.
     pub async fn set_torrent_limits(&self, torrent: TorrentId, limits: RateLimits) -> Result<(), Ended> {
         self.run(move |driver| {

@@ -414,6 +414,11 @@ impl Torrent {
         self.dial(cx);
     }
 
+    pub(crate) fn set_trackers(&mut self, cx: &mut Context<'_>, tiers: &[Vec<String>]) {
+        self.announcer.set_tiers(cx.now, tiers);
+        self.announce(cx);
+    }
+
     pub(crate) fn force_announce(&mut self, cx: &mut Context<'_>) {
         self.announcer.force(cx.now);
         self.announce(cx);

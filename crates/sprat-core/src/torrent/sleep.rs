@@ -101,7 +101,6 @@ impl Torrent {
             left: self.picker.bytes_left(),
             totals: self.totals,
             paused: self.paused,
-            extra_trackers: self.extra_trackers,
             priorities: self.priorities,
             sequential: self.picker.is_sequential(),
             limits: self.limits.limits(),
