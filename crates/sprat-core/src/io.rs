@@ -402,6 +402,8 @@ pub struct AddSleeping {
     pub totals: Totals,
     /// The user does not want it to take part.
     pub paused: bool,
+    /// It wakes, paused or not, and hashes everything before anything is believed.
+    pub recheck: bool,
     /// As in [`AddTorrent`].
     pub priorities: Vec<FilePriority>,
     /// As in [`AddTorrent`].
@@ -422,6 +424,7 @@ impl AddSleeping {
             left: 0,
             totals: Totals::default(),
             paused: false,
+            recheck: false,
             priorities: Vec::new(),
             sequential: false,
             limits: RateLimits::default(),

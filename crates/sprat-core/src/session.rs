@@ -291,6 +291,18 @@ impl Session {
         self.with_torrent(now, id, |torrent, cx| torrent.retry(cx));
     }
 
+    /// Has everything of a torrent that is on the disk hashed again, whatever was believed of it. It leaves its swarm until that is done,
+    /// so nothing is given meanwhile; one that is paused is checked and stays paused, one that is asleep wakes. How far it is,
+    /// [`TorrentState::Checking`](crate::torrent::TorrentState::Checking) says, and that it is done,
+    /// [`Event::Checked`](crate::io::Event::Checked).
+    pub fn recheck(&mut self, now: Time, id: TorrentId) {
+        self.with_member(now, id, |member, cx| match member {
+            Member::Torrent(torrent) => torrent.recheck(cx),
+            Member::Sleeper(sleeper) => sleeper.recheck(cx),
+            Member::Seeker(_) => {}
+        });
+    }
+
     /// Leaves the swarm until [`Self::resume`].
     pub fn pause(&mut self, now: Time, id: TorrentId) {
         self.with_member(now, id, |member, cx| either!(member, it => it.pause(cx)));

@@ -126,6 +126,8 @@ pub struct Torrent {
     proof: Proof,
     /// What may be gone with a piece that was lost.
     recheck: Recheck,
+    /// The user wants everything to be hashed before anything is believed.
+    believes_nothing: bool,
     /// Pieces that failed their hash with several senders, and the one peer that each is fetched from now.
     suspects: BTreeMap<PieceIndex, Option<ConnectionId>>,
     hash_questions: BTreeMap<HashRequest, HashQuestion>,
@@ -234,6 +236,7 @@ impl Torrent {
             durability: Durability::default(),
             proof: Proof::default(),
             recheck: Recheck::default(),
+            believes_nothing: false,
             suspects: BTreeMap::new(),
             hash_questions: BTreeMap::new(),
             leaf_reads: BTreeMap::new(),

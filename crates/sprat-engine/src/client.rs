@@ -273,6 +273,16 @@ impl Client {
         .await
     }
 
+    /// Has everything of a torrent that is on the disk hashed again, as [`Session::recheck`] does. If the client ends before that is
+    /// done, the next one begins it again.
+    pub async fn recheck(&self, torrent: TorrentId) -> Result<(), Ended> {
+        self.run(move |driver| {
+            let note = |entry: &mut Entry| entry.recheck = entry.is_known;
+            driver.change(torrent, note, |session, now| session.recheck(now, torrent));
+        })
+        .await
+    }
+
     /// Sets what is wanted of a torrent: one priority per file, missing ones normal.
     pub async fn set_priorities(
         &self,

@@ -85,6 +85,9 @@ pub(super) struct Entry {
     upload_limit: Option<u64>,
     #[serde(default)]
     pub(super) is_paused: bool,
+    /// Everything is to be hashed, and has not been yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) recheck: bool,
     #[serde(default)]
     pub(super) is_complete: bool,
     #[serde(default)]
@@ -192,6 +195,7 @@ impl Entry {
             download_limit: None,
             upload_limit: None,
             is_paused: false,
+            recheck: false,
             is_complete: false,
             left: 0,
             totals: [0; 4],
@@ -386,6 +390,7 @@ impl Entry {
             left: self.left,
             totals: self.totals(),
             paused: self.is_paused,
+            recheck: self.recheck,
             priorities: self.priorities(),
             sequential: self.sequential,
             limits: self.limits(),

@@ -178,6 +178,7 @@ impl Driver {
                     }
                 });
             }
+            Event::Checked { torrent, .. } => catalogue.change(*torrent, |entry| entry.recheck = false),
             // What is gone is fetched at the next start, if it is not by then.
             Event::FileChanged { torrent, .. } => {
                 catalogue.change(*torrent, |entry| entry.is_complete = false);
