@@ -18,7 +18,7 @@ use crate::storage::{StorageError, StorageReply, StorageRequest, TorrentId};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ConnectionId(pub u64);
 
-/// A tracker of a torrent: which one, in the order of its first mention.
+/// A tracker of a torrent, as long as the torrent has it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TrackerId(pub u32);
 
@@ -422,8 +422,8 @@ pub struct AddSleeping {
     pub totals: Totals,
     /// The user does not want it to take part.
     pub paused: bool,
-    /// As in [`AddTorrent`].
-    pub extra_trackers: Vec<Vec<String>>,
+    /// It wakes, paused or not, and hashes everything before anything is believed.
+    pub recheck: bool,
     /// As in [`AddTorrent`].
     pub priorities: Vec<FilePriority>,
     /// As in [`AddTorrent`].
@@ -444,7 +444,7 @@ impl AddSleeping {
             left: 0,
             totals: Totals::default(),
             paused: false,
-            extra_trackers: Vec::new(),
+            recheck: false,
             priorities: Vec::new(),
             sequential: false,
             limits: RateLimits::default(),

@@ -252,6 +252,13 @@ impl Seeker {
         }
     }
 
+    pub(crate) fn set_trackers(&mut self, cx: &mut Context<'_>, tiers: &[Vec<String>]) {
+        self.wanted.extra_trackers.clear();
+        self.wanted.trackers = tiers.to_vec();
+        self.announcer.set_tiers(cx.now, tiers);
+        self.announce(cx);
+    }
+
     /// For the torrent that it will be.
     pub(crate) const fn set_sequential(&mut self, on: bool) {
         self.wanted.sequential = on;

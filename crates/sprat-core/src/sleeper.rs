@@ -198,31 +198,24 @@ impl Sleeper {
         now: Time,
         rng: &mut fastrand::Rng,
     ) -> (Torrent, Option<Files>) {
-        let AddSleeping { extra_trackers, priorities, sequential, limits, totals, paused, .. } = self.wish;
+        let AddSleeping { priorities, sequential, limits, totals, paused, recheck, .. } = self.wish;
         let peers = PeerList::new(config.known_peers(), fastrand::Rng::with_seed(rng.u64(..)));
-        let add = AddTorrent {
-            extra_trackers,
-            priorities,
-            sequential,
-            limits,
-            paused,
-            ..AddTorrent::new(metainfo)
-        };
+        let add = AddTorrent { priorities, sequential, limits, paused, ..AddTorrent::new(metainfo) };
         let mut torrent = Torrent::new(self.id, add, config, now, rng);
         self.announcer.set_patient(false);
         torrent.take_over(peers, Some(self.announcer), self.guests);
-        torrent.carry_on(now, totals, &self.peers);
+        torrent.carry_on(now, totals, recheck, &self.peers);
         (torrent, self.closing)
     }
 
     // The user.
 
     pub(crate) fn open(&mut self, cx: &mut Context<'_>) {
+        if self.wish.recheck || !(self.wish.complete || self.wish.paused) {
+            return self.wake(cx);
+        }
         if self.wish.paused || self.is_held {
             return;
-        }
-        if !self.wish.complete {
-            return self.wake(cx);
         }
         self.announcer.start(cx.now);
         self.announce(cx);
@@ -234,6 +227,9 @@ impl Sleeper {
 
     /// It has just fallen asleep. What the user has said while it did may still be to be done.
     pub(crate) fn settle(&mut self, cx: &mut Context<'_>) {
+        if self.wish.recheck {
+            self.wake(cx);
+        }
         if self.wish.paused || self.is_held {
             return;
         }
@@ -279,12 +275,23 @@ impl Sleeper {
         }
     }
 
+    pub(crate) fn set_trackers(&mut self, cx: &mut Context<'_>, tiers: &[Vec<String>]) {
+        self.announcer.set_tiers(cx.now, tiers);
+        self.announce(cx);
+    }
+
     pub(crate) const fn set_limits(&mut self, limits: RateLimits) {
         self.wish.limits = limits;
     }
 
     pub(crate) const fn set_sequential(&mut self, on: bool) {
         self.wish.sequential = on;
+    }
+
+    /// What it has is hashed again when it is awake.
+    pub(crate) fn recheck(&mut self, cx: &mut Context<'_>) {
+        self.wish.recheck = true;
+        self.wake(cx);
     }
 
     /// Something may be missing now that was not wanted before.
@@ -462,7 +469,7 @@ impl Sleeper {
         if self.retry_at.is_some_and(|at| at <= cx.now) {
             self.retry_at = None;
             // Unless somebody comes, nothing is lost by sleeping on.
-            if self.closing.is_some() {
+            if self.closing.is_some() || self.wish.recheck {
                 self.wake(cx);
             }
         }

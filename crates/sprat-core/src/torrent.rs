@@ -120,13 +120,14 @@ pub struct Torrent {
 
     sleep: Sleep,
     /// As the user has said, for when it has slept.
-    extra_trackers: Vec<Vec<String>>,
     priorities: Vec<FilePriority>,
 
     durability: Durability,
     proof: Proof,
     /// What may be gone with a piece that was lost.
     recheck: Recheck,
+    /// The user wants everything to be hashed before anything is believed.
+    believes_nothing: bool,
     /// Pieces that failed their hash with several senders, and the one peer that each is fetched from now.
     suspects: BTreeMap<PieceIndex, Option<ConnectionId>>,
     hash_questions: BTreeMap<HashRequest, HashQuestion>,
@@ -231,11 +232,11 @@ impl Torrent {
             touched: Vec::new(),
             reads: BTreeMap::new(),
             sleep: Sleep::default(),
-            extra_trackers,
             priorities: Vec::new(),
             durability: Durability::default(),
             proof: Proof::default(),
             recheck: Recheck::default(),
+            believes_nothing: false,
             suspects: BTreeMap::new(),
             hash_questions: BTreeMap::new(),
             leaf_reads: BTreeMap::new(),

@@ -224,6 +224,16 @@ impl Client {
         .await
     }
 
+    /// Has everything of a torrent that is on the disk hashed again, as [`Session::recheck`] does. If the client ends before that is
+    /// done, the next one begins it again.
+    pub async fn recheck(&self, torrent: TorrentId) -> Result<(), Ended> {
+        self.run(move |driver| {
+            let note = |entry: &mut Entry| entry.recheck = entry.is_known;
+            driver.change(torrent, note, |session, now| session.recheck(now, torrent));
+        })
+        .await
+    }
+
     /// Sets what is wanted of a torrent: one priority per file, missing ones normal.
     pub async fn set_priorities(
         &self,
@@ -243,6 +253,13 @@ impl Client {
     /// Remembers something else of a torrent; written down as other changes are, soon.
     pub async fn annotate(&self, torrent: TorrentId, note: Note) -> Result<(), Ended> {
         self.run(move |driver| driver.change(torrent, |entry| entry.note = note, |_, _| ())).await
+    }
+
+    /// Has a torrent announce to these trackers and no others, by tier. Those that it had before keep what is known of them, new ones
+    /// hear of it when it is their turn (BEP 12), those that are gone are told that it leaves. New ones count as named by the
+    /// user.
+    pub async fn set_trackers(&self, torrent: TorrentId, tiers: Vec<Vec<String>>) -> Result<(), Ended> {
+        self.run(move |driver| driver.set_trackers(torrent, tiers)).await
     }
 
     /// Limits the rates of one torrent.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use sprat_wire::hash::PeerId;
 
-use crate::announcer::TrackerStatus;
+use crate::announcer::{SwarmCounts, TrackerStatus};
 use crate::bitfield::Bitfield;
 use crate::connection::Direction;
 use crate::io::{Totals, Trouble};
@@ -67,6 +67,8 @@ pub struct TorrentStatus {
     pub seeds: usize,
     /// Addresses known.
     pub known_peers: usize,
+    /// How many there are in all, connected or not, as the trackers say.
+    pub swarm: SwarmCounts,
     /// The others wait for our upload: we are the only one with everything, and they have nearly all that we have sent.
     pub upload_is_bottleneck: bool,
     /// Whole copies that connected peers hold together, and thousandths of one more.
@@ -143,6 +145,7 @@ impl Torrent {
             connections: self.connections.len(),
             seeds: connections.filter(|connection| connection.is_seed()).count(),
             known_peers: self.peers.len(),
+            swarm: self.announcer.swarm(),
             upload_is_bottleneck: self.bottleneck.is_ours,
             distributed_copies: self.picker.distributed_copies(),
         }

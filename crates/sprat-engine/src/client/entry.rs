@@ -68,6 +68,9 @@ pub(super) struct Entry {
     /// Those that the user has named.
     #[serde(default)]
     extra_trackers: Vec<Vec<String>>,
+    /// Those of `trackers` that the user has named. Who does not know it contacts them as if the torrent had, which is safe.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    named: Vec<String>,
     /// One letter per file: skip, low, normal, high.
     #[serde(default)]
     priorities: String,
@@ -82,6 +85,9 @@ pub(super) struct Entry {
     upload_limit: Option<u64>,
     #[serde(default)]
     pub(super) is_paused: bool,
+    /// Everything is to be hashed, and has not been yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) recheck: bool,
     #[serde(default)]
     pub(super) is_complete: bool,
     #[serde(default)]
@@ -205,12 +211,14 @@ impl Entry {
             files: 0,
             trackers: Vec::new(),
             extra_trackers: Vec::new(),
+            named: Vec::new(),
             priorities: String::new(),
             select_only: None,
             sequential: false,
             download_limit: None,
             upload_limit: None,
             is_paused: false,
+            recheck: false,
             is_complete: false,
             left: 0,
             totals: [0; 4],
@@ -361,7 +369,14 @@ impl Entry {
     }
 
     pub(super) fn user_trackers(&self) -> impl Iterator<Item = &String> {
-        self.extra_trackers.iter().flatten()
+        self.extra_trackers.iter().flatten().chain(&self.named)
+    }
+
+    /// These are the trackers from now on, and the user has named these of them.
+    pub(super) fn set_trackers(&mut self, tiers: Vec<Vec<String>>, named: Vec<String>) {
+        self.extra_trackers.clear();
+        self.trackers = tiers;
+        self.named = named;
     }
 
     pub(super) const fn limits(&self) -> RateLimits {
@@ -414,7 +429,7 @@ impl Entry {
             left: self.left,
             totals: self.totals(),
             paused: self.is_paused,
-            extra_trackers: self.extra_trackers.clone(),
+            recheck: self.recheck,
             priorities: self.priorities(),
             sequential: self.sequential,
             limits: self.limits(),
@@ -560,6 +575,17 @@ mod tests {
     fn an_entry_is_read_as_it_was_written() {
         let entry = sample();
         assert_eq!(Entry::decode(&entry.encode()), Ok(entry));
+    }
+
+    #[test]
+    fn trackers_that_the_user_has_named_are_known_among_those_of_the_torrent() {
+        let mut entry = sample();
+        assert_eq!(entry.user_trackers().collect::<Vec<_>>(), ["http://mine/"]);
+        let tiers = vec![vec!["http://a/".to_owned(), "http://new/".to_owned()]];
+        entry.set_trackers(tiers.clone(), vec!["http://new/".to_owned()]);
+        let read = Entry::decode(&entry.encode()).unwrap();
+        assert_eq!(read.user_trackers().collect::<Vec<_>>(), ["http://new/"]);
+        assert_eq!((read.asleep().tiers, read.magnet().tiers()), (tiers.clone(), tiers));
     }
 
     #[test]

@@ -68,6 +68,25 @@ impl Driver {
         self.change(id, Entry::adopt, |session, now| session.retry(now, id));
     }
 
+    /// What the torrent had is not the user's because it stays.
+    pub(super) fn set_trackers(&mut self, id: TorrentId, mut tiers: Vec<Vec<String>>) {
+        for url in tiers.iter_mut().flatten() {
+            *url = url.trim().to_owned();
+        }
+        let before = self.session.trackers(id);
+        let users = self.user_trackers.entry(id).or_default();
+        let is_users = |url: &String| users.contains(url) || !before.iter().any(|known| *known.url == **url);
+        let named: Vec<String> = tiers.iter().flatten().filter(|url| is_users(url)).cloned().collect();
+        // Those that are gone are still to be told so.
+        users.extend(named.iter().cloned());
+        let listed = tiers.clone();
+        self.change(
+            id,
+            |entry| entry.set_trackers(listed, named),
+            |session, now| session.set_trackers(now, id, &tiers),
+        );
+    }
+
     /// Changes a torrent, and its entry with it.
     pub(super) fn change(
         &mut self,
@@ -97,6 +116,7 @@ impl Driver {
                     }
                 });
             }
+            Event::Checked { torrent, .. } => catalogue.change(*torrent, |entry| entry.recheck = false),
             // What is gone is fetched at the next start, if it is not by then.
             Event::FileChanged { torrent, .. } => {
                 catalogue.change(*torrent, |entry| entry.is_complete = false);

@@ -378,6 +378,7 @@ impl World {
             tracker_id: None,
             complete: Some(script.number()),
             incomplete: None,
+            downloaded: None,
             peers,
             external_ip: None,
             warning: None,
