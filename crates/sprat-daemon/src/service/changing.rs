@@ -137,7 +137,7 @@ impl Service {
             self.set_priorities(torrent, &change.priorities).await?;
         }
         if let Some(tiers) = change.trackers.clone() {
-            let _ = tiers; // h2
+            client.set_trackers(torrent, tiers).await?;
         }
         if let Some(on) = change.sequential {
             client.set_sequential(torrent, on).await?;
