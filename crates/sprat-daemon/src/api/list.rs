@@ -48,6 +48,7 @@ pub struct ListQuery {
 /// What a list can be sorted by.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "they are the fields of a summary")]
 pub enum SortBy {
     #[default]
     Position,
