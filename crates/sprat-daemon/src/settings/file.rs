@@ -182,7 +182,7 @@ mod tests {
                     [[paths.watch]]\ndirectory = \"../x\"\n";
         let problems = problems(text);
         let starts =
-            ["6:3: paths.watch", "2:10: limits.memory", "5:9: api.hosts", "3:1: api.tls_certificate"];
+            ["6:1: paths.watch", "2:10: limits.memory", "5:9: api.hosts", "3:1: api.tls_certificate"];
         for (problem, start) in problems.iter().zip(starts) {
             assert!(problem.starts_with(&format!("sprat.toml:{start}: ")), "{problem}");
         }
