@@ -158,6 +158,12 @@ impl Layers {
             .map_or_else(|| self.places.state.clone(), |path| self.places.resolve(path))
     }
 
+    /// A path of the settings, with `~/` replaced.
+    #[must_use]
+    pub fn resolve(&self, path: &Path) -> PathBuf {
+        self.places.resolve(path)
+    }
+
     /// Where torrents go.
     #[must_use]
     pub fn downloads(&self) -> PathBuf {
