@@ -394,3 +394,26 @@ impl<'de> Deserialize<'de> for ListenAddress {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn the_schema_has_every_setting_with_its_meaning() {
+        let mut schemas = Vec::new();
+        Settings::schemas(&mut schemas);
+        let schemas: BTreeMap<_, _> =
+            schemas.into_iter().map(|(name, schema)| (name, serde_json::to_value(schema).unwrap())).collect();
+        let whole = serde_json::to_value(Settings::schema()).unwrap();
+        for key in keys() {
+            let section = whole["properties"][key.section].to_string();
+            let (_, name) = section.split_once("#/components/schemas/").unwrap();
+            let setting = &schemas[name.split('"').next().unwrap()]["properties"][key.name];
+            let told = setting["description"].as_str().unwrap_or_default();
+            assert!(told.starts_with(key.documentation[0].trim()), "{}: {setting}", key.path());
+        }
+    }
+}
