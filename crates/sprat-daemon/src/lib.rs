@@ -5,3 +5,4 @@ pub mod fetch;
 pub mod schedule;
 pub mod torrents;
 pub mod wall_clock;
+pub mod watch_folder;
