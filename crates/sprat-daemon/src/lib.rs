@@ -6,3 +6,4 @@ pub mod schedule;
 pub mod torrents;
 pub mod wall_clock;
 pub mod watch_folder;
+pub mod webhook;
