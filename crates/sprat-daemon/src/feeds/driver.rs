@@ -9,11 +9,14 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::{Feeds, FetchDue, Fetched, Match, SavedFeeds, Ticket, parse};
-use crate::fetch::{FeedDocument, FetchError, Fetcher};
+use crate::fetch::{FeedDocument, Fetcher};
 use crate::wall_clock;
 
 /// Where no feed is due, for as long.
 const LONG: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Of what is said of a failure, in characters.
+const MAX_REASON_LENGTH: usize = 300;
 
 /// Feeds that are fetched. Clones are the same.
 #[derive(Debug, Clone)]
@@ -90,20 +93,20 @@ impl FeedDriver {
 }
 
 async fn fetch(fetcher: &Fetcher, due: &FetchDue) -> Fetched {
-    let failed = |error: FetchError| {
-        let retry_after = error.retry_after();
-        Fetched::Failed { reason: error.to_string(), retry_after }
+    let (body, base, validators) = match fetcher.feed(&due.url, &due.known).await {
+        Ok(FeedDocument::Unchanged) => return Fetched::Unchanged,
+        Ok(FeedDocument::Changed { body, base, validators }) => (body, base, validators),
+        Err(error) => return failed(&error.to_string(), error.retry_after()),
     };
-    match fetcher.feed(&due.url, &due.known).await {
-        Err(error) => failed(error),
-        Ok(FeedDocument::Unchanged) => Fetched::Unchanged,
-        Ok(FeedDocument::Changed { body, base, validators }) => {
-            let unreadable = |reason: String| Fetched::Failed { reason, retry_after: None };
-            match tokio::task::spawn_blocking(move || parse(&body, &base)).await {
-                Ok(Ok(channel)) => Fetched::Changed { channel, validators },
-                Ok(Err(problem)) => unreadable(problem.to_string()),
-                Err(_) => unreadable("the feed could not be read".to_owned()),
-            }
-        }
+    match tokio::task::spawn_blocking(move || parse(&body, &base)).await {
+        Ok(Ok(channel)) => Fetched::Changed { channel, validators },
+        Ok(Err(problem)) => failed(&problem.to_string(), None),
+        Err(_) => failed("the feed could not be read", None),
     }
+}
+
+/// One line of bounded length: a parser that complains may quote what it has read.
+fn failed(reason: &str, retry_after: Option<Duration>) -> Fetched {
+    let line = reason.chars().take(MAX_REASON_LENGTH).map(|char| if char.is_control() { ' ' } else { char });
+    Fetched::Failed { reason: line.collect(), retry_after }
 }
