@@ -19,10 +19,13 @@ use crate::time::Time;
 use crate::tracker_hosts::{Admission, Haste, TrackerHosts};
 
 mod entry;
+mod status;
 #[cfg(test)]
 mod tests;
+mod tiers;
 
 use entry::{Answered, Completion, Entry, Turn, short};
+pub use status::{SwarmCounts, TrackerState, TrackerStatus};
 
 /// How to deal with trackers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,44 +94,6 @@ impl Announcement {
     }
 }
 
-/// What a tracker is doing, for a person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TrackerState {
-    /// Not needed so far.
-    Unused,
-    /// An announce is under way.
-    Announcing,
-    /// The last announce succeeded.
-    Working,
-    /// The last announce failed.
-    Failing,
-}
-
-/// One tracker and one info-hash, for a person.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TrackerStatus {
-    /// Its name.
-    pub tracker: TrackerId,
-    /// Its URL.
-    pub url: Arc<str>,
-    /// Its tier, from 0.
-    pub tier: usize,
-    /// The swarm.
-    pub info_hash: InfoHash,
-    /// What it is doing.
-    pub state: TrackerState,
-    /// Why the last announce failed; gone with the next that succeeds.
-    pub last_error: Option<String>,
-    /// Failures since the last success.
-    pub failures: u32,
-    /// Seeders, by the last answer.
-    pub seeders: Option<u32>,
-    /// Leechers, by the last answer.
-    pub leechers: Option<u32>,
-    /// When it is going to be asked, as far as known.
-    pub next_announce: Option<Time>,
-}
-
 /// Pauses after failures begin here and double.
 const FIRST_RETRY: Duration = Duration::from_secs(5);
 
@@ -154,8 +119,12 @@ pub struct Announcer {
     config: AnnouncerConfig,
     rng: fastrand::Rng,
     key: u32,
-    /// One for each pair of tracker and info-hash; its index is its [`TrackerId`].
+    info_hashes: Vec<InfoHash>,
+    /// One for each pair of tracker and info-hash; its index is its [`TrackerId`]. Also those that the user has taken away, until
+    /// they have been told.
     entries: Vec<Entry>,
+    /// Those that the torrent has, in the order of its tiers.
+    listed: Vec<usize>,
     /// Which entries stand in for one another, best first: one chain per info-hash, or per info-hash and tier.
     chains: Vec<Vec<usize>>,
     active: bool,
@@ -173,42 +142,23 @@ impl Announcer {
         tiers: &[Vec<String>],
         info_hashes: &[InfoHash],
         key: u32,
-        mut rng: fastrand::Rng,
+        rng: fastrand::Rng,
     ) -> Self {
-        let mut entries = Vec::new();
-        let mut chains = Vec::new();
-        let mut shuffled: Vec<(usize, Arc<str>)> = Vec::new();
-        for (tier, urls) in tiers.iter().enumerate() {
-            let mut urls: Vec<Arc<str>> = urls.iter().map(|url| Arc::from(url.trim())).collect();
-            urls.retain(|url| !url.is_empty() && !shuffled.iter().any(|(_, known)| known == url));
-            rng.shuffle(&mut urls);
-            shuffled.extend(urls.into_iter().map(|url| (tier, url)));
-        }
-        shuffled.truncate(MOST_TRACKERS);
-        for info_hash in info_hashes {
-            let mut last_tier = None;
-            for (tier, url) in &shuffled {
-                if last_tier.is_none() || (config.all_tiers && last_tier != Some(*tier)) {
-                    chains.push(Vec::new());
-                }
-                last_tier = Some(*tier);
-                if let Some(chain) = chains.last_mut() {
-                    chain.push(entries.len());
-                }
-                entries.push(Entry::new(Arc::clone(url), *tier, *info_hash));
-            }
-        }
-        Self {
+        let mut announcer = Self {
             config,
             rng,
             key,
-            entries,
-            chains,
+            info_hashes: info_hashes.to_vec(),
+            entries: Vec::new(),
+            listed: Vec::new(),
+            chains: Vec::new(),
             active: false,
             patient: false,
             want_peers: true,
             lonely: false,
-        }
+        };
+        announcer.set_tiers(Time::ZERO, tiers);
+        announcer
     }
 
     /// The next announce to be made now, if any, as far as the hosts of the trackers admit it. Call until `None`.
@@ -265,6 +215,7 @@ impl Announcer {
         entry.last_error = None;
         entry.seeders = response.complete.or(entry.seeders);
         entry.leechers = response.incomplete.or(entry.leechers);
+        entry.downloads = response.downloaded.or(entry.downloads);
         if response.tracker_id.is_some() {
             entry.tracker_id.clone_from(&response.tracker_id);
         }
@@ -275,7 +226,7 @@ impl Announcer {
             response.min_interval.map_or(Duration::ZERO, |secs| Duration::from_secs(u64::from(secs)));
         let shortest = shortest.clamp(self.config.min_interval, interval);
         entry.not_before = now + shortest;
-        let helped = |last: &Answered| !self.lonely && !last.is_empty;
+        let helped = |last: &Answered| !self.lonely && last.peers > 0;
         let in_vain = entry.answered.filter(|last| !helped(last)).map_or(0, |last| last.in_vain + 1);
         let retry = LONELY_RETRY.saturating_mul(1 << in_vain.min(16)).clamp(shortest, interval);
         // Clients that were started together must not come back together for ever.
@@ -285,7 +236,7 @@ impl Announcer {
         };
         let (retry, regular) = (spread(retry), spread(interval));
         let is_empty = response.peers.is_empty();
-        entry.answered = Some(Answered { retry, is_empty, in_vain });
+        entry.answered = Some(Answered { at: now, retry, peers: response.peers.len(), in_vain });
         // Who sleeps has all it wants, and is in the swarm to be found.
         let seeks = self.want_peers && !self.patient;
         entry.next = if seeks && is_empty { retry } else { regular };
@@ -354,7 +305,7 @@ impl Announcer {
     /// We are there, for the first time or again: the first announces are due at once.
     pub fn start(&mut self, now: Time) {
         self.active = true;
-        for entry in &mut self.entries {
+        for entry in self.entries.iter_mut().filter(|entry| !entry.is_retired) {
             entry.stopped_due = false;
             entry.turn = if self.patient { Turn::Usual } else { Turn::Asked };
             entry.next = match (entry.failures, entry.knows_us) {
@@ -412,7 +363,8 @@ impl Announcer {
 
     /// Every pair of tracker and info-hash, in the order of the torrent.
     pub fn trackers(&self) -> impl Iterator<Item = TrackerStatus> + '_ {
-        self.entries.iter().enumerate().map(|(at, entry)| TrackerStatus {
+        let listed = self.listed.iter().filter_map(|at| Some((*at, self.entries.get(*at)?)));
+        listed.map(|(at, entry)| TrackerStatus {
             tracker: TrackerId(u32::try_from(at).unwrap_or(u32::MAX)),
             url: Arc::clone(&entry.url),
             tier: entry.tier,
@@ -422,11 +374,25 @@ impl Announcer {
             failures: entry.failures,
             seeders: entry.seeders,
             leechers: entry.leechers,
+            downloads: entry.downloads,
+            peers: entry.answered.map(|answered| answered.peers),
+            answered_at: entry.answered.map(|answered| answered.at),
             next_announce: (self.active
                 && entry.in_flight.is_none()
                 && entry.state() != TrackerState::Unused)
                 .then_some(entry.next),
         })
+    }
+
+    /// How many there are in the swarm, by whichever tracker knows of most.
+    #[must_use]
+    pub fn swarm(&self) -> SwarmCounts {
+        let all = || self.listed.iter().filter_map(|at| self.entries.get(*at));
+        SwarmCounts {
+            seeders: all().filter_map(|entry| entry.seeders).max(),
+            leechers: all().filter_map(|entry| entry.leechers).max(),
+            downloads: all().filter_map(|entry| entry.downloads).max(),
+        }
     }
 
     /// The URL behind a name.
@@ -468,12 +434,10 @@ impl Announcer {
         }
     }
 
-    /// A tracker that has to be told that we leave.
+    /// A tracker that has to be told that we leave: all of them, or those that the user has taken away.
     fn farewell(&self) -> Option<usize> {
-        if self.active {
-            return None;
-        }
-        self.entries.iter().position(|entry| entry.stopped_due && entry.in_flight.is_none())
+        let is_due = |entry: &Entry| entry.stopped_due && (!self.active || entry.is_retired);
+        self.entries.iter().position(|entry| is_due(entry) && entry.in_flight.is_none())
     }
 
     /// The first chain whose turn it is.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use sprat_wire::hash::{InfoHash, InfoHashes, PeerId};
 use sprat_wire::metainfo::{File, Metainfo};
 use sprat_wire::tracker::{AnnounceRequest, AnnounceResponse};
+use thiserror::Error;
 
 use crate::geometry::PieceIndex;
 use crate::peer_list::PeerSource;
@@ -17,7 +18,7 @@ use crate::storage::{StorageError, StorageReply, StorageRequest, TorrentId};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ConnectionId(pub u64);
 
-/// A tracker of a torrent: which one, in the order of its first mention.
+/// A tracker of a torrent, as long as the torrent has it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TrackerId(pub u32);
 
@@ -103,7 +104,7 @@ pub enum Input {
         /// The torrent.
         torrent: TorrentId,
         /// Its metadata, or why there is none, in words for a person.
-        result: Result<Arc<Metainfo>, String>,
+        result: Result<Arc<Metainfo>, MetadataError>,
     },
     /// The time that `Session::poll_timeout` named has come.
     Timeout,
@@ -295,11 +296,30 @@ pub enum Event {
         /// The torrent.
         torrent: TorrentId,
     },
+    /// Files that were to go, with a torrent or when a move was cancelled, stay on the disk, and from now on nobody knows that they are
+    /// ours.
+    FilesLeft {
+        /// The torrent.
+        torrent: TorrentId,
+        /// Which, and why, in words for a person.
+        reason: String,
+    },
     /// `Session::remove` is done: files closed, trackers told.
     Removed {
         /// The torrent.
         torrent: TorrentId,
     },
+}
+
+/// Why the metadata of a torrent that sleeps cannot be had, in words for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum MetadataError {
+    /// It is not there, or damaged: unless somebody brings it back, nobody will ever know which files the torrent has.
+    #[error("{0}")]
+    Lost(String),
+    /// It cannot be read just now.
+    #[error("{0}")]
+    Unreadable(String),
 }
 
 /// Why a torrent stopped by itself.
@@ -365,6 +385,24 @@ pub struct AddTorrent {
     pub sequential: bool,
     /// Bytes per second in both directions for this torrent alone; `None` is no limit.
     pub limits: RateLimits,
+    /// It is looked at what is there, and no more is done until `Session::resume`.
+    pub paused: bool,
+}
+
+impl AddTorrent {
+    /// All of it, as usual.
+    #[must_use]
+    pub const fn new(metainfo: Arc<Metainfo>) -> Self {
+        Self {
+            metainfo,
+            extra_trackers: Vec::new(),
+            peers: Vec::new(),
+            priorities: Vec::new(),
+            sequential: false,
+            limits: RateLimits { download: None, upload: None },
+            paused: false,
+        }
+    }
 }
 
 /// A torrent that has nothing to do, from an earlier session: see [`crate::sleeper`].
@@ -384,8 +422,8 @@ pub struct AddSleeping {
     pub totals: Totals,
     /// The user does not want it to take part.
     pub paused: bool,
-    /// As in [`AddTorrent`].
-    pub extra_trackers: Vec<Vec<String>>,
+    /// It wakes, paused or not, and hashes everything before anything is believed.
+    pub recheck: bool,
     /// As in [`AddTorrent`].
     pub priorities: Vec<FilePriority>,
     /// As in [`AddTorrent`].
@@ -406,7 +444,7 @@ impl AddSleeping {
             left: 0,
             totals: Totals::default(),
             paused: false,
-            extra_trackers: Vec::new(),
+            recheck: false,
             priorities: Vec::new(),
             sequential: false,
             limits: RateLimits::default(),
@@ -444,6 +482,8 @@ pub struct AddMagnet {
     pub sequential: bool,
     /// Bytes per second in both directions for this torrent alone.
     pub limits: RateLimits,
+    /// Nobody is asked for anything, not even for the metadata, until `Session::resume`.
+    pub paused: bool,
 }
 
 impl AddMagnet {
@@ -458,6 +498,7 @@ impl AddMagnet {
             select_only: None,
             sequential: false,
             limits: RateLimits { download: None, upload: None },
+            paused: false,
         }
     }
 
@@ -485,6 +526,7 @@ impl AddMagnet {
             peers: self.peers.clone(),
             sequential: self.sequential,
             limits: self.limits,
+            paused: self.paused,
             metainfo,
         }
     }

@@ -19,11 +19,11 @@ use sprat_wire::peer::message::Message;
 use sprat_wire::peer::metadata::MetadataMessage;
 use sprat_wire::tracker::AnnounceResponse;
 
-use crate::announcer::{Announcer, Progress};
+use crate::announcer::{Announcer, Progress, TrackerStatus};
 use crate::config::Config;
 use crate::context::Context;
 use crate::io::{
-    AddMagnet, ConnectionId, DisconnectReason, Event, Output, TrackerFailure, TrackerId, Trouble,
+    AddMagnet, ConnectionId, DisconnectReason, Event, Output, RateLimits, TrackerFailure, TrackerId, Trouble,
 };
 use crate::peer_list::{PeerList, PeerSource};
 use crate::search::Search;
@@ -82,7 +82,6 @@ pub struct Seeker {
     dials: BTreeMap<ConnectionId, Dial>,
     talks: BTreeMap<ConnectionId, Talk>,
     stage: Stage,
-    paused: bool,
     closing: bool,
     trouble: Option<Trouble>,
     search: Search,
@@ -131,7 +130,6 @@ impl Seeker {
             dials: BTreeMap::new(),
             talks: BTreeMap::new(),
             stage: Stage::Info(InfoFetch::default()),
-            paused: false,
             closing: false,
             trouble: None,
             search: Search::default(),
@@ -152,6 +150,17 @@ impl Seeker {
         &self.wanted.info_hashes
     }
 
+    /// The user does not want it to look.
+    #[must_use]
+    pub const fn is_paused(&self) -> bool {
+        self.wanted.paused
+    }
+
+    /// Its trackers, by tier.
+    pub fn trackers(&self) -> impl Iterator<Item = TrackerStatus> + '_ {
+        self.announcer.trackers()
+    }
+
     /// Its figures.
     #[must_use]
     pub fn status(&self) -> SeekerStatus {
@@ -170,7 +179,7 @@ impl Seeker {
             known_peers: self.peers.len(),
             metadata,
             layers,
-            paused: self.paused,
+            paused: self.wanted.paused,
             trouble: self.trouble.clone(),
         }
     }
@@ -212,7 +221,11 @@ impl Seeker {
 
     // The user.
 
+    /// Begins to look, unless it is paused.
     pub(crate) fn open(&mut self, cx: &mut Context<'_>) {
+        if self.wanted.paused {
+            return;
+        }
         self.announcer.start(cx.now);
         self.announce(cx);
         self.search.start(cx);
@@ -228,15 +241,32 @@ impl Seeker {
     }
 
     pub(crate) fn pause(&mut self, cx: &mut Context<'_>) {
-        if !std::mem::replace(&mut self.paused, true) {
+        if !std::mem::replace(&mut self.wanted.paused, true) {
             self.leave_swarm(cx);
         }
     }
 
     pub(crate) fn resume(&mut self, cx: &mut Context<'_>) {
-        if std::mem::replace(&mut self.paused, false) {
+        if std::mem::replace(&mut self.wanted.paused, false) {
             self.open(cx);
         }
+    }
+
+    pub(crate) fn set_trackers(&mut self, cx: &mut Context<'_>, tiers: &[Vec<String>]) {
+        self.wanted.extra_trackers.clear();
+        self.wanted.trackers = tiers.to_vec();
+        self.announcer.set_tiers(cx.now, tiers);
+        self.announce(cx);
+    }
+
+    /// For the torrent that it will be.
+    pub(crate) const fn set_sequential(&mut self, on: bool) {
+        self.wanted.sequential = on;
+    }
+
+    /// For the torrent that it will be.
+    pub(crate) const fn set_limits(&mut self, limits: RateLimits) {
+        self.wanted.limits = limits;
     }
 
     /// Leaves the swarm. There is nothing else to be closed.
@@ -283,7 +313,7 @@ impl Seeker {
     }
 
     const fn takes_part(&self) -> bool {
-        !self.paused && !self.closing && self.trouble.is_none() && self.found.is_none()
+        !self.wanted.paused && !self.closing && self.trouble.is_none() && self.found.is_none()
     }
 
     // Time and trackers.

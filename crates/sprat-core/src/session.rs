@@ -7,6 +7,7 @@ use std::time::Duration;
 use sprat_wire::hash::{InfoHash, InfoHashes, PeerId};
 use thiserror::Error;
 
+use crate::announcer::TrackerStatus;
 use crate::choker::{Candidate, Choker};
 use crate::config::Config;
 use crate::context::Names;
@@ -195,7 +196,7 @@ impl Session {
 
     // What the user does.
 
-    /// Adds a torrent and begins with it.
+    /// Adds a torrent and begins with it, or, if it is to be paused, looks only what is there.
     pub fn add(&mut self, now: Time, add: AddTorrent) -> Result<TorrentId, AddError> {
         let id = self.new_name(&add.metainfo.info_hashes)?;
         let torrent = Torrent::new(id, add, &self.config, now, &mut self.rng);
@@ -238,7 +239,7 @@ impl Session {
         });
     }
 
-    /// Adds a torrent of which only the name is known, and begins to look for the rest.
+    /// Adds a torrent of which only the name is known, and begins to look for the rest unless it is to be paused.
     /// [`Event::MetadataReceived`](crate::io::Event::MetadataReceived) comes when it is found; from then on there is a
     /// [`Torrent`] of this id.
     pub fn add_magnet(&mut self, now: Time, add: AddMagnet) -> Result<TorrentId, AddError> {
@@ -290,6 +291,18 @@ impl Session {
         self.with_torrent(now, id, |torrent, cx| torrent.retry(cx));
     }
 
+    /// Has everything of a torrent that is on the disk hashed again, whatever was believed of it. It leaves its swarm until that is done,
+    /// so nothing is given meanwhile; one that is paused is checked and stays paused, one that is asleep wakes. How far it is,
+    /// [`TorrentState::Checking`](crate::torrent::TorrentState::Checking) says, and that it is done,
+    /// [`Event::Checked`](crate::io::Event::Checked).
+    pub fn recheck(&mut self, now: Time, id: TorrentId) {
+        self.with_member(now, id, |member, cx| match member {
+            Member::Torrent(torrent) => torrent.recheck(cx),
+            Member::Sleeper(sleeper) => sleeper.recheck(cx),
+            Member::Seeker(_) => {}
+        });
+    }
+
     /// Leaves the swarm until [`Self::resume`].
     pub fn pause(&mut self, now: Time, id: TorrentId) {
         self.with_member(now, id, |member, cx| either!(member, it => it.pause(cx)));
@@ -314,8 +327,14 @@ impl Session {
         self.with_member(now, id, |member, _| match member {
             Member::Torrent(torrent) => torrent.set_sequential(on),
             Member::Sleeper(sleeper) => sleeper.set_sequential(on),
-            Member::Seeker(_) => {}
+            Member::Seeker(seeker) => seeker.set_sequential(on),
         });
+    }
+
+    /// Has a torrent announce to these trackers and no others. Those that it had before keep what is known of them; new ones hear
+    /// of it when it is their turn (BEP 12), and those that are gone are told that it leaves.
+    pub fn set_trackers(&mut self, now: Time, id: TorrentId, tiers: &[Vec<String>]) {
+        self.with_member(now, id, |member, cx| either!(member, it => it.set_trackers(cx, tiers)));
     }
 
     /// Limits the rates of one torrent.
@@ -323,7 +342,7 @@ impl Session {
         self.with_member(now, id, |member, cx| match member {
             Member::Torrent(torrent) => torrent.set_limits(cx, limits),
             Member::Sleeper(sleeper) => sleeper.set_limits(limits),
-            Member::Seeker(_) => {}
+            Member::Seeker(seeker) => seeker.set_limits(limits),
         });
     }
 
@@ -402,6 +421,13 @@ impl Session {
     #[must_use]
     pub fn sleeper(&self, id: TorrentId) -> Option<&Sleeper> {
         self.members.get(&id).and_then(Member::sleeper)
+    }
+
+    /// The trackers of a torrent, by tier, whether it is awake or not; none if there is no such torrent.
+    #[must_use]
+    pub fn trackers(&self, id: TorrentId) -> Vec<TrackerStatus> {
+        let member = self.members.get(&id);
+        member.map(|member| either!(member, it => it.trackers().collect())).unwrap_or_default()
     }
 
     /// Who answers to this name.

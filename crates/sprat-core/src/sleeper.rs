@@ -20,8 +20,8 @@ use crate::config::Config;
 use crate::connection::Introduction;
 use crate::context::Context;
 use crate::io::{
-    AddSleeping, AddTorrent, ConnectionId, DisconnectReason, Event, FilePriority, Output, RateLimits, Totals,
-    TrackerFailure, TrackerId, Trouble,
+    AddSleeping, AddTorrent, ConnectionId, DisconnectReason, Event, FilePriority, MetadataError, Output,
+    RateLimits, Totals, TrackerFailure, TrackerId, Trouble,
 };
 use crate::memory::{Weight, weight};
 use crate::peer_list::{PeerList, PeerSource};
@@ -161,6 +161,12 @@ impl Sleeper {
         self.wish.totals
     }
 
+    /// Bytes of the whole torrent that it lacks, as far as is known.
+    #[must_use]
+    pub const fn left(&self) -> u64 {
+        self.wish.left
+    }
+
     /// Its trackers, by tier.
     pub fn trackers(&self) -> impl Iterator<Item = TrackerStatus> + '_ {
         self.announcer.trackers()
@@ -192,24 +198,24 @@ impl Sleeper {
         now: Time,
         rng: &mut fastrand::Rng,
     ) -> (Torrent, Option<Files>) {
-        let AddSleeping { extra_trackers, priorities, sequential, limits, totals, paused, .. } = self.wish;
+        let AddSleeping { priorities, sequential, limits, totals, paused, recheck, .. } = self.wish;
         let peers = PeerList::new(config.known_peers(), fastrand::Rng::with_seed(rng.u64(..)));
-        let add = AddTorrent { metainfo, extra_trackers, peers: Vec::new(), priorities, sequential, limits };
+        let add = AddTorrent { priorities, sequential, limits, paused, ..AddTorrent::new(metainfo) };
         let mut torrent = Torrent::new(self.id, add, config, now, rng);
         self.announcer.set_patient(false);
         torrent.take_over(peers, Some(self.announcer), self.guests);
-        torrent.carry_on(now, totals, paused, &self.peers);
+        torrent.carry_on(now, totals, recheck, &self.peers);
         (torrent, self.closing)
     }
 
     // The user.
 
     pub(crate) fn open(&mut self, cx: &mut Context<'_>) {
+        if self.wish.recheck || !(self.wish.complete || self.wish.paused) {
+            return self.wake(cx);
+        }
         if self.wish.paused || self.is_held {
             return;
-        }
-        if !self.wish.complete {
-            return self.wake(cx);
         }
         self.announcer.start(cx.now);
         self.announce(cx);
@@ -221,6 +227,9 @@ impl Sleeper {
 
     /// It has just fallen asleep. What the user has said while it did may still be to be done.
     pub(crate) fn settle(&mut self, cx: &mut Context<'_>) {
+        if self.wish.recheck {
+            self.wake(cx);
+        }
         if self.wish.paused || self.is_held {
             return;
         }
@@ -266,12 +275,23 @@ impl Sleeper {
         }
     }
 
+    pub(crate) fn set_trackers(&mut self, cx: &mut Context<'_>, tiers: &[Vec<String>]) {
+        self.announcer.set_tiers(cx.now, tiers);
+        self.announce(cx);
+    }
+
     pub(crate) const fn set_limits(&mut self, limits: RateLimits) {
         self.wish.limits = limits;
     }
 
     pub(crate) const fn set_sequential(&mut self, on: bool) {
         self.wish.sequential = on;
+    }
+
+    /// What it has is hashed again when it is awake.
+    pub(crate) fn recheck(&mut self, cx: &mut Context<'_>) {
+        self.wish.recheck = true;
+        self.wake(cx);
     }
 
     /// Something may be missing now that was not wanted before.
@@ -282,18 +302,24 @@ impl Sleeper {
         self.wake(cx);
     }
 
-    /// Leaves the swarm. If its files are to stay, that is all; otherwise it must know which they are.
+    /// Leaves the swarm. If its files are to stay, that is all; otherwise it must know which they are, and until then the user may yet
+    /// let them stay.
     pub(crate) fn close(&mut self, cx: &mut Context<'_>, files: Files) {
-        if self.closing.is_some() {
+        if self.closing.is_some() && files != Files::Forget {
             return;
         }
         self.closing = Some(files);
         self.leave_swarm(cx);
-        if files == Files::Keep {
-            self.is_gone = true;
-            cx.emit(Event::Removed { torrent: self.id });
-        } else {
+        if files == Files::Delete {
             self.wake(cx);
+        } else {
+            self.go(cx);
+        }
+    }
+
+    fn go(&mut self, cx: &mut Context<'_>) {
+        if !std::mem::replace(&mut self.is_gone, true) {
+            cx.emit(Event::Removed { torrent: self.id });
         }
     }
 
@@ -345,7 +371,7 @@ impl Sleeper {
         }
     }
 
-    pub(crate) fn on_metadata(&mut self, cx: &mut Context<'_>, result: Result<Arc<Metainfo>, String>) {
+    pub(crate) fn on_metadata(&mut self, cx: &mut Context<'_>, result: Result<Arc<Metainfo>, MetadataError>) {
         if !std::mem::take(&mut self.is_waking) {
             return;
         }
@@ -358,7 +384,12 @@ impl Sleeper {
                 return;
             }
             Ok(_) => "the metadata is that of another torrent".to_owned(),
-            Err(reason) => reason,
+            Err(MetadataError::Lost(reason)) if self.closing == Some(Files::Delete) => {
+                let reason = format!("nobody knows any more which files the torrent has made: {reason}");
+                cx.emit(Event::FilesLeft { torrent: self.id, reason });
+                return self.go(cx);
+            }
+            Err(error) => error.to_string(),
         };
         for id in std::mem::take(&mut self.guests).into_keys() {
             cx.outputs.push_back(Output::Disconnect { connection: id });
@@ -438,7 +469,7 @@ impl Sleeper {
         if self.retry_at.is_some_and(|at| at <= cx.now) {
             self.retry_at = None;
             // Unless somebody comes, nothing is lost by sleeping on.
-            if self.closing.is_some() {
+            if self.closing.is_some() || self.wish.recheck {
                 self.wake(cx);
             }
         }

@@ -120,13 +120,14 @@ pub struct Torrent {
 
     sleep: Sleep,
     /// As the user has said, for when it has slept.
-    extra_trackers: Vec<Vec<String>>,
     priorities: Vec<FilePriority>,
 
     durability: Durability,
     proof: Proof,
     /// What may be gone with a piece that was lost.
     recheck: Recheck,
+    /// The user wants everything to be hashed before anything is believed.
+    believes_nothing: bool,
     /// Pieces that failed their hash with several senders, and the one peer that each is fetched from now.
     suspects: BTreeMap<PieceIndex, Option<ConnectionId>>,
     hash_questions: BTreeMap<HashRequest, HashQuestion>,
@@ -193,7 +194,15 @@ impl Torrent {
         now: Time,
         rng: &mut fastrand::Rng,
     ) -> Self {
-        let AddTorrent { metainfo, extra_trackers, peers: known_peers, priorities, sequential, limits } = add;
+        let AddTorrent {
+            metainfo,
+            extra_trackers,
+            peers: known_peers,
+            priorities,
+            sequential,
+            limits,
+            paused,
+        } = add;
         let geometry = Arc::new(Geometry::new(&metainfo.info));
         let tiers: Vec<_> = extra_trackers.iter().chain(&metainfo.trackers).cloned().collect();
         let hashes: Vec<_> = metainfo.info_hashes.on_the_wire().collect();
@@ -209,7 +218,7 @@ impl Torrent {
             metainfo,
             geometry,
             phase: Phase::New,
-            paused: false,
+            paused,
             trouble: None,
             picker,
             blame: Blame::new(),
@@ -223,11 +232,11 @@ impl Torrent {
             touched: Vec::new(),
             reads: BTreeMap::new(),
             sleep: Sleep::default(),
-            extra_trackers,
             priorities: Vec::new(),
             durability: Durability::default(),
             proof: Proof::default(),
             recheck: Recheck::default(),
+            believes_nothing: false,
             suspects: BTreeMap::new(),
             hash_questions: BTreeMap::new(),
             leaf_reads: BTreeMap::new(),

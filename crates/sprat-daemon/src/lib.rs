@@ -1,9 +1,16 @@
 //! The daemon: torrents that are looked after for years, and the interfaces by which people and programs reach them.
 
+pub mod api;
+pub mod clock;
 pub mod feeds;
 pub mod fetch;
+pub mod labels;
 pub mod schedule;
+pub mod service;
+pub mod space;
+pub mod statistics;
 pub mod torrents;
-pub mod wall_clock;
 pub mod watch_folder;
 pub mod webhook;
+
+pub use service::{Service, ServiceConfig};

@@ -26,7 +26,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::wall_clock;
+use crate::clock;
 
 /// Events that wait for one hook. More than these are dropped, the newest first, and counted.
 const MAX_WAITING: usize = 256;
@@ -223,7 +223,7 @@ impl Webhooks {
     fn delivery(&mut self, event: EventKind, data: &serde_json::Value) -> Delivery {
         self.sent += 1;
         let id = format!("{}-{}", self.run, self.sent);
-        let body = serde_json::json!(Body { id: &id, event, at: wall_clock::now(), data });
+        let body = serde_json::json!(Body { id: &id, event, at: clock::now(), data });
         Delivery { kind: event, body: body.to_string().into() }
     }
 }
@@ -266,7 +266,7 @@ impl Postman {
             status.waiting = status.waiting.saturating_sub(1);
             if delivered {
                 status.delivered += 1;
-                status.last_delivery = Some(wall_clock::now());
+                status.last_delivery = Some(clock::now());
                 status.last_error = None;
             } else {
                 status.failed += 1;

@@ -5,10 +5,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sprat_daemon::clock;
 use sprat_daemon::feeds::driver::FeedDriver;
 use sprat_daemon::feeds::{FeedConfig, SavedFeeds};
 use sprat_daemon::fetch::{FeedDocument, FetchError, Fetcher, Source, Validators};
-use sprat_daemon::wall_clock;
 use sprat_engine::address_policy::AddressPolicy;
 use sprat_engine::http::{HttpClient, HttpConfig, HttpError};
 use tokio::sync::mpsc;
@@ -125,7 +125,7 @@ async fn the_driver_fetches_feeds_and_hands_out_what_rules_want() {
     let config = |url: String| FeedConfig { url, name: None, interval_secs: None, paused: false };
     driver.with(|feeds, now| {
         let rule = serde_json::from_str(r#"{"name":"all"}"#).unwrap();
-        assert_eq!(feeds.set_rule(wall_clock::now(), rule).unwrap(), []);
+        assert_eq!(feeds.set_rule(clock::now(), rule).unwrap(), []);
         feeds.add_feed(now, config(server.url("/rss"))).unwrap();
         feeds.add_feed(now, config(ill.url("/rss"))).unwrap();
     });

@@ -75,6 +75,8 @@ pub struct AnnounceResponse {
     pub complete: Option<u32>,
     /// Leechers.
     pub incomplete: Option<u32>,
+    /// HTTP only: how often `completed` was announced. Not in BEP 3, but some say it, as they do in a scrape (BEP 48).
+    pub downloaded: Option<u32>,
     /// Addresses of peers, of both families.
     pub peers: Vec<SocketAddr>,
     /// The client's address as the tracker sees it (BEP 24).

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
-use sprat_core::io::{AddTorrent, FilePriority, RateLimits};
+use sprat_core::io::{AddTorrent, FilePriority};
 use sprat_engine::address_policy::Origin;
 use sprat_engine::client::Client;
 use sprat_engine::http::{HttpClient, HttpConfig, Limits};
@@ -32,8 +32,7 @@ pub(crate) async fn run(args: GetArgs, output: Output) -> anyhow::Result<()> {
         extra_trackers: args.client.trackers.iter().map(|url| vec![url.clone()]).collect(),
         peers: args.client.peers.clone(),
         sequential: args.sequential,
-        limits: RateLimits::default(),
-        metainfo: Arc::new(metainfo),
+        ..AddTorrent::new(Arc::new(metainfo))
     };
     get_torrent(&args, add, output).await
 }

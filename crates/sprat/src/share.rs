@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use serde_json::json;
-use sprat_core::io::{AddTorrent, RateLimits};
+use sprat_core::io::AddTorrent;
 use sprat_engine::originals;
 use sprat_engine::tracker_server::{TrackerHandle, TrackerServer, TrackerServerConfig};
 use sprat_tracker::ClaimedAddress;
@@ -49,12 +49,9 @@ async fn seed(
     output.line(format_args!("seeding on port {}; Ctrl-C ends it", client.port()));
     output.object(&json!({ "event": "listening", "port": client.port() }));
     let add = AddTorrent {
-        metainfo: Arc::new(metainfo),
         extra_trackers: trackers.into_iter().map(|url| vec![url]).collect(),
         peers: args.client.peers.clone(),
-        priorities: Vec::new(),
-        sequential: false,
-        limits: RateLimits::default(),
+        ..AddTorrent::new(Arc::new(metainfo))
     };
     let torrent = client.add(add, directory).await??;
     client::watch(client, torrent, Until::Interrupted, interrupts, None, output).await

@@ -14,6 +14,8 @@ pub(super) struct Entry {
     pub(super) url: Arc<str>,
     pub(super) tier: usize,
     pub(super) info_hash: InfoHash,
+    /// The user has taken it away. What it has to be told yet is that we leave.
+    pub(super) is_retired: bool,
     pub(super) in_flight: Option<AnnounceEvent>,
     /// It has been told that we are there, or is being told.
     pub(super) knows_us: bool,
@@ -29,6 +31,7 @@ pub(super) struct Entry {
     pub(super) last_error: Option<String>,
     pub(super) seeders: Option<u32>,
     pub(super) leechers: Option<u32>,
+    pub(super) downloads: Option<u32>,
     pub(super) answered: Option<Answered>,
 }
 
@@ -46,10 +49,11 @@ pub(super) enum Turn {
 /// The last answer of a tracker.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Answered {
+    pub(super) at: Time,
     /// When it is asked again if nobody of use is known.
     pub(super) retry: Time,
-    /// It named nobody.
-    pub(super) is_empty: bool,
+    /// How many it named.
+    pub(super) peers: usize,
     /// How many answers before this one, in a row, have not helped.
     pub(super) in_vain: u32,
 }
@@ -68,6 +72,7 @@ impl Entry {
             url,
             tier,
             info_hash,
+            is_retired: false,
             in_flight: None,
             knows_us: false,
             completion: Completion::Untold,
@@ -80,8 +85,31 @@ impl Entry {
             last_error: None,
             seeders: None,
             leechers: None,
+            downloads: None,
             answered: None,
         }
+    }
+
+    /// Nothing is left to be done for it, and no answer of it is awaited.
+    pub(super) const fn is_vacant(&self) -> bool {
+        self.is_retired && self.in_flight.is_none() && !self.stopped_due
+    }
+
+    /// The torrent has it again, or still.
+    pub(super) fn keep(&mut self, now: Time, tier: usize) {
+        self.tier = tier;
+        if std::mem::replace(&mut self.is_retired, false) {
+            self.stopped_due = false;
+            self.next = self.next.min(now);
+        }
+    }
+
+    /// The torrent has it no more.
+    pub(super) const fn retire(&mut self, is_active: bool) {
+        if is_active && !self.is_retired {
+            self.stopped_due = self.knows_us;
+        }
+        self.is_retired = true;
     }
 
     /// Another torrent has found that nothing comes back from its host.

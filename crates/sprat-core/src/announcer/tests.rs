@@ -319,3 +319,77 @@ proptest! {
         }
     }
 }
+
+/// The tiers of each of `urls`, one URL in each.
+fn tiers(urls: &[&str]) -> Vec<Vec<String>> {
+    urls.iter().map(|url| vec![(*url).to_owned()]).collect()
+}
+
+#[test]
+fn trackers_that_stay_keep_their_state_and_others_are_told_that_we_come_or_go() {
+    let mut announcer = announcer(&[&["http://a/"], &["http://b/"]], &[HASH]);
+    let (a, _, _) = poll(&mut announcer, Time::ZERO).unwrap();
+    announcer.answered(Time::ZERO, a, &answer());
+    let before = announcer.trackers().next().unwrap();
+    announcer.set_tiers(Time::from_secs(5), &tiers(&["http://new/", "http://a/"]));
+    assert_eq!(
+        announcer.trackers().map(|one| one.url.to_string()).collect::<Vec<_>>(),
+        ["http://new/", "http://a/"]
+    );
+    assert_eq!(announcer.trackers().nth(1).unwrap(), TrackerStatus { tier: 1, ..before });
+    let (new, url, event) = poll(&mut announcer, Time::from_secs(5)).unwrap();
+    assert_eq!((url.as_str(), event), ("http://new/", AnnounceEvent::Started));
+    announcer.answered(Time::from_secs(5), new, &answer());
+    assert_eq!(poll(&mut announcer, Time::from_secs(6)), None, "b was never told of us");
+    announcer.set_tiers(Time::from_secs(7), &tiers(&["http://new/"]));
+    assert_eq!(
+        poll(&mut announcer, Time::from_secs(7)),
+        Some((a, "http://a/".into(), AnnounceEvent::Stopped))
+    );
+    announcer.answered(Time::from_secs(8), a, &answer());
+    assert!(announcer.next_time().unwrap() > Time::from_secs(1000));
+    announcer.set_tiers(Time::from_secs(9), &[]);
+    assert_eq!(poll(&mut announcer, Time::from_secs(9)).unwrap().2, AnnounceEvent::Stopped);
+    announcer.failed(Time::from_secs(9), new, "gone");
+    assert_eq!((announcer.trackers().count(), announcer.next_time()), (0, None));
+}
+
+#[test]
+fn a_tracker_that_goes_while_it_is_told_of_us_is_told_that_we_leave_and_may_come_back() {
+    let mut announcer = announcer(&[&["http://a/"]], &[HASH]);
+    let (a, _, _) = poll(&mut announcer, Time::ZERO).unwrap();
+    announcer.set_tiers(Time::ZERO, &tiers(&["http://b/"]));
+    let (b, url, _) = poll(&mut announcer, Time::ZERO).unwrap();
+    assert_eq!(url, "http://b/");
+    assert_ne!(a, b, "an answer is awaited by that name");
+    announcer.answered(Time::from_secs(1), a, &answer());
+    assert_eq!(poll(&mut announcer, Time::from_secs(1)).unwrap().2, AnnounceEvent::Stopped);
+    announcer.set_tiers(Time::from_secs(2), &tiers(&["http://a/"]));
+    announcer.answered(Time::from_secs(3), a, &answer());
+    announcer.failed(Time::from_secs(3), b, "no answer");
+    assert_eq!(
+        poll(&mut announcer, Time::from_secs(3)),
+        Some((a, "http://a/".into(), AnnounceEvent::Started))
+    );
+    announcer.answered(Time::from_secs(3), a, &answer());
+    // The names of those that are gone are given to others, however often the list is changed.
+    for at in 0..100 {
+        announcer.set_tiers(Time::from_secs(4), &tiers(&[&format!("http://{at}/"), "http://a/"]));
+    }
+    assert!(announcer.entries.len() <= 3, "{}", announcer.entries.len());
+}
+
+#[test]
+fn what_is_changed_while_paused_is_announced_when_it_starts() {
+    let mut announcer = announcer(&[&["http://a/"]], &[HASH]);
+    let (a, _, _) = poll(&mut announcer, Time::ZERO).unwrap();
+    announcer.answered(Time::ZERO, a, &answer());
+    announcer.stop(Time::from_secs(1));
+    announcer.set_tiers(Time::from_secs(1), &tiers(&["http://b/"]));
+    assert_eq!(poll(&mut announcer, Time::from_secs(1)).unwrap().2, AnnounceEvent::Stopped);
+    announcer.answered(Time::from_secs(1), a, &answer());
+    assert_eq!(poll(&mut announcer, Time::from_secs(1)), None);
+    assert!(announcer.is_stopped());
+    announcer.start(Time::from_secs(9));
+    assert_eq!(poll(&mut announcer, Time::from_secs(9)).unwrap().1, "http://b/");
+}

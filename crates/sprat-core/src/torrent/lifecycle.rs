@@ -1,5 +1,6 @@
 //! From adding a torrent to its end: opening, checking, pausing, trouble with the disk.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use crate::context::Context;
 use crate::geometry::PieceIndex;
 use crate::io::{DisconnectReason, Event, Output, TrackerFailure, TrackerId, Trouble};
 use crate::peer_list::PeerSource;
+use crate::picker::PieceState;
 use crate::storage::{Files, Found, StorageError, StorageErrorKind, StorageReply, StorageRequest};
 use crate::time::Time;
 
@@ -26,14 +28,15 @@ const PROBE_AFTER: Duration = Duration::from_secs(10);
 pub(super) struct Check {
     /// Pieces still to be looked at, last first.
     waiting: Vec<PieceIndex>,
-    in_flight: usize,
+    /// Others may be hashed at the same time, since before the check was begun.
+    in_flight: BTreeSet<PieceIndex>,
     total: usize,
 }
 
 impl Check {
     /// How far, in thousandths.
     pub(super) fn permille(&self) -> u16 {
-        let left = self.waiting.len() + self.in_flight;
+        let left = self.waiting.len() + self.in_flight.len();
         let done = self.total.saturating_sub(left).saturating_mul(1000);
         u16::try_from(done.checked_div(self.total).unwrap_or(1000)).unwrap_or(1000)
     }
@@ -88,6 +91,11 @@ impl Torrent {
         match result {
             Ok(found) => {
                 self.leave_trouble(cx);
+                let found = if self.believes_nothing {
+                    Found::unchecked(Bitfield::full(self.geometry.pieces()))
+                } else {
+                    found
+                };
                 self.take_stock(found.have, found.unproven);
                 if found.unchecked.is_empty() {
                     self.activate(cx);
@@ -119,7 +127,7 @@ impl Torrent {
             present.iter().filter_map(|index| self.geometry.piece(index)).collect();
         waiting.reverse();
         let total = waiting.len();
-        self.phase = Phase::Checking(Check { waiting, in_flight: 0, total });
+        self.phase = Phase::Checking(Check { waiting, in_flight: BTreeSet::new(), total });
         self.check_more(cx);
     }
 
@@ -129,10 +137,10 @@ impl Torrent {
         }
         let window = check_window(&self.geometry);
         let Phase::Checking(check) = &mut self.phase else { return };
-        let free = window.saturating_sub(check.in_flight).min(check.waiting.len());
+        let free = window.saturating_sub(check.in_flight.len()).min(check.waiting.len());
         let next = check.waiting.split_off(check.waiting.len() - free);
-        check.in_flight += next.len();
-        let over = check.in_flight == 0;
+        check.in_flight.extend(&next);
+        let over = check.in_flight.is_empty();
         for piece in next.into_iter().rev() {
             let expected = self.expected(piece);
             cx.storage(StorageRequest::Verify { torrent: self.id, piece, expected });
@@ -165,7 +173,7 @@ impl Torrent {
             self.serve_those_who_waited(cx);
         }
         if let Phase::Checking(check) = &mut self.phase {
-            check.in_flight = check.in_flight.saturating_sub(1);
+            check.in_flight.remove(&piece);
             self.check_more(cx);
         }
     }
@@ -174,8 +182,9 @@ impl Torrent {
     fn on_unverifiable(&mut self, cx: &mut Context<'_>, piece: PieceIndex, error: StorageError) {
         self.recheck.put_back(piece, error.kind == StorageErrorKind::Io);
         self.proof.put_back(piece);
-        if let Phase::Checking(check) = &mut self.phase {
-            check.in_flight = check.in_flight.saturating_sub(1);
+        if let Phase::Checking(check) = &mut self.phase
+            && check.in_flight.remove(&piece)
+        {
             check.waiting.push(piece);
         }
         self.enter_trouble(cx, Trouble::Storage(error));
@@ -183,6 +192,7 @@ impl Torrent {
 
     fn activate(&mut self, cx: &mut Context<'_>) {
         self.phase = Phase::Active;
+        self.believes_nothing = false;
         self.sleep.busy(cx.now);
         cx.emit(Event::Checked { torrent: self.id, have: self.picker.have().count() });
         self.tell_if_finished(cx);
@@ -190,6 +200,40 @@ impl Torrent {
             self.take_part(cx);
         }
         self.welcome_guests(cx);
+        if !self.recheck.is_over() {
+            // A file was changed while it was being checked.
+            self.recheck_more(cx);
+        }
+    }
+
+    /// Has everything hashed again, whatever was believed of it. Until that is done the torrent leaves its swarm, so that nothing is
+    /// given of which nothing is known; it is done also while it is paused.
+    pub(crate) fn recheck(&mut self, cx: &mut Context<'_>) {
+        if self.trouble == Some(Trouble::Inconsistent) {
+            return;
+        }
+        self.believes_nothing = true;
+        match self.phase {
+            // Somebody looks already, or the next one to look will.
+            Phase::New | Phase::Closing => {}
+            Phase::Opening => self.retry(cx),
+            Phase::Checking(_) | Phase::Active => {
+                self.leave_swarm(cx);
+                self.forget_partial_pieces(cx);
+                self.open(cx);
+            }
+        }
+        self.flush(cx);
+    }
+
+    /// What was received of pieces that are not whole is fetched again.
+    fn forget_partial_pieces(&mut self, cx: &mut Context<'_>) {
+        for piece in self.geometry.all_pieces() {
+            if self.picker.state(piece) == PieceState::Partial {
+                self.picker.set_missing(piece);
+                cx.storage(StorageRequest::Forget { torrent: self.id, piece });
+            }
+        }
     }
 
     /// Begins or resumes to take part in the swarm.
@@ -412,6 +456,11 @@ impl Torrent {
         self.search.hurry();
         self.peers.network_changed(cx.now);
         self.dial(cx);
+    }
+
+    pub(crate) fn set_trackers(&mut self, cx: &mut Context<'_>, tiers: &[Vec<String>]) {
+        self.announcer.set_tiers(cx.now, tiers);
+        self.announce(cx);
     }
 
     pub(crate) fn force_announce(&mut self, cx: &mut Context<'_>) {

@@ -101,7 +101,7 @@ impl Torrent {
             left: self.picker.bytes_left(),
             totals: self.totals,
             paused: self.paused,
-            extra_trackers: self.extra_trackers,
+            recheck: self.believes_nothing,
             priorities: self.priorities,
             sequential: self.picker.is_sequential(),
             limits: self.limits.limits(),
@@ -111,9 +111,9 @@ impl Torrent {
     }
 
     /// Takes up where the sleeper was.
-    pub(crate) fn carry_on(&mut self, now: Time, totals: Totals, paused: bool, peers: &[SocketAddr]) {
+    pub(crate) fn carry_on(&mut self, now: Time, totals: Totals, recheck: bool, peers: &[SocketAddr]) {
         self.totals = totals;
-        self.paused = paused;
+        self.believes_nothing = recheck;
         self.add_peers(now, peers, PeerSource::Tracker);
     }
 }

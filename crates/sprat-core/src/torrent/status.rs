@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use sprat_wire::hash::PeerId;
 
-use crate::announcer::TrackerStatus;
+use crate::announcer::{SwarmCounts, TrackerStatus};
 use crate::bitfield::Bitfield;
 use crate::connection::Direction;
 use crate::io::{Totals, Trouble};
@@ -17,7 +17,7 @@ use super::{Phase, Torrent};
 pub enum TorrentState {
     /// Looking which files are there.
     Opening,
-    /// Hashing what is there; so many thousandths are done.
+    /// Hashing what is there, paused or not; so many thousandths are done.
     Checking {
         /// 0 to 1000.
         permille: u16,
@@ -67,6 +67,8 @@ pub struct TorrentStatus {
     pub seeds: usize,
     /// Addresses known.
     pub known_peers: usize,
+    /// How many there are in all, connected or not, as the trackers say.
+    pub swarm: SwarmCounts,
     /// The others wait for our upload: we are the only one with everything, and they have nearly all that we have sent.
     pub upload_is_bottleneck: bool,
     /// Whole copies that connected peers hold together, and thousandths of one more.
@@ -115,9 +117,9 @@ impl Torrent {
         match (&self.phase, &self.trouble) {
             (Phase::Closing, _) => TorrentState::Closing,
             (_, Some(trouble)) => TorrentState::Trouble(trouble.clone()),
+            (Phase::Checking(check), None) => TorrentState::Checking { permille: check.permille() },
             (_, None) if self.paused => TorrentState::Paused,
             (Phase::New | Phase::Opening, None) => TorrentState::Opening,
-            (Phase::Checking(check), None) => TorrentState::Checking { permille: check.permille() },
             (Phase::Active, None) if self.is_complete() => TorrentState::Seeding,
             (Phase::Active, None) => TorrentState::Downloading,
         }
@@ -143,9 +145,22 @@ impl Torrent {
             connections: self.connections.len(),
             seeds: connections.filter(|connection| connection.is_seed()).count(),
             known_peers: self.peers.len(),
+            swarm: self.announcer.swarm(),
             upload_is_bottleneck: self.bottleneck.is_ours,
             distributed_copies: self.picker.distributed_copies(),
         }
+    }
+
+    /// Counted since it was added.
+    #[must_use]
+    pub const fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// Bytes of the whole torrent that are not had; `None` until it has been looked at what is there.
+    #[must_use]
+    pub fn left(&self) -> Option<u64> {
+        matches!(self.phase, Phase::Active).then(|| self.picker.bytes_left())
     }
 
     /// The pieces had, also those that are not durable yet.

@@ -9,8 +9,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::{Feeds, FetchDue, Fetched, Match, SavedFeeds, Ticket, parse};
+use crate::clock;
 use crate::fetch::{FeedDocument, Fetcher};
-use crate::wall_clock;
 
 /// Where no feed is due, for as long.
 const LONG: Duration = Duration::from_secs(24 * 60 * 60);
@@ -80,7 +80,7 @@ impl FeedDriver {
             tracing::info!(feed = %ticket.feed(), reason, "could not fetch a feed");
         }
         let now = self.now();
-        self.feeds().fetched(now, wall_clock::now(), ticket, result)
+        self.feeds().fetched(now, clock::now(), ticket, result)
     }
 
     fn now(&self) -> Time {

@@ -26,11 +26,11 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AddWith {
-    /// The category.
-    pub category: Option<String>,
-    /// Labels.
-    pub labels: Vec<String>,
-    /// The directory, if not that of the category.
+    /// Its label.
+    pub label: Option<String>,
+    /// Words it is tagged with.
+    pub tags: BTreeSet<String>,
+    /// The directory, if not that of the label.
     pub save_path: Option<String>,
     /// Not started.
     pub paused: bool,

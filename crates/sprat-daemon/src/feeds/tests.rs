@@ -62,16 +62,13 @@ fn fetch(feeds: &mut Feeds, now: Time, date: Timestamp, result: &Fetched) -> Vec
 fn what_a_rule_wants_is_handed_out_once_as_the_rule_says() {
     let (mut feeds, id) = with_rules(&[
         r#"{"name":"off","enabled":false}"#,
-        r#"{"name":"shows","must_contain":"show","must_not_contain":"720p","add":{"category":"tv","paused":true}}"#,
+        r#"{"name":"shows","must_contain":"show","must_not_contain":"720p","add":{"label":"tv","paused":true}}"#,
         r#"{"name":"rest"}"#,
     ]);
     let found = fetch(&mut feeds, minutes(0), date(1), &changed(&["Show A", "Show A 720p", "Film"]));
     let by: Vec<(&str, &str)> = found.iter().map(|it| (it.item.title.as_str(), it.rule.as_str())).collect();
     assert_eq!(by, [("Show A", "shows"), ("Show A 720p", "rest"), ("Film", "rest")]);
-    assert_eq!(
-        (found[0].feed, found[0].add.category.as_deref(), found[0].add.paused),
-        (id, Some("tv"), true)
-    );
+    assert_eq!((found[0].feed, found[0].add.label.as_deref(), found[0].add.paused), (id, Some("tv"), true));
     let found = fetch(&mut feeds, minutes(60), date(1), &changed(&["Show B", "Show A", "Film"]));
     assert_eq!(titles(&found), ["Show B"]);
 }

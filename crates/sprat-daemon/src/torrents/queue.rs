@@ -68,7 +68,7 @@ pub struct Candidate<K> {
     /// Which one.
     pub torrent: K,
     /// Its place in the queue. The lowest goes first; among equals the lower `torrent`.
-    pub position: u32,
+    pub position: i64,
     /// Runs whatever the limits are, and takes no slot from others.
     pub forced: bool,
     /// What it would do.

@@ -3,19 +3,20 @@
 //! The metadata of a torrent is a file on the [shelf](crate::shelf), its entry a record in the [ledger](crate::ledger). A
 //! torrent is in the list when its entry is durable, and gone from it when that is.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sprat_core::io::Totals;
-use sprat_core::storage::{Files, TorrentId};
-use sprat_wire::hash::InfoHashes;
+use sprat_core::io::{FilePriority, MetadataError, RateLimits, Totals};
+use sprat_core::storage::TorrentId;
+use sprat_wire::hash::{InfoHash, InfoHashes};
 use sprat_wire::metainfo::Metainfo;
 use tokio::sync::oneshot;
 
 use super::entry::{Entry, EntryError};
 use super::moves::Relocating;
+use super::note::Note;
 use crate::ledger::LedgerHandle;
-use crate::shelf::Shelf;
+use crate::shelf::{Shelf, ShelfError};
 use crate::state::{Change, StateError, Table};
 use crate::storage::Place;
 
@@ -47,6 +48,24 @@ pub struct Listing {
     pub is_complete: bool,
     /// Counted since it was added, as far as written down.
     pub totals: Totals,
+    /// Its metadata is known. It may be being written down yet.
+    pub is_known: bool,
+    /// Its peers come from its own trackers only (BEP 27); `false` while that is not known.
+    pub is_private: bool,
+    /// Bytes of its content; 0 while that is not known.
+    pub size: u64,
+    /// Its files, padding not counted; 0 while that is not known.
+    pub files: usize,
+    /// Bytes of its content that it lacked when that was last written down: when it ended, was paused or fell asleep.
+    pub left: u64,
+    /// As the user has set them: one for each file, those that are missing here [`FilePriority::Normal`].
+    pub priorities: Vec<FilePriority>,
+    /// Pieces in order rather than rarest first.
+    pub sequential: bool,
+    /// Its own limits.
+    pub limits: RateLimits,
+    /// What the application wants to remember.
+    pub note: Note,
 }
 
 /// An entry that cannot be used. It stays where it is.
@@ -58,12 +77,36 @@ pub struct Unreadable {
     pub error: EntryError,
 }
 
+impl Listing {
+    fn new(torrent: TorrentId, entry: &Entry) -> Self {
+        Self {
+            torrent,
+            info_hashes: entry.info_hashes(),
+            name: entry.name.clone(),
+            place: entry.place(),
+            relocating: None,
+            is_paused: entry.is_paused,
+            is_complete: entry.is_complete,
+            totals: entry.totals(),
+            is_known: entry.is_known,
+            is_private: entry.private,
+            size: entry.size,
+            files: entry.files,
+            left: entry.left,
+            priorities: entry.priorities(),
+            sequential: entry.sequential,
+            limits: entry.limits(),
+            note: entry.note.clone(),
+        }
+    }
+}
+
 impl Home {
     /// Everything that is in the list, and what cannot be read of it.
     pub(super) fn entries(&self) -> Result<(Vec<Entry>, Vec<Unreadable>), StateError> {
         let (mut entries, mut unreadable) = (Vec::new(), Vec::new());
         for (key, value) in self.ledger.scan(Table::Torrents)? {
-            match Entry::decode(&value) {
+            match Entry::decode(&value).and_then(Entry::checked) {
                 Ok(entry) => entries.push(entry),
                 Err(error) => {
                     let name = data_encoding::HEXLOWER.encode(&key);
@@ -75,24 +118,26 @@ impl Home {
         Ok((entries, unreadable))
     }
 
-    /// Has a new torrent durable, with its metadata if there is any. One that is in the list stays as it is. Waits for the disk.
+    /// Has a new torrent durable, with its metadata if there is any. Waits for the disk.
     pub(super) fn enter(&self, entry: &Entry, metainfo: Option<&Metainfo>) -> Result<(), StateError> {
-        let known = self.ledger.get(Table::Torrents, &key_of(entry))?;
-        if known.is_some_and(|known| Entry::decode(&known).is_ok_and(|known| known.removing().is_none())) {
-            return Ok(());
-        }
+        // What was removed just now takes its metadata with it when that is durable; answers come after everything before them.
+        self.ledger.get(Table::Torrents, &key_of(entry))?;
         if let Some(metainfo) = metainfo {
             self.shelf.put(&metainfo.info_hashes, &metainfo.encode())?;
         }
         self.ledger.write_and_wait(vec![change(entry)])
     }
 
-    /// The metadata of a torrent, in words for a person if there is none. Waits for the disk.
-    pub(super) fn metadata(&self, hashes: &InfoHashes) -> Result<Arc<Metainfo>, String> {
+    /// The metadata of a torrent. Waits for the disk.
+    pub(super) fn metadata(&self, hashes: &InfoHashes) -> Result<Arc<Metainfo>, MetadataError> {
         match self.shelf.get(hashes) {
             Ok(Some(metainfo)) => Ok(Arc::new(metainfo)),
-            Ok(None) => Err(format!("its metadata is not there: {}", self.shelf.path(hashes).display())),
-            Err(error) => Err(error.to_string()),
+            Ok(None) => {
+                let path = self.shelf.path(hashes);
+                Err(MetadataError::Lost(format!("its metadata is not there: {}", path.display())))
+            }
+            Err(error @ ShelfError::Damaged { .. }) => Err(MetadataError::Lost(error.to_string())),
+            Err(error @ ShelfError::State(_)) => Err(MetadataError::Unreadable(error.to_string())),
         }
     }
 }
@@ -102,41 +147,35 @@ impl Home {
 pub(super) struct Catalogue {
     pub(super) home: Home,
     entries: BTreeMap<TorrentId, Entry>,
-    /// Who has the record of this key. A torrent that was added again while its files were closed has taken it over.
-    by_key: HashMap<Vec<u8>, TorrentId>,
-    /// Records that are about to be written for torrents that nobody knows yet.
-    expected: HashMap<Vec<u8>, usize>,
+    /// Whose entries are about to be written: nobody else may add them meanwhile.
+    expected: BTreeSet<InfoHash>,
     /// Records that must be written together with the entry: it may or may not be known yet which of two there are.
     attached: BTreeMap<TorrentId, Change>,
 }
 
 impl Catalogue {
     pub(super) fn new(home: Home) -> Self {
-        let (by_key, expected) = (HashMap::new(), HashMap::new());
-        Self { home, entries: BTreeMap::new(), by_key, expected, attached: BTreeMap::new() }
+        Self { home, entries: BTreeMap::new(), expected: BTreeSet::new(), attached: BTreeMap::new() }
     }
 
     /// The torrent has this name now.
     pub(super) fn insert(&mut self, torrent: TorrentId, entry: Entry) {
-        if let Some(before) = self.by_key.insert(key_of(&entry), torrent) {
-            // What it would still have to say would be written in the place of this one.
-            self.entries.remove(&before);
-        }
         self.entries.insert(torrent, entry);
     }
 
-    /// The record of a torrent is about to be written: whoever had it before leaves it alone from now on.
-    pub(super) fn expect(&mut self, key: Vec<u8>) {
-        *self.expected.entry(key).or_default() += 1;
+    /// The entry of a torrent that is not there is about to be written, unless somebody else is about to do so.
+    pub(super) fn expect(&mut self, hashes: &InfoHashes) -> bool {
+        let is_new = hashes.on_the_wire().all(|hash| !self.expected.contains(&hash));
+        if is_new {
+            self.expected.extend(hashes.on_the_wire());
+        }
+        is_new
     }
 
     /// What was expected has come, or will not come.
-    pub(super) fn expect_no_more(&mut self, key: &[u8]) {
-        if let Some(count) = self.expected.get_mut(key) {
-            *count -= 1;
-            if *count == 0 {
-                self.expected.remove(key);
-            }
+    pub(super) fn expect_no_more(&mut self, hashes: &InfoHashes) {
+        for hash in hashes.on_the_wire() {
+            self.expected.remove(&hash);
         }
     }
 
@@ -151,17 +190,11 @@ impl Catalogue {
     }
 
     pub(super) fn list(&self) -> Vec<Listing> {
-        let line = |(torrent, entry): (&TorrentId, &Entry)| Listing {
-            torrent: *torrent,
-            info_hashes: entry.info_hashes(),
-            name: entry.name.clone(),
-            place: entry.place(),
-            relocating: None,
-            is_paused: entry.is_paused,
-            is_complete: entry.is_complete,
-            totals: entry.totals(),
-        };
-        self.entries.iter().map(line).collect()
+        self.entries.iter().map(|(torrent, entry)| Listing::new(*torrent, entry)).collect()
+    }
+
+    pub(super) fn listing(&self, torrent: TorrentId) -> Option<Listing> {
+        self.get(torrent).map(|entry| Listing::new(torrent, entry))
     }
 
     /// Changes an entry, and has it written down soon. That this fails is said in the log; the next change is tried again.
@@ -200,13 +233,14 @@ impl Catalogue {
         self.attached.remove(&torrent);
     }
 
-    /// Writes down what was counted, for many torrents at once.
-    pub(super) fn set_totals(&mut self, totals: impl Iterator<Item = (TorrentId, Totals)>) {
+    /// Writes down what was counted, and what is left if that is known, for many torrents at once.
+    pub(super) fn set_totals(&mut self, totals: impl Iterator<Item = (TorrentId, Totals, Option<u64>)>) {
         let mut changes = Vec::new();
-        for (torrent, totals) in totals {
+        for (torrent, totals, left) in totals {
             let Some(entry) = self.entries.get_mut(&torrent) else { continue };
             let before = entry.clone();
             entry.set_totals(totals);
+            entry.left = left.unwrap_or(entry.left);
             if *entry != before {
                 changes.extend(self.changes(torrent));
             }
@@ -220,28 +254,19 @@ impl Catalogue {
         }
     }
 
-    /// That a torrent is removed, for whoever waits until it is durable.
-    pub(super) fn removal(&mut self, torrent: TorrentId, files: Files) -> Vec<Change> {
-        if let Some(entry) = self.entries.get_mut(&torrent) {
-            entry.remove(files);
-        }
-        self.changes(torrent)
-    }
-
-    /// The torrent is gone; if the user has removed it, from the list as well.
+    /// The torrent is gone; if the user has removed it, from the list as well, and what was known of its files.
     pub(super) fn strike(&mut self, torrent: TorrentId) {
         let Some(entry) = self.entries.remove(&torrent) else { return };
         self.attached.remove(&torrent);
-        let key = key_of(&entry);
-        self.by_key.remove(&key);
-        // It may be about to be added again.
-        if entry.removing().is_none() || self.expected.contains_key(&key) {
+        if entry.removing().is_none() {
             return;
         }
-        let hashes = entry.info_hashes();
+        let (key, hashes) = (key_of(&entry), entry.info_hashes());
         let shelf = self.home.shelf.clone();
-        let gone = Change { table: Table::Torrents, key, value: None };
-        self.home.ledger.write(vec![gone], move |result| {
+        // Who was asleep has not opened its files, and nobody else forgets them.
+        let gone =
+            [Table::Torrents, Table::Progress].map(|table| Change { table, key: key.clone(), value: None });
+        self.home.ledger.write(gone.to_vec(), move |result| {
             // Metadata that nobody asks for is in nobody's way; an entry without it would be.
             if result.is_ok()
                 && let Err(error) = shelf.remove(&hashes)
@@ -253,7 +278,7 @@ impl Catalogue {
     }
 }
 
-pub(super) fn key_of(entry: &Entry) -> Vec<u8> {
+fn key_of(entry: &Entry) -> Vec<u8> {
     entry.info_hashes().primary().0.to_vec()
 }
 

@@ -12,10 +12,12 @@ use serde::{Deserialize, Serialize};
 use sprat_core::io::{AddMagnet, AddSleeping, AddTorrent, FilePriority, RateLimits, Totals};
 use sprat_core::storage::Files;
 use sprat_wire::hash::{InfoHashes, Sha1Hash, Sha256Hash};
-use sprat_wire::metainfo::Metainfo;
+use sprat_wire::metainfo::{Info, Metainfo};
 use thiserror::Error;
 
-use crate::storage::{Begun, Left, Place};
+use super::admission::Admission;
+use super::note::Note;
+use crate::storage::{Begun, Left, Place, PlaceError};
 
 const FORMAT: u32 = 2;
 
@@ -54,13 +56,21 @@ pub(super) struct Entry {
     #[serde(default)]
     pub(super) is_known: bool,
     #[serde(default)]
-    private: bool,
+    pub(super) private: bool,
+    /// Bytes and files, padding not counted; 0 while that is not known.
+    #[serde(default)]
+    pub(super) size: u64,
+    #[serde(default)]
+    pub(super) files: usize,
     /// Trackers of the torrent, or of the link.
     #[serde(default)]
     trackers: Vec<Vec<String>>,
     /// Those that the user has named.
     #[serde(default)]
     extra_trackers: Vec<Vec<String>>,
+    /// Those of `trackers` that the user has named. Who does not know it contacts them as if the torrent had, which is safe.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    named: Vec<String>,
     /// One letter per file: skip, low, normal, high.
     #[serde(default)]
     priorities: String,
@@ -75,12 +85,17 @@ pub(super) struct Entry {
     upload_limit: Option<u64>,
     #[serde(default)]
     pub(super) is_paused: bool,
+    /// Everything is to be hashed, and has not been yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) recheck: bool,
     #[serde(default)]
     pub(super) is_complete: bool,
     #[serde(default)]
     pub(super) left: u64,
     #[serde(default)]
     totals: [u64; 4],
+    #[serde(default, skip_serializing_if = "Note::is_empty")]
+    pub(super) note: Note,
     /// The user has removed it, and it is not known to be gone.
     #[serde(default)]
     removing: Option<Removing>,
@@ -124,6 +139,29 @@ pub(super) enum Journey {
     From(Place, u64, Left),
 }
 
+impl Journey {
+    /// Whether the torrent has the files that it speaks of.
+    pub(super) fn check(&self, info: &Info) -> Result<(), PlaceError> {
+        match self {
+            Self::To(to, _, begun) => {
+                to.check(info).and_then(|()| begun.iter().try_for_each(|begun| begun.check(info)))
+            }
+            Self::From(from, _, left) => from.check(info).and_then(|()| left.check(info)),
+        }
+    }
+
+    /// What stays on the disk if nobody goes on with it, in words for a person.
+    pub(super) fn leaves(&self) -> Option<String> {
+        match self {
+            Self::To(to, ..) => Some(format!("unfinished copies may be left at {}", to.directory.display())),
+            Self::From(_, _, left) if left.is_empty() => None,
+            Self::From(from, ..) => {
+                Some(format!("what was moved is still at {} as well", from.directory.display()))
+            }
+        }
+    }
+}
+
 /// What is to become of the files of a torrent that was removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -133,8 +171,9 @@ enum Removing {
 }
 
 impl Entry {
-    pub(super) fn of_torrent(add: &AddTorrent, place: &Place) -> Self {
-        let mut entry = Self::new(&add.metainfo.info_hashes, place);
+    pub(super) fn of_torrent(add: &AddTorrent, admission: &Admission) -> Self {
+        let mut entry = Self::new(&add.metainfo.info_hashes, admission);
+        entry.is_paused = add.paused;
         entry.extra_trackers.clone_from(&add.extra_trackers);
         entry.sequential = add.sequential;
         entry.set_priorities(&add.priorities);
@@ -143,8 +182,9 @@ impl Entry {
         entry
     }
 
-    pub(super) fn of_magnet(add: &AddMagnet, place: &Place) -> Self {
-        let mut entry = Self::new(&add.info_hashes, place);
+    pub(super) fn of_magnet(add: &AddMagnet, admission: &Admission) -> Self {
+        let mut entry = Self::new(&add.info_hashes, admission);
+        entry.is_paused = add.paused;
         entry.trackers.clone_from(&add.trackers);
         entry.extra_trackers.clone_from(&add.extra_trackers);
         entry.sequential = add.sequential;
@@ -155,8 +195,8 @@ impl Entry {
         entry
     }
 
-    fn new(hashes: &InfoHashes, place: &Place) -> Self {
-        let Spot { directory, names, adopt } = Spot::of(place);
+    fn new(hashes: &InfoHashes, admission: &Admission) -> Self {
+        let Spot { directory, names, adopt } = Spot::of(&admission.place);
         Self {
             format: FIRST_FORMAT,
             v1: hashes.v1().map(|hash| HEXLOWER.encode(&hash.0)),
@@ -167,17 +207,22 @@ impl Entry {
             adopt,
             is_known: false,
             private: false,
+            size: 0,
+            files: 0,
             trackers: Vec::new(),
             extra_trackers: Vec::new(),
+            named: Vec::new(),
             priorities: String::new(),
             select_only: None,
             sequential: false,
             download_limit: None,
             upload_limit: None,
             is_paused: false,
+            recheck: false,
             is_complete: false,
             left: 0,
             totals: [0; 4],
+            note: admission.note.clone(),
             removing: None,
             moving: None,
         }
@@ -191,7 +236,9 @@ impl Entry {
         if !metainfo.trackers.is_empty() {
             self.trackers.clone_from(&metainfo.trackers);
         }
-        self.left = metainfo.info.content_length();
+        self.size = metainfo.info.content_length();
+        self.files = metainfo.info.files.iter().filter(|file| !file.attributes.pad).count();
+        self.left = self.size;
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -214,6 +261,23 @@ impl Entry {
         let entry: Self = serde_json::from_slice(bytes).map_err(malformed)?;
         entry.hashes().ok_or_else(|| EntryError::Malformed("it has no info-hash".to_owned()))?;
         Ok(entry)
+    }
+
+    /// The entry, if one can go on where it says that we were.
+    pub(super) fn checked(self) -> Result<Self, EntryError> {
+        self.check_moving().map(|()| self).map_err(EntryError::Malformed)
+    }
+
+    /// Whether what it says of a move can be what we have written. Which files there are is seen when the metadata is at hand.
+    fn check_moving(&self) -> Result<(), String> {
+        let Some(Moving::To { spot, .. } | Moving::From { spot, .. }) = &self.moving else { return Ok(()) };
+        if !self.is_known {
+            return Err("its files are on their way, and not known".to_owned());
+        }
+        for place in [self.place(), spot.place()] {
+            place.check_directory().and_then(|()| place.check_names()).map_err(|error| error.to_string())?;
+        }
+        Ok(())
     }
 
     fn hashes(&self) -> Option<InfoHashes> {
@@ -296,12 +360,23 @@ impl Entry {
         })
     }
 
+    /// The user lets us write files that are there already, also where the torrent is going.
     pub(super) const fn adopt(&mut self) {
         self.adopt = true;
+        if let Some(Moving::To { spot, .. }) = &mut self.moving {
+            spot.adopt = true;
+        }
     }
 
     pub(super) fn user_trackers(&self) -> impl Iterator<Item = &String> {
-        self.extra_trackers.iter().flatten()
+        self.extra_trackers.iter().flatten().chain(&self.named)
+    }
+
+    /// These are the trackers from now on, and the user has named these of them.
+    pub(super) fn set_trackers(&mut self, tiers: Vec<Vec<String>>, named: Vec<String>) {
+        self.extra_trackers.clear();
+        self.trackers = tiers;
+        self.named = named;
     }
 
     pub(super) const fn limits(&self) -> RateLimits {
@@ -315,6 +390,10 @@ impl Entry {
 
     pub(super) fn set_priorities(&mut self, priorities: &[FilePriority]) {
         self.priorities = priorities.iter().copied().map(letter_of).collect();
+    }
+
+    pub(super) fn priorities(&self) -> Vec<FilePriority> {
+        self.priorities.chars().map(priority_of).collect()
     }
 
     pub(super) const fn totals(&self) -> Totals {
@@ -335,14 +414,9 @@ impl Entry {
         })
     }
 
-    /// It is not removed after all.
-    pub(super) const fn keep(&mut self) {
-        self.removing = None;
-    }
-
-    pub(super) fn remove(&mut self, files: Files) {
-        let removing = if files == Files::Delete { Removing::Delete } else { Removing::Forget };
-        self.removing = Some(removing);
+    pub(super) fn set_removing(&mut self, files: Option<Files>) {
+        self.removing =
+            files.map(|files| if files == Files::Delete { Removing::Delete } else { Removing::Forget });
     }
 
     /// As it was when the last session ended.
@@ -355,8 +429,8 @@ impl Entry {
             left: self.left,
             totals: self.totals(),
             paused: self.is_paused,
-            extra_trackers: self.extra_trackers.clone(),
-            priorities: self.priorities.chars().map(priority_of).collect(),
+            recheck: self.recheck,
+            priorities: self.priorities(),
             sequential: self.sequential,
             limits: self.limits(),
         }
@@ -375,6 +449,7 @@ impl Entry {
                 .map(|ranges| ranges.iter().map(|(from, to)| *from..=*to).collect()),
             sequential: self.sequential,
             limits: self.limits(),
+            paused: self.is_paused,
         }
     }
 }
@@ -427,12 +502,12 @@ mod tests {
         add.trackers = vec![vec!["http://a/".to_owned()], vec!["udp://b:1".to_owned()]];
         add.extra_trackers = vec![vec!["http://mine/".to_owned()]];
         add.select_only = Some(vec![0..=2, 7..=7]);
-        let mut entry = Entry::of_magnet(&add, &Place { adopt: true, ..Place::from(directory) });
+        let mut entry = Entry::of_magnet(&add, &Place { adopt: true, ..Place::from(directory) }.into());
         entry.name = "name".to_owned();
         entry.set_priorities(&[FilePriority::Skip, FilePriority::High]);
         entry.set_limits(RateLimits { download: Some(5), upload: None });
         entry.set_totals(Totals { downloaded: 1, uploaded: 2, wasted: 3, rejected_pieces: 4 });
-        entry.remove(Files::Delete);
+        entry.set_removing(Some(Files::Delete));
         entry
     }
 
@@ -488,9 +563,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_known_cannot_be_on_its_way() {
+        let mut entry = travelling();
+        assert!(matches!(entry.clone().checked(), Err(EntryError::Malformed(_))));
+        entry.is_known = true;
+        assert_eq!(entry.clone().checked(), Ok(entry));
+        assert_eq!(sample().checked(), Ok(sample()));
+    }
+
+    #[test]
     fn an_entry_is_read_as_it_was_written() {
         let entry = sample();
         assert_eq!(Entry::decode(&entry.encode()), Ok(entry));
+    }
+
+    #[test]
+    fn trackers_that_the_user_has_named_are_known_among_those_of_the_torrent() {
+        let mut entry = sample();
+        assert_eq!(entry.user_trackers().collect::<Vec<_>>(), ["http://mine/"]);
+        let tiers = vec![vec!["http://a/".to_owned(), "http://new/".to_owned()]];
+        entry.set_trackers(tiers.clone(), vec!["http://new/".to_owned()]);
+        let read = Entry::decode(&entry.encode()).unwrap();
+        assert_eq!(read.user_trackers().collect::<Vec<_>>(), ["http://new/"]);
+        assert_eq!((read.asleep().tiers, read.magnet().tiers()), (tiers.clone(), tiers));
     }
 
     #[test]

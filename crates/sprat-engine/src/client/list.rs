@@ -1,12 +1,11 @@
-//! What the driver does for the list of torrents: adding, removing and changing them, putting them to sleep and waking them.
+//! What the driver does for the list of torrents: taking them up and changing them, putting them to sleep and waking them.
 
 use std::sync::Arc;
 
 use sprat_core::Session;
-use sprat_core::io::{AddMagnet, AddTorrent, Event, Input, Totals};
-use sprat_core::session;
+use sprat_core::io::{Event, Input, MetadataError, Totals};
 use sprat_core::sleeper::Sleeper;
-use sprat_core::storage::{Files, TorrentId};
+use sprat_core::storage::TorrentId;
 use sprat_core::time::Time;
 use sprat_core::torrent::Torrent;
 use sprat_wire::metainfo::Metainfo;
@@ -15,54 +14,12 @@ use super::catalogue::{Listing, Unreadable};
 use super::driver::Driver;
 use super::entry::Entry;
 use super::loading::Loaded;
-use crate::state::{Change, StateError};
+use crate::state::StateError;
 use crate::storage::Place;
 
 impl Driver {
-    pub(super) fn add(&mut self, add: AddTorrent, place: Place) -> Result<TorrentId, session::AddError> {
-        let entry = Entry::of_torrent(&add, &place);
-        let now = self.now();
-        let metainfo = Arc::clone(&add.metainfo);
-        let id = self.session.add(now, add)?;
-        if let Some(dht) = self.dht.as_ref().filter(|_| !metainfo.info.private && !metainfo.nodes.is_empty())
-        {
-            dht.add_nodes(metainfo.nodes.clone(), Arc::clone(&self.policy));
-        }
-        self.settle(id, entry, place);
-        Ok(id)
-    }
-
-    pub(super) fn add_magnet(
-        &mut self,
-        add: AddMagnet,
-        place: Place,
-    ) -> Result<TorrentId, session::AddError> {
-        let entry = Entry::of_magnet(&add, &place);
-        let now = self.now();
-        let id = self.session.add_magnet(now, add)?;
-        self.announce_locally_soon();
-        self.settle(id, entry, place);
-        Ok(id)
-    }
-
-    /// The record of this key is about to be written.
-    pub(super) fn expect(&mut self, key: Vec<u8>) {
-        if let Some(catalogue) = &mut self.catalogue {
-            catalogue.expect(key);
-        }
-    }
-
-    /// It was written, or not; what follows of that.
-    pub(super) fn entered<R>(&mut self, key: &[u8], act: impl FnOnce(&mut Self) -> R) -> R {
-        let result = act(self);
-        if let Some(catalogue) = &mut self.catalogue {
-            catalogue.expect_no_more(key);
-        }
-        result
-    }
-
     /// Notes what belongs to a torrent. Before the outputs are drained, so the storage knows the place when it is asked to open.
-    fn settle(&mut self, id: TorrentId, entry: Entry, place: Place) {
+    pub(super) fn settle(&mut self, id: TorrentId, entry: Entry, place: Place) {
         self.storage.place(id, place);
         self.user_trackers.insert(id, entry.user_trackers().cloned().collect());
         if let Some(catalogue) = &mut self.catalogue {
@@ -83,9 +40,6 @@ impl Driver {
             };
             // Two entries of one torrent cannot be: the key is its info-hash.
             let Ok(id) = added else { continue };
-            if entry.is_paused {
-                self.session.pause(now, id);
-            }
             let (place, removing, journey) = (entry.place(), entry.removing(), entry.journey());
             self.settle(id, entry, place.clone());
             if let Some(journey) = journey {
@@ -104,9 +58,33 @@ impl Driver {
         lines.into_iter().map(with_moves).collect()
     }
 
+    pub(super) fn listing(&self, torrent: TorrentId) -> Option<Listing> {
+        let line = self.catalogue.as_ref()?.listing(torrent)?;
+        Some(Listing { relocating: self.moves.of(torrent), ..line })
+    }
+
     pub(super) fn adopt(&mut self, id: TorrentId) {
         self.storage.adopt(id);
         self.change(id, Entry::adopt, |session, now| session.retry(now, id));
+    }
+
+    /// What the torrent had is not the user's because it stays.
+    pub(super) fn set_trackers(&mut self, id: TorrentId, mut tiers: Vec<Vec<String>>) {
+        for url in tiers.iter_mut().flatten() {
+            *url = url.trim().to_owned();
+        }
+        let before = self.session.trackers(id);
+        let users = self.user_trackers.entry(id).or_default();
+        let is_users = |url: &String| users.contains(url) || !before.iter().any(|known| *known.url == **url);
+        let named: Vec<String> = tiers.iter().flatten().filter(|url| is_users(url)).cloned().collect();
+        // Those that are gone are still to be told so.
+        users.extend(named.iter().cloned());
+        let listed = tiers.clone();
+        self.change(
+            id,
+            |entry| entry.set_trackers(listed, named),
+            |session, now| session.set_trackers(now, id, &tiers),
+        );
     }
 
     /// Changes a torrent, and its entry with it.
@@ -121,26 +99,6 @@ impl Driver {
         }
         let now = self.now();
         session(&mut self.session, now);
-    }
-
-    /// What is to be durable before a torrent is removed.
-    pub(super) fn removal(&mut self, id: TorrentId, files: Files) -> Vec<Change> {
-        self.catalogue.as_mut().map(|catalogue| catalogue.removal(id, files)).unwrap_or_default()
-    }
-
-    /// The torrent was not removed after all.
-    pub(super) fn keep_entry(&mut self, id: TorrentId) {
-        if let Some(catalogue) = &mut self.catalogue {
-            catalogue.change(id, Entry::keep);
-        }
-    }
-
-    pub(super) fn remove(&mut self, id: TorrentId, files: Files) {
-        // One that is on its way is removed when that has ended.
-        if !self.moves.cancel(id) {
-            let now = self.now();
-            self.session.remove_with(now, id, files);
-        }
     }
 
     /// What an event means for the list.
@@ -158,16 +116,24 @@ impl Driver {
                     }
                 });
             }
+            Event::Checked { torrent, .. } => catalogue.change(*torrent, |entry| entry.recheck = false),
             // What is gone is fetched at the next start, if it is not by then.
             Event::FileChanged { torrent, .. } => {
                 catalogue.change(*torrent, |entry| entry.is_complete = false);
             }
             Event::FellAsleep { torrent } => {
                 self.moves.on_closed(*torrent);
-                let totals = self.session.sleeper(*torrent).map(Sleeper::totals);
-                catalogue.set_totals(totals.map(|totals| (*torrent, totals)).into_iter());
+                let of = |sleeper: &Sleeper| (*torrent, sleeper.totals(), Some(sleeper.left()));
+                catalogue.set_totals(self.session.sleeper(*torrent).map(of).into_iter());
             }
             Event::MetadataReceived { torrent, metainfo } => self.keep(*torrent, Arc::clone(metainfo)),
+            Event::FilesLeft { torrent, reason } => {
+                tracing::warn!(
+                    torrent = torrent.0,
+                    reason,
+                    "files of a torrent that was removed stay behind"
+                );
+            }
             Event::Removed { torrent } => {
                 self.moves.on_closed(*torrent);
                 catalogue.strike(*torrent);
@@ -178,10 +144,16 @@ impl Driver {
 
     /// Has what was counted of everybody written down.
     pub(super) fn keep_totals(&mut self) {
-        let of = |torrent: &Torrent| (torrent.id(), torrent.status(Time::ZERO).totals);
-        let totals: Vec<(TorrentId, Totals)> = self.session.torrents().map(of).collect();
+        let totals: Vec<_> = self.session.torrents().map(counted).collect();
         if let Some(catalogue) = &mut self.catalogue {
             catalogue.set_totals(totals.into_iter());
+        }
+    }
+
+    pub(super) fn keep_totals_of(&mut self, torrent: TorrentId) {
+        let of = self.session.torrent(torrent).map(counted);
+        if let Some(catalogue) = &mut self.catalogue {
+            catalogue.set_totals(of.into_iter());
         }
     }
 
@@ -203,7 +175,10 @@ impl Driver {
             catalogue.get(torrent).map(|entry| (catalogue.home.clone(), entry.info_hashes(), entry.place()))
         });
         let Some((home, hashes, place)) = found else {
-            let _ = loaded.send(Loaded::Metadata(torrent, Err("nobody keeps its metadata".to_owned())));
+            let _ = loaded.send(Loaded::Metadata(
+                torrent,
+                Err(MetadataError::Lost("nobody keeps its metadata".to_owned())),
+            ));
             return;
         };
         // Since it was closed, the storage knows nothing of it.
@@ -232,4 +207,9 @@ impl Driver {
             }
         }
     }
+}
+
+/// What is to be written down of a torrent now and then.
+fn counted(torrent: &Torrent) -> (TorrentId, Totals, Option<u64>) {
+    (torrent.id(), torrent.totals(), torrent.left())
 }

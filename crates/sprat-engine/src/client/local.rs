@@ -78,7 +78,7 @@ impl Local {
 fn awake(session: &Session) -> impl Iterator<Item = InfoHash> + '_ {
     let torrents = session.torrents().filter(|torrent| is_open_to_all(torrent));
     let torrents = torrents.map(|torrent| torrent.metainfo().info_hashes);
-    let seekers = session.seekers().map(|seeker| *seeker.info_hashes());
+    let seekers = session.seekers().filter(|seeker| !seeker.is_paused()).map(|seeker| *seeker.info_hashes());
     torrents.chain(seekers).flat_map(|hashes| hashes.on_the_wire())
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sprat_core::config::Config;
-use sprat_core::io::{AddTorrent, DisconnectReason, Event, RateLimits};
+use sprat_core::io::{AddTorrent, DisconnectReason, Event};
 use sprat_core::storage::TorrentId;
 use sprat_engine::address_policy::AddressPolicy;
 use sprat_engine::client::{Client, ClientConfig};
@@ -46,14 +46,7 @@ impl Node {
     pub(crate) async fn that_has(config: ClientConfig, metainfo: Arc<Metainfo>, directory: PathBuf) -> Self {
         let client = Client::start(config).unwrap();
         let events = client.events();
-        let add = AddTorrent {
-            metainfo,
-            extra_trackers: Vec::new(),
-            peers: Vec::new(),
-            priorities: Vec::new(),
-            sequential: false,
-            limits: RateLimits::default(),
-        };
+        let add = AddTorrent::new(metainfo);
         let torrent =
             client.add(add, Place { adopt: true, ..Place::from(directory) }).await.unwrap().unwrap();
         let mut node = Self { client, torrent, events };

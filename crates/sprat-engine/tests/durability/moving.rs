@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sprat_core::io::{AddTorrent, Event, RateLimits};
+use sprat_core::io::{AddTorrent, Event};
 use sprat_core::storage::TorrentId;
 use sprat_engine::client::{Client, ClientConfig, Home, RelocateError};
 use sprat_engine::disk::faults::{Fault, Image, Lasting, Watch, watch};
@@ -137,14 +137,7 @@ impl<'a> Scene<'a> {
 
     fn add(&self) -> (Run, TorrentId) {
         let mut run = Run::start(self.root());
-        let add = AddTorrent {
-            metainfo: Arc::clone(&self.sample.metainfo),
-            extra_trackers: Vec::new(),
-            peers: Vec::new(),
-            priorities: Vec::new(),
-            sequential: false,
-            limits: RateLimits::default(),
-        };
+        let add = AddTorrent::new(Arc::clone(&self.sample.metainfo));
         let place = Place { adopt: true, ..Place::from(self.root().join(DOWNLOADS)) };
         let id = self.runtime.block_on(async {
             let id = run.client.add(add, place).await.unwrap().unwrap();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sprat_core::io::{AddTorrent, Event, RateLimits};
+use sprat_core::io::{AddTorrent, Event};
 use sprat_core::storage::TorrentId;
 use sprat_engine::client::{Client, ClientConfig};
 use tokio::sync::broadcast::Receiver;
@@ -29,14 +29,7 @@ impl Leecher {
 
     /// Adds a torrent that knows nobody yet, and waits until it is open.
     async fn add(&mut self, sample: &Sample, directory: PathBuf) -> TorrentId {
-        let add = AddTorrent {
-            metainfo: Arc::clone(&sample.metainfo),
-            extra_trackers: Vec::new(),
-            peers: Vec::new(),
-            priorities: Vec::new(),
-            sequential: false,
-            limits: RateLimits::default(),
-        };
+        let add = AddTorrent::new(Arc::clone(&sample.metainfo));
         let id = self.client.add(add, directory).await.unwrap().unwrap();
         self.wait_for(|event| matches!(event, Event::Checked { torrent, .. } if *torrent == id)).await;
         id

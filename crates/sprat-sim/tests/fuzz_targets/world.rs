@@ -73,12 +73,9 @@ impl World {
         let mut session = Session::new(Config::default(), u64::from(script.byte()));
         let skip = |at: u8| if start >> 4 & at == at { FilePriority::Skip } else { FilePriority::Normal };
         let add = AddTorrent {
-            metainfo: Arc::clone(content.metainfo()),
-            extra_trackers: Vec::new(),
-            peers: Vec::new(),
             priorities: vec![skip(1), skip(2), skip(4)],
             sequential: start & 4 == 4,
-            limits: RateLimits::default(),
+            ..AddTorrent::new(Arc::clone(content.metainfo()))
         };
         let added = if start & 8 == 8 {
             session.add_magnet(Time::ZERO, AddMagnet::new(content.metainfo().info_hashes))
@@ -381,6 +378,7 @@ impl World {
             tracker_id: None,
             complete: Some(script.number()),
             incomplete: None,
+            downloaded: None,
             peers,
             external_ip: None,
             warning: None,

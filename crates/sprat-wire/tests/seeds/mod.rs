@@ -355,6 +355,7 @@ fn answer() -> AnnounceResponse {
         tracker_id: Some("id".to_owned()),
         complete: Some(3),
         incomplete: Some(4),
+        downloaded: None,
         peers: vec!["1.2.3.4:6881".parse().unwrap(), "[2001:db8::1]:6882".parse().unwrap()],
         external_ip: Some([5, 6, 7, 8].into()),
         warning: Some("slow".to_owned()),

@@ -110,14 +110,7 @@ impl Swarm {
             home: None,
             seed: None,
         })?;
-        let add = AddTorrent {
-            metainfo: Arc::clone(&self.metainfo),
-            extra_trackers: Vec::new(),
-            peers: Vec::new(),
-            priorities: Vec::new(),
-            sequential: false,
-            limits: RateLimits::default(),
-        };
+        let add = AddTorrent::new(Arc::clone(&self.metainfo));
         let torrent = client.add(add, directory).await??;
         let peer_id = client.with(|session, _| session.peer_id()).await?;
         self.numbers.insert(peer_id, self.members.len());

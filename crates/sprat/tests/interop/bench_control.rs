@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use sprat_core::config::Config;
-use sprat_core::io::{AddTorrent, RateLimits};
+use sprat_core::io::AddTorrent;
 use sprat_core::storage::TorrentId;
 use sprat_core::torrent::{TorrentState, TorrentStatus};
 use sprat_engine::address_policy::AddressPolicy;
@@ -100,14 +100,7 @@ async fn watch(
         home: None,
         seed: None,
     })?;
-    let add = AddTorrent {
-        metainfo: Arc::clone(metainfo),
-        extra_trackers: Vec::new(),
-        peers: peer.into_iter().collect(),
-        priorities: Vec::new(),
-        sequential: false,
-        limits: RateLimits::default(),
-    };
+    let add = AddTorrent { peers: peer.into_iter().collect(), ..AddTorrent::new(Arc::clone(metainfo)) };
     let began = Instant::now();
     let torrent = client.add(add, directory.to_path_buf()).await??;
     let mut answers = Vec::new();

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use sprat_core::config::Config;
-use sprat_core::io::{AddTorrent, RateLimits};
+use sprat_core::io::AddTorrent;
 use sprat_engine::address_policy::AddressPolicy;
 use sprat_engine::client::{Client, ClientConfig, Home};
 use sprat_engine::create::{CreateOptions, create};
@@ -203,14 +203,7 @@ async fn add(home: &Path, torrents: usize, url: Option<&str>) -> Result<()> {
         };
         let metainfo = Arc::new(create(&options, &|_, _| {})?.metainfo);
         making += made.elapsed();
-        let add = AddTorrent {
-            metainfo,
-            extra_trackers: Vec::new(),
-            peers: Vec::new(),
-            priorities: Vec::new(),
-            sequential: false,
-            limits: RateLimits::default(),
-        };
+        let add = AddTorrent::new(metainfo);
         let client = Arc::clone(&client);
         adding.spawn(async move { anyhow::Ok(client.add(add, directory).await??) });
         if adding.len() == AT_ONCE || number + 1 == torrents {

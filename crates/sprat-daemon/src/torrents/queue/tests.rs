@@ -13,7 +13,7 @@ const LIMITS: QueueLimits = QueueLimits {
 fn torrent(number: u32, stage: Stage) -> Candidate<u32> {
     Candidate {
         torrent: number,
-        position: number,
+        position: number.into(),
         forced: false,
         stage,
         running_since: None,
@@ -129,7 +129,7 @@ fn any_candidate() -> impl Strategy<Value = Candidate<u32>> {
     let stage = prop_oneof![Just(Stage::Checking), Just(Stage::Downloading), Just(Stage::Seeding)];
     let swarm = proptest::option::of((0..50_u32, 0..50_u32));
     (
-        0..10_u32,
+        0..10_i64,
         proptest::bool::weighted(0.1),
         stage,
         proptest::option::of(0..100_u64),

@@ -23,6 +23,7 @@ pub fn encode_announce_response(response: &AnnounceResponse, compact: bool) -> V
     let mut out = Encoder::new();
     out.begin_dict();
     optional(&mut out, "complete", response.complete);
+    optional(&mut out, "downloaded", response.downloaded);
     match response.external_ip {
         Some(IpAddr::V4(ip)) => _ = out.key("external ip").bytes(ip.octets()),
         Some(IpAddr::V6(ip)) => _ = out.key("external ip").bytes(ip.octets()),
@@ -112,6 +113,7 @@ pub fn decode_announce_response(body: &[u8]) -> Result<AnnounceResponse, AnswerE
         tracker_id: tracker_id.map(str::to_owned),
         complete: count(dict, "complete"),
         incomplete: count(dict, "incomplete"),
+        downloaded: count(dict, "downloaded"),
         peers: peers(dict),
         external_ip: dict.bytes("external ip").and_then(packed_ip),
         warning: dict
@@ -209,10 +211,16 @@ mod tests {
     fn response() -> impl Strategy<Value = AnnounceResponse> {
         let ip =
             prop_oneof![any::<[u8; 4]>().prop_map(IpAddr::from), any::<[u8; 16]>().prop_map(IpAddr::from)];
-        let numbers = (0..=MAX_INTERVAL, option::of(0..=MAX_INTERVAL), any::<(Option<u32>, Option<u32>)>());
+        let numbers = (0..=MAX_INTERVAL, option::of(0..=MAX_INTERVAL), any::<[Option<u32>; 3]>());
         (numbers, vec(address(), 0..50), option::of(ip), option::of("[!-~]{1,50}"), option::of("[!-~]{1,50}"))
             .prop_map(
-                |((interval, min_interval, (complete, incomplete)), mut peers, external_ip, id, warning)| {
+                |(
+                    (interval, min_interval, [complete, incomplete, downloaded]),
+                    mut peers,
+                    external_ip,
+                    id,
+                    warning,
+                )| {
                     // As compact lists give them.
                     peers.sort_by_key(SocketAddr::is_ipv6);
                     AnnounceResponse {
@@ -221,6 +229,7 @@ mod tests {
                         tracker_id: id,
                         complete,
                         incomplete,
+                        downloaded,
                         peers,
                         external_ip,
                         warning,
