@@ -1,7 +1,7 @@
 //! When a torrent has been shared enough, and what happens then.
 //!
 //! A limit may be set in several places: at the torrent, at its label, for all torrents. [`effective`] takes these
-//! layers from the inside out; each either says something or leaves it to the next.
+//! [layers](Layer) from the inside out; each either says something or leaves it to the next.
 //!
 //! What is compared with the limits is kept in [`Totals`], which are saved and go on after a restart. They are advanced
 //! by measured time, so no jump of the clock on the wall makes a torrent look older than it is.
@@ -12,22 +12,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// What one layer says of one limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Limit<T> {
-    /// Nothing: the next layer is asked.
-    #[default]
-    Inherit,
-    /// There is no such limit, whatever the outer layers say.
-    Unlimited,
-    /// The limit.
-    At(T),
-}
+use super::record::{SeedingLimit, SeedingLimits};
 
 /// Uploaded by downloaded. Exact to a thousandth, so that equality means something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "f64", into = "f64")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ratio {
     thousandths: u32,
 }
@@ -102,16 +90,11 @@ pub enum Combination {
     All,
 }
 
-/// One layer. The default leaves everything to the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ShareLimits {
-    /// Uploaded by downloaded.
-    pub ratio: Limit<Ratio>,
-    /// Time spent seeding, in seconds.
-    pub seeding_secs: Limit<u64>,
-    /// Time spent seeding without giving anything, in seconds.
-    pub inactive_secs: Limit<u64>,
+/// What is said at one place. The default leaves everything to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Layer {
+    /// The limits.
+    pub limits: SeedingLimits,
     /// `None` leaves it to the next layer.
     pub combination: Option<Combination>,
     /// `None` leaves it to the next layer.
@@ -136,26 +119,18 @@ pub struct Effective {
 /// What holds for a torrent, by `layers` from the inside (the torrent) to the outside (all torrents). Where none says
 /// anything there is no limit, the first that is reached counts, and the torrent is paused.
 #[must_use]
-pub fn effective(layers: &[&ShareLimits]) -> Effective {
-    let secs = |limit: fn(&ShareLimits) -> Limit<u64>| first(layers, limit).map(Duration::from_secs);
+pub fn effective(layers: &[Layer]) -> Effective {
     Effective {
-        ratio: first(layers, |layer| layer.ratio),
-        seeding: secs(|layer| layer.seeding_secs),
-        inactive: secs(|layer| layer.inactive_secs),
+        ratio: innermost(layers, |limits| limits.ratio).and_then(|ratio| Ratio::try_from(ratio).ok()),
+        seeding: innermost(layers, |limits| limits.seconds).map(Duration::from_secs),
+        inactive: innermost(layers, |limits| limits.idle_seconds).map(Duration::from_secs),
         combination: layers.iter().find_map(|layer| layer.combination).unwrap_or(Combination::Any),
         action: layers.iter().find_map(|layer| layer.action).unwrap_or(Action::Pause),
     }
 }
 
-fn first<T>(layers: &[&ShareLimits], limit: fn(&ShareLimits) -> Limit<T>) -> Option<T> {
-    for layer in layers {
-        match limit(layer) {
-            Limit::Inherit => {}
-            Limit::Unlimited => return None,
-            Limit::At(value) => return Some(value),
-        }
-    }
-    None
+fn innermost<T: Copy>(layers: &[Layer], limit: fn(&SeedingLimits) -> SeedingLimit<T>) -> Option<T> {
+    layers.iter().rev().fold(None, |outer, layer| limit(&layer.limits).or(outer))
 }
 
 /// What a torrent has done in all its runs. To be saved now and then; what a crash loses is only counted later.

@@ -8,34 +8,33 @@ fn totals(uploaded: u64, downloaded: u64, seeding: Duration, inactive: Duration)
     Totals { uploaded, downloaded, seeding, inactive }
 }
 
-fn ratio(thousandths: u32) -> Limit<Ratio> {
-    Limit::At(Ratio::from_thousandths(thousandths))
+fn ratio(ratio: f64) -> SeedingLimits {
+    SeedingLimits { ratio: SeedingLimit::Limit(ratio), ..SeedingLimits::default() }
+}
+
+fn layer(limits: SeedingLimits) -> Layer {
+    Layer { limits, ..Layer::default() }
 }
 
 #[test]
 fn the_inner_layer_goes_first_and_may_lift_a_limit() {
-    let global = ShareLimits {
-        ratio: ratio(1000),
-        seeding_secs: Limit::At(3600),
-        action: Some(Action::Remove),
-        ..ShareLimits::default()
-    };
-    let label = ShareLimits { ratio: ratio(2000), seeding_secs: Limit::Unlimited, ..ShareLimits::default() };
-    let torrent = ShareLimits { ratio: Limit::Unlimited, ..ShareLimits::default() };
-    let nothing = ShareLimits::default();
+    let global = SeedingLimits { seconds: SeedingLimit::Limit(3600), ..ratio(1.0) };
+    let global = Layer { action: Some(Action::Remove), ..layer(global) };
+    let label = layer(SeedingLimits { seconds: SeedingLimit::Unlimited, ..ratio(2.0) });
+    let torrent = layer(SeedingLimits { ratio: SeedingLimit::Unlimited, ..SeedingLimits::default() });
+    let nothing = Layer::default();
 
-    assert_eq!(effective(&[&nothing, &nothing, &global]).ratio, Some(Ratio::from_thousandths(1000)));
-    let by_label = effective(&[&nothing, &label, &global]);
+    assert_eq!(effective(&[nothing, nothing, global]).ratio, Some(Ratio::from_thousandths(1000)));
+    let by_label = effective(&[nothing, label, global]);
     assert_eq!((by_label.ratio, by_label.seeding), (Some(Ratio::from_thousandths(2000)), None));
     assert_eq!(by_label.action, Action::Remove);
-    assert_eq!(effective(&[&torrent, &label, &global]).ratio, None);
-    assert_eq!(effective(&[&nothing]).action, Action::Pause);
+    assert_eq!(effective(&[torrent, label, global]).ratio, None);
+    assert_eq!(effective(&[nothing]).action, Action::Pause);
 }
 
 #[test]
 fn each_limit_is_enough_unless_all_are_demanded() {
-    let limits = ShareLimits { ratio: ratio(1500), seeding_secs: Limit::At(3600), ..ShareLimits::default() };
-    let any = effective(&[&limits]);
+    let any = effective(&[layer(SeedingLimits { seconds: SeedingLimit::Limit(3600), ..ratio(1.5) })]);
     let all = Effective { combination: Combination::All, ..any };
     for (totals, by_any, by_all) in [
         (totals(149, 100, Duration::ZERO, Duration::ZERO), false, false),
@@ -61,7 +60,7 @@ fn without_limits_nothing_is_ever_enough() {
 
 #[test]
 fn what_was_on_the_disk_before_counts_like_what_was_downloaded() {
-    let limits = effective(&[&ShareLimits { ratio: ratio(1000), ..ShareLimits::default() }]);
+    let limits = effective(&[layer(ratio(1.0))]);
     let totals = totals(500, 0, Duration::ZERO, Duration::ZERO);
     assert!(!is_reached(&limits, &totals, 1000));
     assert!(is_reached(&limits, &totals, 500));
@@ -84,14 +83,12 @@ fn inactivity_ends_with_the_first_byte_sent() {
 }
 
 #[test]
-fn settings_are_read_and_written_as_people_write_them() {
-    let text = r#"{"ratio":{"at":1.5},"seeding_secs":"unlimited"}"#;
-    let limits: ShareLimits = serde_json::from_str(text).unwrap();
-    assert_eq!((limits.ratio, limits.seeding_secs), (ratio(1500), Limit::Unlimited));
-    assert_eq!(limits.inactive_secs, Limit::Inherit);
-    for ratio in ["-1", "1e9", "null", "\"x\""] {
-        assert!(serde_json::from_str::<Ratio>(ratio).is_err(), "{ratio}");
+fn what_is_no_ratio_is_no_limit() {
+    for number in [-1.0, 1e9, f64::NAN, f64::INFINITY] {
+        assert!(Ratio::try_from(number).is_err(), "{number}");
+        assert_eq!(effective(&[layer(ratio(number))]).ratio, None);
     }
+    assert_eq!(Ratio::try_from(1.5).map(f64::from), Ok(1.5));
 }
 
 proptest! {
@@ -130,22 +127,22 @@ proptest! {
 
     #[test]
     fn the_innermost_word_holds(layers in proptest::collection::vec(0..4_u64, 0..5)) {
-        let layers: Vec<ShareLimits> = layers
+        let limits: Vec<SeedingLimit<u64>> = layers
             .into_iter()
-            .map(|number| ShareLimits {
-                seeding_secs: match number {
-                    0 | 1 => Limit::Inherit,
-                    2 => Limit::Unlimited,
-                    _ => Limit::At(number),
-                },
-                ..ShareLimits::default()
+            .map(|number| match number {
+                0 | 1 => SeedingLimit::Inherit,
+                2 => SeedingLimit::Unlimited,
+                _ => SeedingLimit::Limit(number),
             })
             .collect();
-        let said = layers.iter().map(|layer| layer.seeding_secs).find(|limit| *limit != Limit::Inherit);
-        let expected = match said {
-            Some(Limit::At(secs)) => Some(Duration::from_secs(secs)),
+        let layers: Vec<Layer> = limits
+            .iter()
+            .map(|seconds| layer(SeedingLimits { seconds: *seconds, ..SeedingLimits::default() }))
+            .collect();
+        let expected = match limits.into_iter().find(|limit| *limit != SeedingLimit::Inherit) {
+            Some(SeedingLimit::Limit(seconds)) => Some(Duration::from_secs(seconds)),
             _ => None,
         };
-        prop_assert_eq!(effective(&layers.iter().collect::<Vec<_>>()).seeding, expected);
+        prop_assert_eq!(effective(&layers).seeding, expected);
     }
 }
