@@ -9,23 +9,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use sprat_core::io::RateLimits;
 use sprat_core::storage::TorrentId;
+use sprat_core::time::Time;
 use sprat_engine::client::{Client, ClientConfig, Ended, Home, Note, StartError};
 use sprat_engine::ledger::{Ledger, LedgerHandle};
 use sprat_engine::shelf::Shelf;
-use sprat_engine::state::{Damage, StateError, StateStore};
+use sprat_engine::state::StateError;
 use thiserror::Error;
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::JoinHandle;
 
 use crate::labels::Labels;
+use crate::state::State;
 use crate::statistics::Statistics;
-use crate::torrents::{Board, Facts, Live, Record, SeedingLimits, Snapshot, summarise};
+use crate::torrents::queue::{QueueLimits, SlowThreshold, Slowness, Stage};
+use crate::torrents::share_limits::Layer;
+use crate::torrents::{Board, Facts, Live, Record, Snapshot, summarise};
 
 mod adding;
 mod changing;
+mod deciding;
 mod happenings;
 mod inspecting;
 mod keeping;
@@ -44,12 +50,12 @@ pub use moving::MoveError;
 const HAPPENINGS: usize = 1024;
 
 /// What a service is made from.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ServiceConfig {
     /// The engine's client. Its list of torrents is put into `state`.
     pub client: ClientConfig,
     /// Where everything is kept that outlives the daemon.
-    pub state: PathBuf,
+    pub state: State,
     /// What may change while it runs.
     pub choices: Choices,
 }
@@ -65,8 +71,12 @@ pub struct Choices {
     pub roots: Vec<PathBuf>,
     /// All torrents together.
     pub limits: RateLimits,
-    /// When torrents have given enough, unless they or their labels say otherwise.
-    pub seeding: SeedingLimits,
+    /// When torrents have given enough, and what then becomes of them, unless they or their labels say otherwise.
+    pub seeding: Layer,
+    /// How many run at a time.
+    pub queue: QueueLimits,
+    /// Which of those that run take no slot from others.
+    pub slow: SlowThreshold,
 }
 
 impl Choices {
@@ -78,7 +88,9 @@ impl Choices {
             incomplete: None,
             roots: Vec::new(),
             limits: RateLimits::default(),
-            seeding: SeedingLimits::default(),
+            seeding: Layer::default(),
+            queue: QueueLimits::default(),
+            slow: SlowThreshold::default(),
         }
     }
 
@@ -97,9 +109,9 @@ impl Choices {
 #[derive(Debug, Error)]
 pub enum ServiceError {
     /// The state cannot be read.
-    #[error("cannot open the state: {0}")]
+    #[error("cannot read the state: {0}")]
     State(#[from] StateError),
-    /// No thread for the state.
+    /// No thread.
     #[error("cannot start: {0}")]
     Thread(#[from] io::Error),
     /// The client.
@@ -117,6 +129,7 @@ pub struct Service(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     client: Client,
+    epoch: Instant,
     ledger: LedgerHandle,
     shelf: Shelf,
     known: Mutex<Known>,
@@ -140,6 +153,8 @@ struct Known {
     board: Board,
     /// Awake when they were last looked at.
     awake: BTreeSet<TorrentId>,
+    /// The policies were asked then; nothing that they go by has changed since, but time.
+    decided_at: Option<Time>,
 }
 
 /// What is known of a torrent.
@@ -150,6 +165,22 @@ struct Torrent {
     live: Option<Live>,
     /// The record is not as it was when it was last given to the engine.
     is_unwritten: bool,
+    /// Since when it does what it does, while it runs.
+    running_since: Option<(Stage, Time)>,
+    slowness: Slowness,
+}
+
+impl Torrent {
+    fn new(facts: Facts, record: Record) -> Self {
+        Self {
+            facts,
+            record,
+            live: None,
+            is_unwritten: false,
+            running_since: None,
+            slowness: Slowness::default(),
+        }
+    }
 }
 
 impl Known {
@@ -175,13 +206,8 @@ impl Service {
     /// Takes up everything that was there when the last one ended. To be called within a runtime of tokio.
     pub async fn start(config: ServiceConfig) -> Result<Self, ServiceError> {
         let ServiceConfig { mut client, state, choices } = config;
-        let directory = state.join("torrents");
-        let opened =
-            tokio::task::spawn_blocking(move || StateStore::open(&directory).map(|open| (open, directory)));
-        let ((store, damages), directory) = opened.await.map_err(io::Error::other)??;
-        let damages: Vec<String> = damages.iter().map(Damage::to_string).collect();
-        let ledger = Ledger::start(store)?;
-        let (handle, shelf) = (ledger.handle(), Shelf::below(&directory));
+        let State { ledger, shelf, damages } = state;
+        let handle = ledger.handle();
         client.session.limits = choices.limits;
         client.storage.ledger = Some(handle.clone());
         client.home = Some(Home { ledger: handle.clone(), shelf: shelf.clone() });
@@ -200,6 +226,7 @@ impl Service {
             .chain(client.unreadable().iter().map(|one| format!("{}: {}", one.name, one.error)));
         let inner = Inner {
             damages: damages.collect(),
+            epoch: Instant::now(),
             client,
             ledger: handle,
             shelf,

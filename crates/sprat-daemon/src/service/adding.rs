@@ -257,7 +257,7 @@ impl Service {
                 name: if listing.name.is_empty() { name.clone() } else { listing.name.clone() },
                 ..Facts::of(&listing)
             };
-            known.torrents.insert(torrent, Torrent { facts, record, live: None, is_unwritten: false });
+            known.torrents.insert(torrent, Torrent::new(facts, record));
             known.show(torrent);
         }
         hold(&self.0.statistics).session.added += 1;
@@ -266,6 +266,7 @@ impl Service {
         if hold(&self.0.known).torrents.get(&torrent).is_some_and(|one| one.facts.is_complete) {
             self.on_complete(torrent);
         }
+        self.reconsider();
         self.look().await?;
         self.tell_of(torrent, HappeningKind::Added);
         Ok(self.known_as(torrent, name))

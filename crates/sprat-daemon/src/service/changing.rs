@@ -194,6 +194,7 @@ impl Service {
             }
             known.show(*torrent);
         }
+        known.decided_at = None;
     }
 
     fn requeue(&self, torrents: &[TorrentId], action: Action) {
@@ -218,6 +219,7 @@ impl Service {
                 }
             }
         }
+        known.decided_at = None;
         for (position, id) in order.into_iter().enumerate() {
             let position = i64::try_from(position).unwrap_or(i64::MAX);
             if let Some(one) = known.torrents.get_mut(&id).filter(|one| one.record.position != position) {
