@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use sprat_core::io::{FilePriority, RateLimits, Totals};
+use sprat_core::io::{FilePriority, Manner, RateLimits, Totals};
 use sprat_core::storage::{Files, TorrentId};
 use sprat_wire::hash::InfoHashes;
 use sprat_wire::metainfo::Metainfo;
@@ -64,6 +64,8 @@ pub struct Listing {
     pub sequential: bool,
     /// Its own limits.
     pub limits: RateLimits,
+    /// What else the user has chosen.
+    pub manner: Manner,
     /// What the application wants to remember.
     pub note: Note,
 }
@@ -187,6 +189,7 @@ impl Catalogue {
             priorities: entry.priorities(),
             sequential: entry.sequential,
             limits: entry.limits(),
+            manner: entry.manner(),
             note: entry.note.clone(),
         };
         self.entries.iter().map(line).collect()
