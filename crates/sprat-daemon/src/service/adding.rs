@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sprat_core::io::{AddMagnet, AddTorrent, FilePriority, RateLimits};
+use sprat_core::io::{AddMagnet, AddTorrent, FilePriority, Manner, RateLimits};
 use sprat_core::storage::TorrentId;
 use sprat_engine::client::{AddError as EngineError, Admission, Ended};
 use sprat_engine::storage::Place;
@@ -172,6 +172,7 @@ impl Service {
                     sequential: new.sequential,
                     limits: new.limits,
                     paused: true,
+                    manner: Manner::default(),
                 };
                 (self.0.client.add(add, admission).await?, name)
             }

@@ -247,7 +247,7 @@ impl Service {
         let listing = self.0.client.listing(torrent).await?.ok_or(InspectError::Unknown)?;
         let metainfo = self.metainfo(torrent).await.ok_or(InspectError::NoMetadata)?;
         let progress =
-            move |session: &mut sprat_core::Session, _| session.torrent(torrent).map(|_: &Torrent| Vec::<u64>::new()) /* h2 */;
+            move |session: &mut sprat_core::Session, _| session.torrent(torrent).map(Torrent::file_progress);
         let progress = self.0.client.with(progress).await?;
         let details = |(index, file): (usize, &File)| FileDetails {
             index,
