@@ -14,6 +14,7 @@ pub mod settings;
 pub mod space;
 pub mod statistics;
 pub mod torrents;
+pub mod transmission;
 pub mod watch_folder;
 pub mod webhook;
 

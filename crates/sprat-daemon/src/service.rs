@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use sprat_core::io::RateLimits;
 use sprat_core::storage::TorrentId;
@@ -22,7 +23,7 @@ use tokio::task::JoinHandle;
 
 use crate::labels::Labels;
 use crate::statistics::Statistics;
-use crate::torrents::{Board, Facts, Live, Record, SeedingLimits, Snapshot, summarise};
+use crate::torrents::{Board, Delta, Facts, Live, Recent, Record, SeedingLimits, Snapshot, summarise};
 
 mod adding;
 mod changing;
@@ -65,6 +66,10 @@ pub struct Choices {
     pub roots: Vec<PathBuf>,
     /// All torrents together.
     pub limits: RateLimits,
+    /// Instead of that, while [`Self::is_alternative`].
+    pub alternative: RateLimits,
+    /// The alternative limits hold.
+    pub is_alternative: bool,
     /// When torrents have given enough, unless they or their labels say otherwise.
     pub seeding: SeedingLimits,
 }
@@ -78,8 +83,16 @@ impl Choices {
             incomplete: None,
             roots: Vec::new(),
             limits: RateLimits::default(),
+            alternative: RateLimits::default(),
+            is_alternative: false,
             seeding: SeedingLimits::default(),
         }
+    }
+
+    /// The limits that hold.
+    #[must_use]
+    pub const fn limits_now(&self) -> RateLimits {
+        if self.is_alternative { self.alternative } else { self.limits }
     }
 
     /// Whether files may lie there. Words of the path only: the disk may hang.
@@ -91,6 +104,23 @@ impl Choices {
             [Some(&self.downloads), self.incomplete.as_ref()].into_iter().flatten().chain(&self.roots);
         is_plain && roots.any(|root| directory.starts_with(root))
     }
+}
+
+/// What was chosen when the service was started, and stays until it ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fixed {
+    /// Where everything is kept that outlives the daemon.
+    pub state: PathBuf,
+    /// Connections of all torrents together.
+    pub connections: usize,
+    /// Connections of one torrent.
+    pub connections_per_torrent: usize,
+    /// Peers tell one another of peers.
+    pub pex: bool,
+    /// There is a node of the DHT.
+    pub dht: bool,
+    /// Peers are looked for on the local network.
+    pub lsd: bool,
 }
 
 /// Why a service did not start.
@@ -121,9 +151,11 @@ struct Inner {
     shelf: Shelf,
     known: Mutex<Known>,
     choices: Mutex<Choices>,
+    fixed: Fixed,
     labels: Mutex<Labels>,
     statistics: Mutex<Statistics>,
     published: watch::Sender<Arc<Snapshot>>,
+    recent: Mutex<Recent>,
     happenings: broadcast::Sender<Arc<Happening>>,
     /// Something has changed: the next look is to come soon.
     nudge: Notify,
@@ -175,6 +207,14 @@ impl Service {
     /// Takes up everything that was there when the last one ended. To be called within a runtime of tokio.
     pub async fn start(config: ServiceConfig) -> Result<Self, ServiceError> {
         let ServiceConfig { mut client, state, choices } = config;
+        let fixed = Fixed {
+            connections: client.session.connections,
+            connections_per_torrent: client.session.connections_per_torrent,
+            pex: client.session.pex,
+            dht: client.dht.is_some(),
+            lsd: client.lsd,
+            state: state.clone(),
+        };
         let directory = state.join("torrents");
         let opened =
             tokio::task::spawn_blocking(move || StateStore::open(&directory).map(|open| (open, directory)));
@@ -182,7 +222,7 @@ impl Service {
         let damages: Vec<String> = damages.iter().map(Damage::to_string).collect();
         let ledger = Ledger::start(store)?;
         let (handle, shelf) = (ledger.handle(), Shelf::below(&directory));
-        client.session.limits = choices.limits;
+        client.session.limits = choices.limits_now();
         client.storage.ledger = Some(handle.clone());
         client.home = Some(Home { ledger: handle.clone(), shelf: shelf.clone() });
         let reading = handle.clone();
@@ -205,9 +245,11 @@ impl Service {
             shelf,
             known: Mutex::new(known),
             choices: Mutex::new(choices),
+            fixed,
             labels: Mutex::new(labels),
             statistics: Mutex::new(statistics),
             published,
+            recent: Mutex::default(),
             happenings: broadcast::channel(HAPPENINGS).0,
             nudge: Notify::new(),
             tasks: Mutex::default(),
@@ -248,6 +290,13 @@ impl Service {
         Arc::clone(&self.0.published.borrow())
     }
 
+    /// What has changed in the last minute, or since the service was started.
+    #[must_use]
+    pub fn recent(&self) -> Delta {
+        let cursor = hold(&self.0.recent).cursor(Instant::now());
+        self.snapshot().since(cursor)
+    }
+
     /// For whoever wants to see each change of [`Self::snapshot`].
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<Arc<Snapshot>> {
@@ -272,9 +321,15 @@ impl Service {
         hold(&self.0.choices).clone()
     }
 
+    /// What cannot be chosen any more.
+    #[must_use]
+    pub fn fixed(&self) -> &Fixed {
+        &self.0.fixed
+    }
+
     /// Chooses otherwise.
     pub async fn choose(&self, choices: Choices) -> Result<(), Ended> {
-        let limits = choices.limits;
+        let limits = choices.limits_now();
         *hold(&self.0.choices) = choices;
         self.0.client.with(move |session, now| session.set_limits(now, limits)).await?;
         self.0.nudge.notify_one();

@@ -169,6 +169,11 @@ impl Torrent {
         self.picker.have()
     }
 
+    /// How many connected peers have each piece.
+    pub fn availability(&self) -> impl Iterator<Item = u32> + '_ {
+        self.geometry.all_pieces().map(|piece| self.picker.availability(piece))
+    }
+
     /// Its connections, oldest first.
     pub fn connections(&self, now: Time) -> impl Iterator<Item = ConnectionStatus> + '_ {
         self.connections.values().map(move |connection| ConnectionStatus {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sprat_core::io::Event;
 use sprat_core::storage::TorrentId;
@@ -122,6 +122,7 @@ impl Service {
         }
         self.decide().await?;
         if let Some(snapshot) = hold(&self.0.known).board.publish() {
+            hold(&self.0.recent).push(Instant::now(), snapshot.cursor());
             self.0.published.send_replace(Arc::new(snapshot));
         }
         Ok(())
