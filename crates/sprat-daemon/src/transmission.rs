@@ -35,6 +35,7 @@ mod state;
 mod torrent_get;
 mod torrent_keys;
 mod torrent_set;
+mod tracker_keys;
 mod trackers;
 mod units;
 mod value;
@@ -48,7 +49,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::any;
 
-pub use state::{Choose, Close, Fetch, Transmission};
+pub use state::{Choose, Close, Fetch, Transmission, fetching};
 
 use state::Rpc;
 

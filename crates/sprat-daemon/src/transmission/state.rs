@@ -7,10 +7,26 @@ use data_encoding::BASE64URL_NOPAD;
 use futures_util::future::BoxFuture;
 
 use super::memory::Memory;
+use crate::fetch::{Fetcher, Source as Fetched};
 use crate::service::{Choices, Service, Source};
 
 /// Gets what a URL leads to; an error is for a person.
 pub type Fetch = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Source, String>> + Send + Sync>;
+
+/// With the daemon's fetcher.
+#[must_use]
+pub fn fetching(fetcher: Fetcher) -> Fetch {
+    Arc::new(move |url| {
+        let fetcher = fetcher.clone();
+        Box::pin(async move {
+            match fetcher.torrent(&url).await {
+                Ok(Fetched::TorrentFile(bytes)) => Ok(Source::File(bytes)),
+                Ok(Fetched::Magnet(magnet)) => Ok(Source::Magnet(magnet.to_string())),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+    })
+}
 
 /// Applies choices, and keeps them; an error is for a person.
 pub type Choose = Arc<dyn Fn(Choices) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;

@@ -4,7 +4,7 @@ use super::memory::Limit;
 use super::names::Name;
 use super::value::Out;
 use super::view::{Part, View};
-use super::{files, labels, media, peers, trackers, units};
+use super::{files, labels, media, peers, tracker_keys, units};
 use crate::torrents::{SeedingLimit, State};
 
 /// One of them.
@@ -144,9 +144,9 @@ pub(super) const KEYS: &[Key] = &[
     // It lies where no client can read it.
     camel("torrent_file", LISTED, |_| "".into()),
     camel("total_size", LISTED, |view| view.one.size.into()),
-    camel("tracker_list", TRACKERS, trackers::list),
-    camel("tracker_stats", TRACKERS, trackers::stats),
-    camel("trackers", TRACKERS, trackers::plain),
+    camel("tracker_list", TRACKERS, tracker_keys::list),
+    camel("tracker_stats", TRACKERS, tracker_keys::stats),
+    camel("trackers", TRACKERS, tracker_keys::plain),
     camel("upload_limit", LISTED, |view| limit(view, Limit::Upload, view.one.upload_limit)),
     camel("upload_limited", LISTED, |view| view.one.upload_limit.is_some().into()),
     camel("upload_ratio", LISTED, |view| view.one.ratio.into()),

@@ -1,28 +1,17 @@
-//! Trackers, as they are shown and as they are edited.
+//! The trackers of a torrent, and how they are edited.
 
 use url::Url;
 
 use super::failure::{Code, Failure};
-use super::names::Name;
 use super::params::{Params, integer};
-use super::value::{Object, Out};
-use super::view::View;
 use crate::service::{TrackerDetails, TrackerWord};
-
-/// What `announceState` can be.
-const INACTIVE: i64 = 0;
-const WAITING: i64 = 1;
-const ACTIVE: i64 = 3;
-
-/// Of what is not known.
-const UNKNOWN: i64 = -1;
 
 /// A tracker of a torrent. Its number is its place among them.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Tracker {
-    details: TrackerDetails,
+    pub(super) details: TrackerDetails,
     /// Another one of its tier is asked instead.
-    is_backup: bool,
+    pub(super) is_backup: bool,
 }
 
 /// One for each URL: a hybrid torrent has two swarms, and so tells of each tracker twice. Who knows more speaks for both.
@@ -40,119 +29,6 @@ pub(super) fn entries(all: Vec<TrackerDetails>) -> Vec<Tracker> {
     let is_backup = |one: &TrackerDetails| one.state == TrackerWord::Idle && works(one.tier);
     let backups: Vec<bool> = found.iter().map(is_backup).collect();
     found.into_iter().zip(backups).map(|(details, is_backup)| Tracker { details, is_backup }).collect()
-}
-
-/// What does not change.
-pub(super) fn plain(view: &View<'_>) -> Out {
-    numbered(view).map(|(id, one)| Out::from(identity(id, one))).collect()
-}
-
-/// How they do.
-pub(super) fn stats(view: &View<'_>) -> Out {
-    let now = view.context.now;
-    numbered(view).map(|(id, one)| Out::from([identity(id, one), doing(one, now)].concat())).collect()
-}
-
-/// All of them, a line each, and an empty one between tiers.
-pub(super) fn list(view: &View<'_>) -> Out {
-    let mut text = String::new();
-    let mut tier = None;
-    for one in &view.parts.trackers {
-        if tier.replace(one.details.tier).is_some_and(|before| before != one.details.tier) {
-            text.push('\n');
-        }
-        text.push_str(&one.details.url);
-        text.push('\n');
-    }
-    text.into()
-}
-
-fn numbered<'a>(view: &'a View<'_>) -> impl Iterator<Item = (usize, &'a Tracker)> {
-    view.parts.trackers.iter().enumerate()
-}
-
-fn identity(id: usize, one: &Tracker) -> Object {
-    let url = Url::parse(&one.details.url).ok();
-    vec![
-        (Name::Same("id"), id.into()),
-        (Name::Same("announce"), one.details.url.as_str().into()),
-        (Name::Same("scrape"), scrape(&one.details.url).into()),
-        (Name::Same("sitename"), url.as_ref().map(site).unwrap_or_default().into()),
-        (Name::Same("tier"), one.details.tier.into()),
-    ]
-}
-
-fn doing(one: &Tracker, now: i64) -> Object {
-    let details = &one.details;
-    let state = match details.state {
-        TrackerWord::Updating => ACTIVE,
-        TrackerWord::Idle => INACTIVE,
-        TrackerWord::Working | TrackerWord::Failed => WAITING,
-    };
-    let counted = |count: Option<u32>| count.map_or(UNKNOWN, i64::from);
-    let seconds = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX);
-    let answered = details.answered.map_or(0, |ago| now.saturating_sub(seconds(ago)));
-    let next = details.next_announce.map_or(0, |left| now.saturating_add(seconds(left)));
-    let result = details.error.as_deref().unwrap_or(if details.answered.is_some() { "Success" } else { "" });
-    let host = Url::parse(&details.url).ok().map(|url| host(&url)).unwrap_or_default();
-    let knows_swarm = details.seeders.or(details.leechers).is_some();
-    vec![
-        (Name::Camel("announce_state"), state.into()),
-        (Name::Camel("download_count"), counted(details.downloads).into()),
-        (Name::Same("downloader_count"), UNKNOWN.into()),
-        (Name::Camel("has_announced"), (details.answered.is_some() || details.failures > 0).into()),
-        // Trackers tell of their swarms in the answers to announces.
-        (Name::Camel("has_scraped"), knows_swarm.into()),
-        (Name::Same("host"), host.into()),
-        (Name::Camel("is_backup"), one.is_backup.into()),
-        (Name::Camel("last_announce_peer_count"), details.peers.unwrap_or_default().into()),
-        (Name::Camel("last_announce_result"), result.into()),
-        (Name::Camel("last_announce_start_time"), answered.into()),
-        (
-            Name::Camel("last_announce_succeeded"),
-            (details.answered.is_some() && details.error.is_none()).into(),
-        ),
-        (Name::Camel("last_announce_time"), answered.into()),
-        (Name::Camel("last_announce_timed_out"), false.into()),
-        (Name::Camel("last_scrape_result"), "".into()),
-        (Name::Camel("last_scrape_start_time"), 0_i64.into()),
-        (Name::Camel("last_scrape_succeeded"), knows_swarm.into()),
-        (Name::Camel("last_scrape_time"), if knows_swarm { answered } else { 0 }.into()),
-        (Name::Camel("last_scrape_timed_out"), false.into()),
-        (Name::Camel("leecher_count"), counted(details.leechers).into()),
-        (Name::Camel("next_announce_time"), next.into()),
-        (Name::Camel("next_scrape_time"), 0_i64.into()),
-        (Name::Camel("scrape_state"), INACTIVE.into()),
-        (Name::Camel("seeder_count"), counted(details.seeders).into()),
-    ]
-}
-
-/// BEP 48: where the last part of the path begins with `announce`; elsewhere there is none. UDP has one address for both.
-fn scrape(announce: &str) -> String {
-    if announce.starts_with("udp:") {
-        return announce.to_owned();
-    }
-    match announce.rsplit_once("/announce") {
-        Some((before, rest)) if !rest.contains('/') => format!("{before}/scrape{rest}"),
-        _ => String::new(),
-    }
-}
-
-fn host(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    match url.port_or_known_default() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
-    }
-}
-
-/// What people call a site: `example` of `tracker.example.org`, and all of an address.
-fn site(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    match url.domain().and_then(|domain| domain.rsplit('.').nth(1)) {
-        Some(name) => name.to_owned(),
-        None => host.to_owned(),
-    }
 }
 
 /// The tiers after what `torrent-set` says of them, if it says anything.
@@ -182,7 +58,9 @@ pub(super) fn edited(params: &Params, before: &[Tracker]) -> Result<Option<Vec<V
         if last.replace(tier) != Some(tier) {
             tiers.push(Vec::new());
         }
-        tiers.last_mut().map(|one| one.push(url)).unwrap_or_default();
+        if let Some(one) = tiers.last_mut() {
+            one.push(url);
+        }
     }
     for url in added {
         let url = checked(&url)?;
@@ -289,16 +167,5 @@ mod tests {
             Code::NoTrackers
         );
         assert!(edit(&before, json!({"trackerReplace": [1]})).is_err());
-    }
-
-    #[test]
-    fn where_a_tracker_is_asked_for_counts() {
-        assert_eq!(scrape(A), "http://a.example.org/scrape");
-        assert_eq!(scrape(C), "https://c.example.org/x/scrape.php?k=v");
-        assert_eq!(scrape(B), B);
-        assert_eq!(scrape("http://a.example.org/announce/x"), "");
-        assert_eq!(site(&Url::parse(A).unwrap()), "example");
-        assert_eq!(site(&Url::parse("http://10.0.0.1:80/announce").unwrap()), "10.0.0.1");
-        assert_eq!(host(&Url::parse(C).unwrap()), "c.example.org:443");
     }
 }
