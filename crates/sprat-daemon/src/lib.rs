@@ -17,6 +17,7 @@ pub mod space;
 pub mod state;
 pub mod statistics;
 pub mod torrents;
+pub mod transmission;
 pub mod watch_folder;
 pub mod webhook;
 

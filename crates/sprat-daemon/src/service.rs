@@ -27,7 +27,7 @@ use crate::state::State;
 use crate::statistics::Statistics;
 use crate::torrents::queue::{QueueLimits, SlowThreshold, Slowness, Stage};
 use crate::torrents::share_limits::Layer;
-use crate::torrents::{Board, Facts, Live, Record, Snapshot, summarise};
+use crate::torrents::{Board, Delta, Facts, Live, Recent, Record, Snapshot, summarise};
 
 mod adding;
 mod changing;
@@ -71,6 +71,10 @@ pub struct Choices {
     pub roots: Vec<PathBuf>,
     /// All torrents together.
     pub limits: RateLimits,
+    /// Instead of that, while [`Self::is_alternative`].
+    pub alternative: RateLimits,
+    /// The alternative limits hold.
+    pub is_alternative: bool,
     /// When torrents have given enough, and what then becomes of them, unless they or their labels say otherwise.
     pub seeding: Layer,
     /// How many run at a time.
@@ -88,10 +92,18 @@ impl Choices {
             incomplete: None,
             roots: Vec::new(),
             limits: RateLimits::default(),
+            alternative: RateLimits::default(),
+            is_alternative: false,
             seeding: Layer::default(),
             queue: QueueLimits::default(),
             slow: SlowThreshold::default(),
         }
+    }
+
+    /// The limits that hold.
+    #[must_use]
+    pub const fn limits_now(&self) -> RateLimits {
+        if self.is_alternative { self.alternative } else { self.limits }
     }
 
     /// Whether files may lie there. Words of the path only: the disk may hang.
@@ -103,6 +115,23 @@ impl Choices {
             [Some(&self.downloads), self.incomplete.as_ref()].into_iter().flatten().chain(&self.roots);
         is_plain && roots.any(|root| directory.starts_with(root))
     }
+}
+
+/// What was chosen when the service was started, and stays until it ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fixed {
+    /// Where everything is kept that outlives the daemon.
+    pub state: PathBuf,
+    /// Connections of all torrents together.
+    pub connections: usize,
+    /// Connections of one torrent.
+    pub connections_per_torrent: usize,
+    /// Peers tell one another of peers.
+    pub pex: bool,
+    /// There is a node of the DHT.
+    pub dht: bool,
+    /// Peers are looked for on the local network.
+    pub lsd: bool,
 }
 
 /// Why a service did not start.
@@ -134,9 +163,11 @@ struct Inner {
     shelf: Shelf,
     known: Mutex<Known>,
     choices: Mutex<Choices>,
+    fixed: Fixed,
     labels: Mutex<Labels>,
     statistics: Mutex<Statistics>,
     published: watch::Sender<Arc<Snapshot>>,
+    recent: Mutex<Recent>,
     happenings: broadcast::Sender<Arc<Happening>>,
     /// Something has changed: the next look is to come soon.
     nudge: Notify,
@@ -206,9 +237,17 @@ impl Service {
     /// Takes up everything that was there when the last one ended. To be called within a runtime of tokio.
     pub async fn start(config: ServiceConfig) -> Result<Self, ServiceError> {
         let ServiceConfig { mut client, state, choices } = config;
-        let State { ledger, shelf, damages } = state;
+        let State { directory, ledger, shelf, damages } = state;
+        let fixed = Fixed {
+            connections: client.session.connections,
+            connections_per_torrent: client.session.connections_per_torrent,
+            pex: client.session.pex,
+            dht: client.dht.is_some(),
+            lsd: client.lsd,
+            state: directory,
+        };
         let handle = ledger.handle();
-        client.session.limits = choices.limits;
+        client.session.limits = choices.limits_now();
         client.storage.ledger = Some(handle.clone());
         client.home = Some(Home { ledger: handle.clone(), shelf: shelf.clone() });
         let reading = handle.clone();
@@ -232,9 +271,11 @@ impl Service {
             shelf,
             known: Mutex::new(known),
             choices: Mutex::new(choices),
+            fixed,
             labels: Mutex::new(labels),
             statistics: Mutex::new(statistics),
             published,
+            recent: Mutex::default(),
             happenings: broadcast::channel(HAPPENINGS).0,
             nudge: Notify::new(),
             tasks: Mutex::default(),
@@ -275,6 +316,13 @@ impl Service {
         Arc::clone(&self.0.published.borrow())
     }
 
+    /// What has changed in the last minute, or since the service was started.
+    #[must_use]
+    pub fn recent(&self) -> Delta {
+        let cursor = hold(&self.0.recent).cursor(Instant::now());
+        self.snapshot().since(cursor)
+    }
+
     /// For whoever wants to see each change of [`Self::snapshot`].
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<Arc<Snapshot>> {
@@ -299,9 +347,15 @@ impl Service {
         hold(&self.0.choices).clone()
     }
 
+    /// What cannot be chosen any more.
+    #[must_use]
+    pub fn fixed(&self) -> &Fixed {
+        &self.0.fixed
+    }
+
     /// Chooses otherwise.
     pub async fn choose(&self, choices: Choices) -> Result<(), Ended> {
-        let limits = choices.limits;
+        let limits = choices.limits_now();
         *hold(&self.0.choices) = choices;
         self.0.client.with(move |session, now| session.set_limits(now, limits)).await?;
         self.0.nudge.notify_one();

@@ -1,7 +1,7 @@
 //! What outlives the daemon: one directory, with the ledger and the metadata of torrents.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sprat_engine::ledger::Ledger;
 use sprat_engine::shelf::Shelf;
@@ -11,6 +11,8 @@ use thiserror::Error;
 /// The state of a daemon, open.
 #[derive(Debug)]
 pub struct State {
+    /// Where it lies.
+    pub directory: PathBuf,
     /// Records.
     pub ledger: Ledger,
     /// Metadata.
@@ -33,9 +35,10 @@ pub enum OpenError {
 impl State {
     /// Opens it, and makes it if there is none. Waits for the disk.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
-        let directory = directory.join("torrents");
-        let (store, damages) = StateStore::open(&directory)?;
+        let below = directory.join("torrents");
+        let (store, damages) = StateStore::open(&below)?;
         let damages = damages.iter().map(Damage::to_string).collect();
-        Ok(Self { ledger: Ledger::start(store)?, shelf: Shelf::below(&directory), damages })
+        let (directory, shelf) = (directory.to_path_buf(), Shelf::below(&below));
+        Ok(Self { directory, ledger: Ledger::start(store)?, shelf, damages })
     }
 }

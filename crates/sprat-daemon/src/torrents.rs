@@ -10,12 +10,14 @@ mod board;
 mod facts;
 mod live;
 pub mod queue;
+mod recent;
 mod record;
 pub mod share_limits;
 mod summary;
 
-pub use board::{Board, Cursor, Delta, Line, NoCursor, Snapshot};
+pub use board::{Board, Cursor, Delta, Gone, Line, NoCursor, Snapshot};
 pub use facts::Facts;
 pub use live::{Bytes, Doing, Live, look};
+pub use recent::{RECENT, Recent};
 pub use record::{Record, SeedingLimit, SeedingLimits};
 pub use summary::{State, Summary, TroubleText, explain, summarise};

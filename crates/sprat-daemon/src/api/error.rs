@@ -108,6 +108,9 @@ impl From<MoveError> for ApiError {
         match error {
             MoveError::Unknown => Self::unknown_torrent(),
             MoveError::Directory(_) => Self::new(StatusCode::FORBIDDEN, "directory", message),
+            MoveError::Path(_) | MoveError::Name(_) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "name", message)
+            }
             MoveError::Engine(_) => Self::new(StatusCode::CONFLICT, "move", message),
             MoveError::Ended(error) => error.into(),
         }

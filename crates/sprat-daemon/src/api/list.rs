@@ -114,7 +114,7 @@ pub(super) fn changes(snapshot: &Snapshot, since: Option<Cursor>, fields: Option
         cursor: snapshot.cursor().to_string(),
         total: torrents.len(),
         full: Some(delta.is_full),
-        gone: Some(delta.gone),
+        gone: Some(delta.gone.into_iter().map(|gone| gone.hash).collect()),
         torrents,
     }
 }

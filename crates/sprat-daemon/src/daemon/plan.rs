@@ -74,12 +74,18 @@ pub(super) fn client(layers: &Layers, policy: &Arc<AddressPolicy>) -> ClientConf
 /// What the service may choose anew while it runs.
 pub(super) fn choices(layers: &Layers) -> Choices {
     let settings = layers.settings();
+    let limits = &settings.limits;
     let resolve = |path: &std::path::PathBuf| layers.resolve(path);
     Choices {
         downloads: layers.downloads(),
         incomplete: settings.paths.incomplete.as_ref().map(resolve),
         roots: layers.roots(),
-        limits: limits_now(settings),
+        limits: RateLimits { download: rate(limits.download_rate), upload: rate(limits.upload_rate) },
+        alternative: RateLimits {
+            download: rate(limits.alternative_download_rate),
+            upload: rate(limits.alternative_upload_rate),
+        },
+        is_alternative: is_alternative_now(settings),
         seeding: Layer {
             limits: SeedingLimits {
                 ratio: limit(
@@ -109,23 +115,15 @@ pub(super) fn choices(layers: &Layers) -> Choices {
     }
 }
 
-/// The limits that hold at this time of day.
-fn limits_now(settings: &Settings) -> RateLimits {
-    let limits = &settings.limits;
-    let alternative = SpeedLimits {
-        upload: rate(limits.alternative_upload_rate),
-        download: rate(limits.alternative_download_rate),
-    };
-    let spans = limits.alternative_schedule.iter().map(|window| span(window, alternative)).collect();
+/// Whether the time of day has limits of its own.
+fn is_alternative_now(settings: &Settings) -> bool {
+    let spans = settings.limits.alternative_schedule.iter().map(span).collect();
     let week = Schedule { time_zone: None, spans }.resolve();
     let week = week.inspect_err(|error| tracing::error!(%error, "the schedule cannot be used")).ok();
-    match week.and_then(|week| week.at(clock::now()).limits) {
-        Some(SpeedLimits { upload, download }) => RateLimits { download, upload },
-        None => RateLimits { download: rate(limits.download_rate), upload: rate(limits.upload_rate) },
-    }
+    week.is_some_and(|week| week.at(clock::now()).limits.is_some())
 }
 
-fn span(window: &AlternativeWindow, limits: SpeedLimits) -> ScheduleSpan {
+fn span(window: &AlternativeWindow) -> ScheduleSpan {
     let days = if window.days.is_empty() {
         Weekday::ALL.into_iter().collect()
     } else {
@@ -135,7 +133,8 @@ fn span(window: &AlternativeWindow, limits: SpeedLimits) -> ScheduleSpan {
         days,
         from: TimeOfDay::from_minutes(window.from.minutes()),
         to: TimeOfDay::from_minutes(window.until.minutes()),
-        limits,
+        // Which ones is said elsewhere, once for all spans.
+        limits: SpeedLimits::default(),
     }
 }
 

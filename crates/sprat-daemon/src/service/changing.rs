@@ -219,15 +219,22 @@ impl Service {
                 }
             }
         }
-        known.decided_at = None;
-        for (position, id) in order.into_iter().enumerate() {
-            let position = i64::try_from(position).unwrap_or(i64::MAX);
-            if let Some(one) = known.torrents.get_mut(&id).filter(|one| one.record.position != position) {
-                one.record.position = position;
-                one.is_unwritten = true;
-                known.show(id);
-            }
+        known.renumber(order);
+    }
+
+    /// Gives torrents this place in the queue and those after it; from 0.
+    pub async fn requeue_at(&self, torrents: &[TorrentId], place: usize) -> Result<(), Ended> {
+        {
+            let mut known = hold(&self.0.known);
+            let chosen: BTreeSet<TorrentId> = torrents.iter().copied().collect();
+            let mut order = known.in_queue_order();
+            order.retain(|id| !chosen.contains(id));
+            let there = torrents.iter().copied().filter(|id| known.torrents.contains_key(id));
+            let place = place.min(order.len());
+            order.splice(place..place, there.collect::<Vec<_>>());
+            known.renumber(order);
         }
+        self.look().await
     }
 }
 
@@ -237,6 +244,19 @@ impl Known {
         let mut order: Vec<TorrentId> = self.torrents.keys().copied().collect();
         order.sort_by_key(|id| self.torrents.get(id).map(|one| (one.record.position, *id)));
         order
+    }
+
+    /// Puts them in this order.
+    fn renumber(&mut self, order: Vec<TorrentId>) {
+        self.decided_at = None;
+        for (position, id) in order.into_iter().enumerate() {
+            let position = i64::try_from(position).unwrap_or(i64::MAX);
+            if let Some(one) = self.torrents.get_mut(&id).filter(|one| one.record.position != position) {
+                one.record.position = position;
+                one.is_unwritten = true;
+                self.show(id);
+            }
+        }
     }
 }
 

@@ -128,6 +128,8 @@ pub struct PeerDetails {
     pub address: SocketAddr,
     /// The program that it says it is.
     pub client: String,
+    /// Who it says it is: 20 bytes, hexadecimal.
+    pub peer_id: String,
     /// It has called us.
     pub is_incoming: bool,
     /// Thousandths of the pieces that it has.
@@ -169,6 +171,12 @@ pub struct TrackerDetails {
     pub seeders: Option<u32>,
     /// Leechers that it knows.
     pub leechers: Option<u32>,
+    /// How often it knows the torrent was downloaded.
+    pub downloads: Option<u32>,
+    /// Peers that it has named the last time.
+    pub peers: Option<usize>,
+    /// Seconds since it has answered.
+    pub answered: Option<u64>,
     /// Seconds until it is asked again.
     pub next_announce: Option<u64>,
 }
@@ -272,6 +280,7 @@ impl Service {
             let details = |peer: sprat_core::torrent::ConnectionStatus| PeerDetails {
                 address: peer.address,
                 client: peer.client.unwrap_or_default(),
+                peer_id: peer.peer_id.to_string(),
                 is_incoming: peer.direction == sprat_core::Direction::Incoming,
                 progress: u16::try_from(u64::from(peer.pieces_have) * 1000 / u64::from(pieces.max(1)))
                     .unwrap_or(1000),
@@ -323,6 +332,14 @@ impl Service {
         Ok(Pieces { count, have: BASE64.encode(&have.to_wire()) })
     }
 
+    /// How many connected peers have each piece; empty while nobody is connected.
+    pub async fn availability(&self, torrent: TorrentId) -> Result<Vec<u32>, InspectError> {
+        let availability = move |session: &mut sprat_core::Session, _| {
+            session.torrent(torrent).map(|one| one.availability().collect()).unwrap_or_default()
+        };
+        Ok(self.0.client.with(availability).await?)
+    }
+
     /// The torrent file.
     pub async fn torrent_file(&self, torrent: TorrentId) -> Result<Vec<u8>, InspectError> {
         let metainfo = self.metainfo(torrent).await.ok_or(InspectError::NoMetadata)?;
@@ -344,6 +361,9 @@ fn tracker(status: TrackerStatus, now: Time) -> TrackerDetails {
         failures: status.failures,
         seeders: status.seeders,
         leechers: status.leechers,
+        downloads: status.downloads,
+        peers: status.peers,
+        answered: status.answered_at.map(|at| now.since(at).as_secs()),
         next_announce: status.next_announce.map(|at| at.since(now).as_secs()),
     }
 }

@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sprat_core::io::Event;
 use sprat_core::storage::TorrentId;
 use sprat_engine::client::{Ended, Listing};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::MissedTickBehavior;
 
 use super::{HappeningKind, Known, Service, Torrent, hold, note_of};
 use crate::clock;
@@ -139,6 +139,7 @@ impl Service {
         }
         self.decide().await?;
         if let Some(snapshot) = hold(&self.0.known).board.publish() {
+            hold(&self.0.recent).push(Instant::now(), snapshot.cursor());
             self.0.published.send_replace(Arc::new(snapshot));
         }
         Ok(())

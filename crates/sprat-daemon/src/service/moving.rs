@@ -18,6 +18,12 @@ pub enum MoveError {
     /// Files may not lie there.
     #[error("{} is not below a directory that torrents may lie in", .0.display())]
     Directory(PathBuf),
+    /// Nothing of the torrent lies there, or it is not known yet what does.
+    #[error("the torrent has nothing at {0:?}")]
+    Path(String),
+    /// Not one name.
+    #[error("{0:?} cannot be the name of a file or a directory")]
+    Name(String),
     /// The engine.
     #[error(transparent)]
     Engine(#[from] RelocateError),
@@ -56,6 +62,35 @@ impl Service {
         self.read_facts(torrent).await?;
         self.0.nudge.notify_one();
         Ok(())
+    }
+
+    /// Gives a file or a directory of a torrent another name; what it is all in gives it to the torrent as well.
+    pub async fn rename_path(&self, torrent: TorrentId, path: &str, name: &str) -> Result<(), MoveError> {
+        if name.is_empty() || name.contains('/') {
+            return Err(MoveError::Name(name.to_owned()));
+        }
+        let listing = self.0.client.listing(torrent).await?.ok_or(MoveError::Unknown)?;
+        let nothing = || MoveError::Path(path.to_owned());
+        let metainfo = self.metainfo(torrent).await.ok_or_else(nothing)?;
+        let renamed = path.rsplit_once('/').map_or(name.to_owned(), |(above, _)| format!("{above}/{name}"));
+        let mut place = listing.place;
+        let files = metainfo.info.files.iter().enumerate().filter(|(_, file)| !file.attributes.pad);
+        let changed: Vec<(usize, String)> = files
+            .filter_map(|(index, file)| {
+                let below = place.names.get(&index).unwrap_or(&file.path).strip_prefix(path)?;
+                (below.is_empty() || below.starts_with('/')).then(|| (index, format!("{renamed}{below}")))
+            })
+            .collect();
+        if changed.is_empty() {
+            return Err(nothing());
+        }
+        place.names.extend(changed);
+        self.0.client.relocate(torrent, place).await??;
+        if !path.contains('/') {
+            self.note(&[torrent], |record| record.name = Some(name.to_owned()));
+        }
+        self.read_facts(torrent).await?;
+        Ok(self.look().await?)
     }
 
     /// What is complete is brought to where it is to stay.

@@ -38,7 +38,16 @@ pub struct Snapshot {
     run: u64,
     revision: u64,
     lines: Arc<[Arc<Line>]>,
-    gone: Arc<VecDeque<(u64, String)>>,
+    gone: Arc<VecDeque<(u64, Gone)>>,
+}
+
+/// A torrent that was removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gone {
+    /// Its name in the engine.
+    pub torrent: TorrentId,
+    /// Its hash.
+    pub hash: String,
 }
 
 /// What has changed.
@@ -48,8 +57,8 @@ pub struct Delta {
     pub is_full: bool,
     /// New, or not as it was.
     pub changed: Vec<Arc<Line>>,
-    /// Removed, by hash.
-    pub gone: Vec<String>,
+    /// Removed.
+    pub gone: Vec<Gone>,
 }
 
 /// Where snapshots come from.
@@ -58,7 +67,7 @@ pub struct Board {
     run: u64,
     revision: u64,
     lines: BTreeMap<TorrentId, Arc<Line>>,
-    gone: Arc<VecDeque<(u64, String)>>,
+    gone: Arc<VecDeque<(u64, Gone)>>,
     is_changed: bool,
 }
 
@@ -84,7 +93,7 @@ impl Board {
         let Some(line) = self.lines.remove(&torrent) else { return };
         self.is_changed = true;
         let gone = Arc::make_mut(&mut self.gone);
-        gone.push_back((self.revision + 1, line.summary.hash.clone()));
+        gone.push_back((self.revision + 1, Gone { torrent, hash: line.summary.hash.clone() }));
         if gone.len() > GONE {
             gone.pop_front();
         }
@@ -146,7 +155,7 @@ impl Snapshot {
         };
         let changed = self.lines.iter().filter(|line| line.revision > known.revision).cloned().collect();
         let gone = self.gone.iter().rev().take_while(|(revision, _)| *revision > known.revision);
-        Delta { is_full: false, changed, gone: gone.map(|(_, hash)| hash.clone()).collect() }
+        Delta { is_full: false, changed, gone: gone.map(|(_, gone)| gone.clone()).collect() }
     }
 }
 

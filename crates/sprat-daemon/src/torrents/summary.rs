@@ -120,6 +120,8 @@ pub struct Summary {
     pub upload_limit: Option<u64>,
     /// When it has given enough.
     pub seeding: SeedingLimits,
+    /// It has, and was stopped for that.
+    pub has_given_enough: bool,
     /// Who has added it.
     pub origin: String,
 }
@@ -196,6 +198,7 @@ pub fn summarise(id: u32, facts: &Facts, record: &Record, live: Option<&Live>) -
         download_limit: facts.limits.download,
         upload_limit: facts.limits.upload,
         seeding: record.seeding,
+        has_given_enough: record.has_given_enough,
         origin: record.origin.clone(),
     }
 }

@@ -1,0 +1,105 @@
+//! Connections to peers.
+
+use data_encoding::{BASE64, HEXLOWER};
+
+use super::names::Name;
+use super::value::{Object, Out};
+use super::view::View;
+use crate::service::PeerDetails;
+
+/// It gives us something.
+pub(super) const fn gives(peer: &PeerDetails) -> bool {
+    peer.interested && !peer.choked
+}
+
+/// We give it something.
+pub(super) const fn takes(peer: &PeerDetails) -> bool {
+    peer.wanted && !peer.choking
+}
+
+/// All of them.
+pub(super) fn list(view: &View<'_>) -> Out {
+    view.parts.peers.iter().map(|peer| Out::from(describe(peer))).collect()
+}
+
+fn describe(peer: &PeerDetails) -> Object {
+    let id = HEXLOWER.decode(peer.peer_id.as_bytes()).unwrap_or_default();
+    vec![
+        (Name::Same("address"), peer.address.ip().to_string().into()),
+        (Name::Same("port"), i64::from(peer.address.port()).into()),
+        (Name::Same("peer_id"), BASE64.encode(&id).into()),
+        (Name::Camel("client_name"), peer.client.as_str().into()),
+        (Name::Camel("client_is_choked"), peer.choked.into()),
+        (Name::Camel("client_is_interested"), peer.interested.into()),
+        (Name::Camel("peer_is_choked"), peer.choking.into()),
+        (Name::Camel("peer_is_interested"), peer.wanted.into()),
+        (Name::Camel("is_downloading_from"), gives(peer).into()),
+        (Name::Camel("is_uploading_to"), takes(peer).into()),
+        // Sprat speaks plain TCP.
+        (Name::Camel("is_encrypted"), false.into()),
+        (Name::Odd { new: "is_utp", old: "isUTP" }, false.into()),
+        (Name::Camel("is_incoming"), peer.is_incoming.into()),
+        (Name::Camel("flag_str"), flags(peer).into()),
+        (Name::Same("progress"), (f64::from(peer.progress) / 1000.0).into()),
+        (Name::Camel("rate_to_client"), peer.download_rate.into()),
+        (Name::Camel("rate_to_peer"), peer.upload_rate.into()),
+        (Name::Same("bytes_to_client"), peer.downloaded.into()),
+        (Name::Same("bytes_to_peer"), peer.uploaded.into()),
+    ]
+}
+
+/// A letter for each thing that can be said of a connection.
+fn flags(peer: &PeerDetails) -> String {
+    let down = match (peer.interested, peer.choked) {
+        (true, false) => "D",
+        (true, true) => "d",
+        (false, false) => "K",
+        (false, true) => "",
+    };
+    let up = match (peer.wanted, peer.choking) {
+        (true, false) => "U",
+        (true, true) => "u",
+        (false, false) => "?",
+        (false, true) => "",
+    };
+    let incoming = if peer.is_incoming { "I" } else { "" };
+    [down, up, incoming].concat()
+}
+
+/// How many there are by how we have come to know of them. Of those that we have called it is not known here.
+pub(super) fn sources(view: &View<'_>) -> Out {
+    let incoming = view.parts.peers.iter().filter(|peer| peer.is_incoming).count();
+    let none = ["from_cache", "from_dht", "from_lpd", "from_ltep", "from_pex", "from_tracker"];
+    let mut counts: Object = none.map(|name| (Name::Camel(name), 0_i64.into())).into();
+    counts.push((Name::Camel("from_incoming"), incoming.into()));
+    counts.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_letters_say_who_gives_whom() {
+        let peer = PeerDetails {
+            address: "127.0.0.1:6881".parse().unwrap(),
+            client: "x".to_owned(),
+            peer_id: "00".repeat(20),
+            is_incoming: true,
+            progress: 500,
+            choking: false,
+            choked: true,
+            interested: true,
+            wanted: false,
+            snubbed: false,
+            downloaded: 1,
+            uploaded: 2,
+            download_rate: 3,
+            upload_rate: 4,
+        };
+        assert_eq!(flags(&peer), "d?I");
+        let giving = PeerDetails { choked: false, wanted: true, is_incoming: false, ..peer };
+        assert_eq!(flags(&giving), "DU");
+        assert!(gives(&giving) && takes(&giving));
+    }
+}

@@ -1,0 +1,11 @@
+//! Programs for Transmission use a service: what they are told, and what becomes of what they say.
+//!
+//! Those that need programs of others (`transmission-remote` of Debian, the Python module transmission-rpc) say so and pass where these are
+//! missing, unless `SPRAT_INTEROP=require` is set; `cargo xtask install-clients` gets them.
+
+mod house;
+mod python;
+mod remote;
+#[path = "../service_under_test/mod.rs"]
+mod service_under_test;
+mod wire;
