@@ -3,6 +3,7 @@
 pub mod api;
 pub mod clock;
 pub mod labels;
+pub mod page;
 pub mod service;
 pub mod space;
 pub mod statistics;
