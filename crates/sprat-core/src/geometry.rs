@@ -249,6 +249,15 @@ impl Geometry {
         u32::try_from(first).unwrap_or(u32::MAX)..u32::try_from(end).unwrap_or(u32::MAX)
     }
 
+    /// In which piece, and where in it, the byte at this place of a file is; `None` beyond its end.
+    #[must_use]
+    pub fn place_in(&self, file: usize, offset: u64) -> Option<(PieceIndex, u32)> {
+        let span = self.files.get(file).filter(|span| offset < span.length)?;
+        let at = span.start + offset;
+        let piece = self.piece(u32::try_from(at / u64::from(self.piece_length)).ok()?)?;
+        Some((piece, u32::try_from(at % u64::from(self.piece_length)).ok()?))
+    }
+
     /// Where `length` bytes from `begin` of `piece` lie: stretches of files in order. Padding is left out; it is all
     /// zeros, at the end of what it pads.
     pub fn slices(&self, piece: PieceIndex, begin: u32, length: u32) -> impl Iterator<Item = FileSlice> + '_ {

@@ -18,6 +18,10 @@ use crate::storage::{StorageError, StorageReply, StorageRequest, TorrentId};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ConnectionId(pub u64);
 
+/// Somebody who reads a torrent while it is downloaded. Given out by whoever drives the session.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ReaderId(pub u64);
+
 /// A tracker of a torrent, as long as the torrent has it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TrackerId(pub u32);
@@ -174,6 +178,16 @@ pub enum Output {
     LoadMetadata {
         /// The torrent.
         torrent: TorrentId,
+    },
+    /// What `Session::read` has asked for.
+    Read {
+        /// The torrent.
+        torrent: TorrentId,
+        /// For whom.
+        reader: ReaderId,
+        /// The bytes, or why there are none. What was had may be gone: then it is
+        /// [`Changed`](crate::storage::StorageErrorKind::Changed), and is fetched again.
+        result: Result<Bytes, StorageError>,
     },
     /// Tell the user.
     Event(Event),

@@ -12,6 +12,7 @@
 //! | `choose` | the choice |
 //! | `ranked` | untouched pieces, in the order of their turn |
 //! | `partials` | begun pieces, block by block |
+//! | `urgent` | pieces that are needed by a certain time, before all others |
 //!
 //! Memory: 12 bytes and two bits for each piece, and a little for each block of begun pieces. A HAVE is O(1), a pick
 //! looks at the front of a list as long as the peer is not a very poor one. The same calls and the same seed make the
@@ -24,12 +25,15 @@ mod partials;
 mod ranked;
 #[cfg(test)]
 mod tests;
+mod urgent;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use self::partials::{Claim, Partials};
 use self::ranked::{Class, Rank, Ranked};
+use self::urgent::Urgent;
+pub use self::urgent::{Again, Haste};
 use crate::bitfield::Bitfield;
 use crate::geometry::{BlockRef, Geometry, PieceIndex};
 use crate::io::{ConnectionId, FilePriority};
@@ -67,6 +71,8 @@ pub struct PickRequest<'a> {
     pub whole_pieces: bool,
     /// Pieces that the peer would rather send (BEP 6); advice among equals.
     pub suggested: &'a [PieceIndex],
+    /// What it may do for pieces that are needed soon.
+    pub haste: Haste<'a>,
 }
 
 /// What became of a received block.
@@ -99,6 +105,7 @@ pub struct Picker {
     partials: Partials,
     /// Pieces that may come from one connection only.
     restricted: BTreeMap<u32, ConnectionId>,
+    urgent: Urgent,
     /// Connected peers who count for every piece without being counted at each.
     seeds: u32,
     bytes_left: u64,
@@ -138,6 +145,7 @@ impl Picker {
             ranked: Ranked::new(pieces),
             partials: Partials::default(),
             restricted: BTreeMap::new(),
+            urgent: Urgent::default(),
             seeds: 0,
             bytes_left: geometry.total_length(),
             bytes_wanted_left: geometry.total_length(),
@@ -160,8 +168,14 @@ impl Picker {
         self.sequential
     }
 
-    /// How much a piece is wanted. What has been requested of a piece that is skipped now is still accepted.
+    /// How much a piece is wanted. What has been requested of a piece that is skipped now is still accepted. One that is needed soon
+    /// is wanted as long as it is.
     pub fn set_priority(&mut self, piece: PieceIndex, priority: FilePriority) {
+        let priority = self.urgent.lift(piece.get(), priority);
+        self.want(piece, priority);
+    }
+
+    fn want(&mut self, piece: PieceIndex, priority: FilePriority) {
         let index = piece.get();
         let wanted = priority != FilePriority::Skip;
         if self.pieces[piece.as_usize()].priority == priority {

@@ -11,8 +11,11 @@ use crate::announcer::TrackerStatus;
 use crate::choker::{Candidate, Choker};
 use crate::config::Config;
 use crate::context::Names;
+use crate::geometry::PieceIndex;
 use crate::grudges::Grudges;
-use crate::io::{AddMagnet, AddSleeping, AddTorrent, ConnectionId, FilePriority, Input, Output, RateLimits};
+use crate::io::{
+    AddMagnet, AddSleeping, AddTorrent, ConnectionId, FilePriority, Input, Output, RateLimits, ReaderId,
+};
 use crate::memory::Memory;
 use crate::pace::Pace;
 use crate::peer_list::PeerSource;
@@ -337,6 +340,35 @@ impl Session {
         self.with_member(now, id, |member, cx| either!(member, it => it.set_trackers(cx, tiers)));
     }
 
+    /// Somebody reads a torrent that is awake, and needs these pieces by these times, and what it has said before no more. They are
+    /// fetched before all others, also those that are skipped, and a torrent that is read does not fall asleep.
+    pub fn want_soon(&mut self, now: Time, id: TorrentId, reader: ReaderId, needed: &[(PieceIndex, Time)]) {
+        self.with_torrent(now, id, |torrent, cx| torrent.want_soon(cx, reader, needed));
+    }
+
+    /// Nobody reads by this name any more.
+    pub fn want_no_longer(&mut self, now: Time, id: TorrentId, reader: ReaderId) {
+        self.with_torrent(now, id, |torrent, cx| torrent.want_no_longer(cx, reader));
+    }
+
+    /// Has a stretch of a piece read, at most [`READ_LENGTH`](crate::storage::READ_LENGTH) bytes. `false` if it is not
+    /// [there](Torrent::can_read); otherwise [`Output::Read`] follows.
+    pub fn read(
+        &mut self,
+        now: Time,
+        id: TorrentId,
+        reader: ReaderId,
+        piece: PieceIndex,
+        begin: u32,
+        length: u32,
+    ) -> bool {
+        let mut is_under_way = false;
+        self.with_torrent(now, id, |torrent, cx| {
+            is_under_way = torrent.read(cx, reader, piece, begin, length);
+        });
+        is_under_way
+    }
+
     /// Limits the rates of one torrent.
     pub fn set_torrent_limits(&mut self, now: Time, id: TorrentId, limits: RateLimits) {
         self.with_member(now, id, |member, cx| match member {
@@ -551,6 +583,7 @@ impl Session {
             | Output::DhtNode { .. }
             | Output::HeardOf { .. }
             | Output::LoadMetadata { .. }
+            | Output::Read { .. }
             | Output::Event(_) => {}
         }
         Some(output)

@@ -376,7 +376,7 @@ impl Sleeper {
             return;
         }
         let failure = match result {
-            Ok(metainfo) if metainfo.info_hashes == self.wish.info_hashes => {
+            Ok(metainfo) if self.wish.info_hashes.mean(&metainfo.info_hashes) => {
                 self.found = Some(metainfo);
                 if self.trouble.take().is_some() {
                     cx.emit(Event::Trouble { torrent: self.id, trouble: None });

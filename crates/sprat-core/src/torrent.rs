@@ -20,6 +20,7 @@
 //! | `spreading` | what a lone seeder gives to whom |
 //! | `pex` | telling peers of one another |
 //! | `upload` | answering requests |
+//! | `reading` | somebody reads what is there, and needs the rest soon |
 //! | `recheck` | files that have lost something are looked at as a whole |
 //! | `verdict` | finding who sent bad data, with the hashes of v2 where there are any |
 //! | `sleep` | having nothing to do |
@@ -62,6 +63,7 @@ mod lifecycle;
 mod messages;
 mod pex;
 mod proof;
+mod reading;
 mod recheck;
 mod sleep;
 mod spreading;
@@ -74,6 +76,7 @@ use bottleneck::Bottleneck;
 use durability::Durability;
 use first_blocks::FirstBlocks;
 use proof::Proof;
+use reading::Reading;
 use recheck::Recheck;
 use sleep::Sleep;
 use spreading::Spreading;
@@ -115,8 +118,9 @@ pub struct Torrent {
     identities: BTreeMap<ConnectionId, PeerKey>,
     /// Connections whose outbox may have something for the network.
     touched: Vec<ConnectionId>,
-    /// Reads for uploads that are with the disk: for whom, and of which piece.
-    reads: BTreeMap<ReadToken, (ConnectionId, PieceIndex)>,
+    /// Reads that are with the disk: for whom, and of which piece.
+    reads: BTreeMap<ReadToken, (upload::For, PieceIndex)>,
+    reading: Reading,
 
     sleep: Sleep,
     /// As the user has said, for when it has slept.
@@ -231,6 +235,7 @@ impl Torrent {
             identities: BTreeMap::new(),
             touched: Vec::new(),
             reads: BTreeMap::new(),
+            reading: Reading::default(),
             sleep: Sleep::default(),
             priorities: Vec::new(),
             durability: Durability::default(),
@@ -365,6 +370,7 @@ impl Torrent {
             self.next_flush,
             self.next_refill,
             self.next_probe,
+            self.reading.next_look,
             commit,
             bed_time,
             announce,
@@ -384,6 +390,9 @@ impl Torrent {
         }
         if due(&mut self.next_probe, cx.now) {
             self.look_at_trouble(cx);
+        }
+        if due(&mut self.reading.next_look, cx.now) {
+            self.look_at_readers(cx);
         }
         if self.durability.is_due(cx.now) {
             self.commit(cx);

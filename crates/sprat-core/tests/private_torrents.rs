@@ -82,7 +82,8 @@ impl Watched {
             Output::Storage(_)
             | Output::Event(_)
             | Output::Disconnect { .. }
-            | Output::LoadMetadata { .. } => None,
+            | Output::LoadMetadata { .. }
+            | Output::Read { .. } => None,
             Output::Announce { torrent, tracker, url, .. } => {
                 assert_eq!(&*url, TRACKER);
                 let peers = vec![of_tracker];

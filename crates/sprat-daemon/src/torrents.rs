@@ -9,7 +9,9 @@
 mod board;
 mod facts;
 mod live;
+pub mod queue;
 mod record;
+pub mod share_limits;
 mod summary;
 
 pub use board::{Board, Cursor, Delta, Line, NoCursor, Snapshot};

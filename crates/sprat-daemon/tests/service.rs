@@ -1,12 +1,12 @@
 //! What the service does with torrents, between two of them on this machine.
 
-mod common;
+mod service_under_test;
 
 use sprat_core::storage::Files;
 use sprat_daemon::service::{Action, AddError, Change, HappeningKind, NewTorrent, Source};
 use sprat_daemon::torrents::State;
 
-use crate::common::{Place, next, torrent, until, until_one};
+use crate::service_under_test::{Place, next, torrent, until, until_one};
 
 #[tokio::test]
 async fn a_torrent_goes_from_one_service_to_another_and_all_of_it_is_told() {

@@ -34,6 +34,8 @@ mod local;
 mod means;
 mod moves;
 mod note;
+mod reader;
+mod reading;
 mod receive;
 mod relocating;
 mod relocation_job;
@@ -49,6 +51,8 @@ use entry::Entry;
 pub use entry::EntryError;
 pub use moves::{CancelError, Relocating};
 pub use note::{Note, NoteTooLong};
+use reader::Target;
+pub use reader::{FileReader, ReadError};
 use relocation_job::Data;
 pub use relocation_job::RelocateError;
 
@@ -330,6 +334,18 @@ impl Client {
         let (answer, result) = oneshot::channel();
         self.run(move |driver| driver.relocate(torrent, place, data, answer)).await?;
         result.await.map_err(|_| Ended)
+    }
+
+    /// A reader of a file, by its number in the info dictionary. Returns when the torrent is awake.
+    pub async fn reader(
+        &self,
+        torrent: TorrentId,
+        file: usize,
+    ) -> Result<Result<FileReader, ReadError>, Ended> {
+        let (answer, opened) = oneshot::channel();
+        self.run(move |driver| driver.open_reader(Target { torrent, file }, answer)).await?;
+        let opened = opened.await.map_err(|_| Ended)?;
+        Ok(opened.map(|(id, length)| FileReader { tasks: self.tasks.downgrade(), id, length }))
     }
 
     /// Runs `act` on the session, on its own thread, and returns what it returns. This is how everything is read, and changed

@@ -18,6 +18,8 @@ pub(crate) enum PeerEvent {
     Join,
     /// It leaves.
     Leave,
+    /// It begins to read.
+    Read,
     /// Its session asked to be called at this time.
     Wake,
     /// Somebody calls.

@@ -85,6 +85,8 @@ pub struct PeerConfig {
     pub from_magnet: bool,
     /// It fetches pieces in order rather than rarest first.
     pub sequential: bool,
+    /// It begins to read in the middle: so long after it has come, from this piece on.
+    pub reads: Option<(Duration, u32)>,
     /// Which group of peers it is counted in, for the figures.
     pub group: u16,
     /// When it comes.
@@ -114,6 +116,7 @@ impl Default for PeerConfig {
             has_per_mille: 0,
             from_magnet: false,
             sequential: false,
+            reads: None,
             group: 0,
             joins: Duration::ZERO,
             leaves: Departure::Never,
@@ -273,6 +276,10 @@ impl Peer {
             PeerEvent::Disk(reply) => {
                 self.note(b'd', 0);
                 self.feed(cx, Input::Storage(*reply));
+            }
+            PeerEvent::Read => {
+                self.note(b'R', 0);
+                self.read(cx);
             }
             PeerEvent::Metadata(torrent) => {
                 let result = Ok(Arc::clone(self.disk.content().metainfo()));

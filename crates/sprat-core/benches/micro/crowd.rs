@@ -146,6 +146,7 @@ impl Crowd {
             duplicates: 1,
             whole_pieces,
             suggested: &[],
+            haste: sprat_core::picker::Haste::default(),
         };
         self.picker.pick(black_box(&request), out);
     }

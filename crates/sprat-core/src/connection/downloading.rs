@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sprat_wire::BLOCK_LENGTH;
 use sprat_wire::peer::message::{BlockRequest, Message};
 
 use crate::geometry::{BlockRef, PieceIndex};
@@ -97,6 +98,20 @@ impl PeerConnection {
         }
         let rate = self.download.rate(now);
         self.requests.room(now, rate, self.request_limit)
+    }
+
+    /// As [`Self::request_room`], for what cannot wait for its turn.
+    pub(crate) fn request_room_beyond(&mut self, now: Time, beyond: u32) -> usize {
+        let rate = self.download.rate(now);
+        if self.snubbed { 0 } else { self.requests.room_beyond(now, rate, self.request_limit, beyond) }
+    }
+
+    /// How long a block takes that is asked for now, by what has come so far; `None` if nothing has.
+    pub(crate) fn would_take(&self, now: Time) -> Option<Duration> {
+        let rate = self.download.rate(now);
+        let bytes = (self.requests.len() as u64 + 1) * u64::from(BLOCK_LENGTH);
+        let queue = bytes.saturating_mul(1000).checked_div(rate)?;
+        Some(self.requests.quickest()?.max(Duration::from_millis(queue)))
     }
 
     pub(crate) fn may_request(&self) -> bool {

@@ -134,13 +134,18 @@ impl Requests {
 
     /// How many more blocks to ask for: `rate` in bytes per second, `limit` as the peer announced it (`reqq`).
     pub(super) fn room(&mut self, now: Time, rate: u64, limit: u32) -> usize {
+        self.room_beyond(now, rate, limit, 0)
+    }
+
+    /// As [`Self::room`], if so many more may be in flight than is useful for the rate.
+    pub(super) fn room_beyond(&mut self, now: Time, rate: u64, limit: u32, beyond: u32) -> usize {
         self.leave_slow_start(now, rate);
         let in_flight = QUEUE_TIME + self.quickest.unwrap_or_default() + self.pauses.longest(rate);
         let in_flight = u64::try_from(in_flight.as_millis());
         let sustained = rate.saturating_mul(in_flight.unwrap_or(u64::MAX)) / 1000 / u64::from(BLOCK_LENGTH);
         let sustained = u32::try_from(sustained).unwrap_or(u32::MAX).max(SMALLEST_WINDOW);
         let wanted = if self.slow_start.is_some() { self.window.max(sustained) } else { sustained };
-        let window = wanted.min(limit.max(1)).min(LARGEST_WINDOW) as usize;
+        let window = (wanted + beyond).min(limit.max(1)).min(LARGEST_WINDOW) as usize;
         window.saturating_sub(self.outstanding.len())
     }
 
@@ -214,6 +219,11 @@ impl Requests {
     /// When the oldest request in flight was sent.
     pub(super) fn oldest(&self) -> Option<Time> {
         self.outstanding.front().map(|request| request.sent_at)
+    }
+
+    /// The quickest answer so far.
+    pub(super) const fn quickest(&self) -> Option<Duration> {
+        self.quickest
     }
 
     pub(super) const fn first_took(&self) -> Option<Duration> {

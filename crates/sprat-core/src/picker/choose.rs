@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::partials::{Claim, Partial};
 use super::ranked::Class;
-use super::{PickRequest, Picker};
+use super::{PickRequest, Picker, urgent};
 use crate::geometry::{BlockRef, PieceIndex};
 use crate::io::ConnectionId;
 
@@ -32,7 +32,10 @@ const ENDGAME_SCAN: usize = 1024;
 pub(super) const MAX_UNFILLED: usize = 32;
 
 pub(super) fn pick(picker: &mut Picker, request: &PickRequest<'_>, out: &mut Vec<BlockRef>) {
-    let mut left = request.count;
+    let mut left = urgent::pick(picker, request, request.count, out);
+    if request.haste.only {
+        return;
+    }
     while left > 0 {
         let Some(piece) = Class::ALL.into_iter().find_map(|class| choose(picker, request, class)) else {
             break;
@@ -237,21 +240,27 @@ fn class_of(picker: &Picker, piece: u32) -> Option<Class> {
 }
 
 /// Which pieces may be asked of a connection.
-struct Filter<'a> {
+pub(super) struct Filter<'a> {
     restricted: &'a BTreeMap<u32, ConnectionId>,
     request: &'a PickRequest<'a>,
 }
 
 impl<'a> Filter<'a> {
-    const fn new(restricted: &'a BTreeMap<u32, ConnectionId>, request: &'a PickRequest<'a>) -> Self {
+    pub(super) const fn new(
+        restricted: &'a BTreeMap<u32, ConnectionId>,
+        request: &'a PickRequest<'a>,
+    ) -> Self {
         Self { restricted, request }
     }
 
-    fn admits(&self, piece: u32) -> bool {
+    pub(super) fn admits(&self, piece: u32) -> bool {
         let is_allowed = |allowed: &[PieceIndex]| allowed.iter().any(|index| index.get() == piece);
         let is_refused = || self.request.refused.binary_search_by_key(&piece, |index| index.get()).is_ok();
+        let is_reserved =
+            || self.request.haste.reserved.binary_search_by_key(&piece, |index| index.get()).is_ok();
         self.request.pieces.contains(piece)
             && !is_refused()
+            && !is_reserved()
             && self.request.allowed.is_none_or(is_allowed)
             && (self.restricted.is_empty()
                 || self.restricted.get(&piece).is_none_or(|only| *only == self.request.connection))

@@ -320,6 +320,7 @@ impl Naive {
                 duplicates: count,
                 whole_pieces,
                 suggested,
+                haste: crate::picker::Haste::default(),
             },
             &mut out,
         );

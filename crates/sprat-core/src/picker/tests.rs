@@ -1,9 +1,11 @@
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use sprat_wire::BLOCK_LENGTH;
 use sprat_wire::metainfo::{Attributes, File, Info, Version};
 
 use super::*;
+use crate::time::Time;
 
 const SEED: u64 = 7;
 
@@ -69,6 +71,7 @@ pub(super) fn request(connection: u64, pieces: &Bitfield, count: usize) -> PickR
         duplicates: count,
         whole_pieces: false,
         suggested: &[],
+        haste: Haste::default(),
     }
 }
 
@@ -408,4 +411,78 @@ fn the_largest_torrents_fit() {
     assert_eq!(rare.piece().get() % 2, 1);
     picker.peer_left(&half);
     assert_eq!(picker.availability(rare.piece()), 1);
+}
+
+/// These pieces are needed, one after the other, a second apart.
+fn need(picker: &mut Picker, pieces: &[u32]) -> bool {
+    let needed = pieces.iter().zip(1..).map(|(at, second)| (piece(picker, *at), Time::from_secs(second)));
+    let needed: BTreeMap<PieceIndex, Time> = needed.collect();
+    picker.set_urgent(Time::ZERO, &needed)
+}
+
+#[test]
+fn what_is_needed_soon_comes_first_and_in_its_order() {
+    let mut picker = picker(20, 2);
+    let full = everything(&picker);
+    let three = piece(&picker, 3);
+    picker.set_priority(three, FilePriority::High);
+    assert!(!need(&mut picker, &[15, 2, 9]));
+    assert_eq!(pieces_of(&picked(&mut picker, &request(1, &full, 6))), [15, 2, 9]);
+    assert_eq!(
+        pieces_of(&picked(&mut picker, &request(2, &full, 2))),
+        [3],
+        "and then what was wanted before"
+    );
+    let only = Haste { only: true, ..Haste::default() };
+    assert!(picked(&mut picker, &PickRequest { haste: only, ..request(2, &full, 2) }).is_empty());
+}
+
+#[test]
+fn what_is_skipped_is_wanted_as_long_as_it_is_needed() {
+    let mut picker = picker(4, 2);
+    let full = everything(&picker);
+    for piece in picker.geometry.all_pieces() {
+        picker.set_priority(piece, FilePriority::Skip);
+    }
+    let two = piece(&picker, 2);
+    assert!(picker.is_finished());
+    assert!(need(&mut picker, &[2]));
+    assert!(!picker.is_finished() && picker.is_interesting(&full));
+    picker.set_priority(two, FilePriority::Skip);
+    assert_eq!(pieces_of(&picked(&mut picker, &request(1, &full, 9))), [2]);
+    assert!(need(&mut picker, &[]));
+    assert!(picker.is_finished());
+    assert!(need(&mut picker, &[2]));
+    picker.set_priority(two, FilePriority::Normal);
+    assert!(!need(&mut picker, &[]), "the user wants it by now");
+    assert_eq!(picker.wanted_left(), 1);
+}
+
+#[test]
+fn slow_peers_leave_what_is_late_to_quick_ones_which_ask_again_for_what_they_owe() {
+    let mut picker = picker(4, 2);
+    let full = everything(&picker);
+    need(&mut picker, &[2]);
+    let reserved = [piece(&picker, 2)];
+    let slow = Haste { reserved: &reserved, ..Haste::default() };
+    let blocks = picked(&mut picker, &PickRequest { haste: slow, ..request(1, &full, 6) });
+    assert_eq!(blocks.len(), 5);
+    assert!(!pieces_of(&blocks).contains(&2));
+    let quick = PickRequest { duplicates: 0, ..request(2, &full, 9) };
+    assert_eq!(picked(&mut picker, &quick).len(), 2);
+    let again = |now, waited| {
+        let needed_before = Time::from_secs(2);
+        Haste { again: Some(Again { needed_before, waited, now, count: 1 }), ..Haste::default() }
+    };
+    let second = Duration::from_secs(1);
+    let too_soon = again(Time::ZERO, second);
+    assert!(
+        picked(&mut picker, &PickRequest { haste: too_soon, duplicates: 0, ..request(3, &full, 9) })
+            .is_empty()
+    );
+    let late = again(Time::from_secs(1), second);
+    let blocks = picked(&mut picker, &PickRequest { haste: late, duplicates: 0, ..request(3, &full, 9) });
+    assert_eq!((pieces_of(&blocks), blocks.len()), (vec![2], 1));
+    let Received::Accepted { cancel, .. } = picker.received(blocks[0], ConnectionId(3)) else { panic!() };
+    assert_eq!(cancel, [ConnectionId(2)]);
 }

@@ -8,7 +8,7 @@ use crate::connection::{PeerConnection, SNUBBED_AFTER};
 use crate::context::Context;
 use crate::geometry::{BlockRef, PieceIndex};
 use crate::io::{ConnectionId, Event, Trouble};
-use crate::picker::{PickRequest, Received};
+use crate::picker::{Haste, PickRequest, Received};
 use crate::planted::PlantedBug;
 use crate::storage::{StorageError, StorageErrorKind, StorageRequest};
 use crate::time::Time;
@@ -31,13 +31,13 @@ impl Torrent {
     pub(super) fn ask(&mut self, cx: &mut Context<'_>, id: ConnectionId) {
         let room = self.request_room(id, |connection| connection.request_room(cx.now));
         if room == 0 {
-            return;
+            return self.ask_beyond(cx, id);
         }
         if cx.limits.download.is_limited() || self.limits.download.is_limited() {
             self.limits.download.wait(id, BLOCK);
             return self.take_download_turns(cx);
         }
-        self.ask_for(cx, id, room, room);
+        self.ask_for(cx, id, room, room, false);
     }
 
     /// Asks those who wait for a rate limit, in turn and for a block each, as far as it and that of the session allow.
@@ -60,7 +60,7 @@ impl Torrent {
             // Who waits alone is asked for as much as there is: each time costs a message.
             let bytes = of_session.zip(of_torrent).map_or(BLOCK, |(a, b)| a.min(b));
             let count = room.min(usize::try_from(bytes / BLOCK).unwrap_or(usize::MAX).max(1));
-            if self.ask_for(cx, id, room, count) < count {
+            if self.ask_for(cx, id, room, count, false) < count {
                 // It has nothing more that is of use.
                 self.limits.download.leave(id);
             }
@@ -69,7 +69,11 @@ impl Torrent {
     }
 
     /// How many blocks this peer may be asked for, if it may be asked at all.
-    fn request_room(&mut self, id: ConnectionId, room: impl FnOnce(&mut PeerConnection) -> usize) -> usize {
+    pub(super) fn request_room(
+        &mut self,
+        id: ConnectionId,
+        room: impl FnOnce(&mut PeerConnection) -> usize,
+    ) -> usize {
         if !self.is_downloading() {
             return 0;
         }
@@ -77,8 +81,18 @@ impl Torrent {
         connection.filter(|one| one.interested && one.may_request()).map_or(0, |one| room(one))
     }
 
-    /// Asks this peer for `count` blocks of the `room` that there is. How many were found.
-    fn ask_for(&mut self, cx: &mut Context<'_>, id: ConnectionId, room: usize, count: usize) -> usize {
+    /// Asks this peer for `count` blocks of the `room` that there is, or only for those that are needed soon. How many were found.
+    pub(super) fn ask_for(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: ConnectionId,
+        room: usize,
+        count: usize,
+        only_urgent: bool,
+    ) -> usize {
+        let mut reserved = Vec::new();
+        let haste = self.haste_of(cx.now, id, &mut reserved);
+        let haste = Haste { reserved: &reserved, only: only_urgent, ..haste };
         let Some(connection) = self.connections.get_mut(&id) else { return 0 };
         let rate = connection.download.rate(cx.now);
         let refused = connection.refused_pieces(cx.now);
@@ -91,6 +105,7 @@ impl Torrent {
             duplicates: (room / DUPLICATES_SHARE).max(1).saturating_sub(connection.requests_in_flight()),
             whole_pieces: rate.saturating_mul(WHOLE_PIECE_SECONDS) >= u64::from(self.geometry.piece_length()),
             suggested: connection.suggested_pieces(),
+            haste,
         };
         let mut blocks = Vec::with_capacity(count.min(64));
         self.picker.pick(&request, &mut blocks);

@@ -70,6 +70,14 @@ impl Torrent {
         }
     }
 
+    /// Has a piece hashed that somebody on this side wants to read, if it has to be.
+    pub(super) fn prove_for_reader(&mut self, cx: &mut Context<'_>, piece: PieceIndex) {
+        if self.proof.is_due(piece) && self.proof.proving.insert(piece) {
+            let expected = self.expected(piece);
+            cx.storage(StorageRequest::Verify { torrent: self.id, piece, expected });
+        }
+    }
+
     /// When nothing else is missing, has the rest hashed.
     pub(super) fn prove_rest(&mut self, cx: &mut Context<'_>) {
         if self.proof.is_over() || !self.is_active() || self.trouble.is_some() || !self.picker.is_finished() {

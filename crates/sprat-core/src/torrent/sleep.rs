@@ -52,6 +52,7 @@ impl Torrent {
             && self.connections.is_empty()
             && self.dials.is_empty()
             && self.guests.is_empty()
+            && self.reading.is_over()
             && self.durability.is_settled()
             && self.is_complete()
     }

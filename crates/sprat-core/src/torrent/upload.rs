@@ -5,10 +5,19 @@ use sprat_wire::BLOCK_LENGTH;
 
 use crate::context::Context;
 use crate::geometry::PieceIndex;
-use crate::io::{ConnectionId, Output};
-use crate::storage::{ReadToken, StorageError, StorageRequest};
+use crate::io::{ConnectionId, Output, ReaderId};
+use crate::storage::{ReadToken, StorageError, StorageErrorKind, StorageRequest};
 
 use super::Torrent;
+
+/// Who has something read.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum For {
+    /// A peer.
+    Connection(ConnectionId),
+    /// Somebody on this side.
+    Reader(ReaderId),
+}
 
 impl Torrent {
     /// Asks the disk for what this peer is to get next, as far as its outbox and the rate limits allow.
@@ -91,7 +100,7 @@ impl Torrent {
             begin: stretch.begin,
             length: stretch.length,
         }));
-        self.reads.insert(token, (id, piece));
+        self.reads.insert(token, (For::Connection(id), piece));
         connection.upload_reading(token, stretch);
         self.touch(id);
     }
@@ -103,10 +112,25 @@ impl Torrent {
         token: ReadToken,
         result: Result<Bytes, StorageError>,
     ) {
-        let Some((id, piece)) = self.reads.remove(&token) else { return };
+        let Some((whom, piece)) = self.reads.remove(&token) else { return };
+        let result = match result {
+            Ok(_) if !self.can_give(piece) => {
+                Err(StorageError { kind: StorageErrorKind::Changed, detail: "it may be gone".to_owned() })
+            }
+            result => result,
+        };
+        if result.is_err() && self.picker.have().contains(piece.get()) && !self.recheck.is_doubtful(piece) {
+            // Is the piece gone, or only the moment bad? The check decides.
+            let expected = self.expected(piece);
+            cx.storage(StorageRequest::Verify { torrent: self.id, piece, expected });
+        }
+        let id = match whom {
+            For::Connection(id) => id,
+            For::Reader(reader) => {
+                return cx.outputs.push_back(Output::Read { torrent: self.id, reader, result });
+            }
+        };
         match result {
-            // What was read may be what is missing.
-            Ok(_) if !self.can_give(piece) => self.refuse_read(cx, id, token),
             Ok(bytes) => {
                 let Some(connection) = self.connections.get_mut(&id) else { return };
                 let before = connection.uploaded;
@@ -117,17 +141,7 @@ impl Torrent {
                 self.touch(id);
                 self.serve(cx, id);
             }
-            Err(_) => {
-                self.refuse_read(cx, id, token);
-                // Is the piece gone, or only the moment bad? The check decides.
-                if self.picker.have().contains(piece.get()) {
-                    cx.storage(StorageRequest::Verify {
-                        torrent: self.id,
-                        piece,
-                        expected: self.expected(piece),
-                    });
-                }
-            }
+            Err(_) => self.refuse_read(cx, id, token),
         }
     }
 

@@ -63,24 +63,20 @@ pub(super) async fn events(
 
 impl Reader {
     async fn next(&mut self) -> Option<Event> {
-        loop {
-            if std::mem::take(&mut self.is_first) {
-                self.snapshots.mark_unchanged();
-                return self.changes();
+        if std::mem::take(&mut self.is_first) {
+            self.snapshots.mark_unchanged();
+            return self.changes();
+        }
+        tokio::select! {
+            changed = self.snapshots.changed() => {
+                changed.ok()?;
+                self.changes()
             }
-            tokio::select! {
-                changed = self.snapshots.changed() => {
-                    changed.ok()?;
-                    return self.changes();
-                }
-                happening = self.happenings.recv() => match happening {
-                    Ok(happening) => return Event::default().event("happening").json_data(&*happening).ok(),
-                    Err(RecvError::Lagged(missed)) => {
-                        return Some(Event::default().event("missed").data(missed.to_string()));
-                    }
-                    Err(RecvError::Closed) => return None,
-                },
-            }
+            happening = self.happenings.recv() => match happening {
+                Ok(happening) => Event::default().event("happening").json_data(&*happening).ok(),
+                Err(RecvError::Lagged(missed)) => Some(Event::default().event("missed").data(missed.to_string())),
+                Err(RecvError::Closed) => None,
+            },
         }
     }
 

@@ -101,7 +101,7 @@ impl Service {
             }
             Action::Recheck => {
                 for torrent in torrents {
-                    let _ = torrent; // h2
+                    self.0.client.recheck(*torrent).await?;
                 }
             }
             Action::Adopt => {

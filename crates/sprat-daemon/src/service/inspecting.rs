@@ -27,6 +27,9 @@ pub enum InspectError {
     /// Its metadata is not known, or cannot be read.
     #[error("its metadata is not known")]
     NoMetadata,
+    /// It is a hybrid of which peers have told no piece layers: no program would accept the torrent file.
+    #[error("the hashes of its pieces are not known for both of its versions")]
+    Incomplete,
     /// The client has ended.
     #[error(transparent)]
     Ended(#[from] Ended),
@@ -322,7 +325,8 @@ impl Service {
 
     /// The torrent file.
     pub async fn torrent_file(&self, torrent: TorrentId) -> Result<Vec<u8>, InspectError> {
-        self.metainfo(torrent).await.map(|metainfo| metainfo.encode()).ok_or(InspectError::NoMetadata)
+        let metainfo = self.metainfo(torrent).await.ok_or(InspectError::NoMetadata)?;
+        if metainfo.is_whole() { Ok(metainfo.encode()) } else { Err(InspectError::Incomplete) }
     }
 }
 

@@ -121,11 +121,17 @@ impl Home {
     /// Has a new torrent durable, with its metadata if there is any. Waits for the disk.
     pub(super) fn enter(&self, entry: &Entry, metainfo: Option<&Metainfo>) -> Result<(), StateError> {
         // What was removed just now takes its metadata with it when that is durable; answers come after everything before them.
-        self.ledger.get(Table::Torrents, &key_of(entry))?;
+        let before = self.ledger.get(Table::Torrents, &key_of(entry))?;
+        // Nobody loses an entry that only a later version could read.
+        let unreadable = before.filter(|before| Entry::decode(before).is_err());
+        let put_aside = unreadable.map(|value| {
+            let key = [b"unreadable/", key_of(entry).as_slice()].concat();
+            Change { table: Table::Settings, key, value: Some(value) }
+        });
         if let Some(metainfo) = metainfo {
             self.shelf.put(&metainfo.info_hashes, &metainfo.encode())?;
         }
-        self.ledger.write_and_wait(vec![change(entry)])
+        self.ledger.write_and_wait(put_aside.into_iter().chain([change(entry)]).collect())
     }
 
     /// The metadata of a torrent. Waits for the disk.
@@ -205,6 +211,28 @@ impl Catalogue {
         if *entry != before {
             self.home.ledger.write(self.changes(torrent), move |result| complain(torrent, result));
         }
+    }
+
+    /// The metadata of a torrent is on the shelf. If that tells a hash that comes before the one that a link has told, the entry is
+    /// kept under another key from now on.
+    pub(super) fn know(&mut self, torrent: TorrentId, metainfo: &Metainfo) {
+        let Some(entry) = self.entries.get(&torrent) else { return };
+        let (before, after) = (key_of(entry), metainfo.info_hashes.primary().0.to_vec());
+        let is_taken = |other: &Entry| key_of(other) == after;
+        if before != after && self.entries.values().any(is_taken) {
+            tracing::warn!(
+                torrent = torrent.0,
+                "two links were the two names of one torrent; this one stays a link"
+            );
+            return;
+        }
+        let Some(entry) = self.entries.get_mut(&torrent) else { return };
+        entry.know(metainfo);
+        let mut changes = self.changes(torrent);
+        if before != after {
+            changes.push(Change { table: Table::Torrents, key: before, value: None });
+        }
+        self.home.ledger.write(changes, move |result| complain(torrent, result));
     }
 
     /// Changes an entry, and another record with it, and says when that is durable. Until [`Self::detach`] the two are always

@@ -22,6 +22,7 @@ use super::loading::{self, Loaded};
 use super::local::{self, Local};
 use super::means;
 use super::moves::Moves;
+use super::reading::Readers;
 use super::receive::ReceiveBuffers;
 use super::socket::{self, Connection, Happened, Surroundings, What};
 use super::{ClientConfig, Task};
@@ -80,6 +81,7 @@ pub(super) struct Driver {
     pub(super) loaded: mpsc::UnboundedSender<Loaded>,
     pub(super) loads: Arc<Semaphore>,
     pub(super) moves: Moves,
+    pub(super) readers: Readers,
     /// For whoever has something to do here after it has waited elsewhere.
     pub(super) hands: mpsc::UnboundedSender<Act>,
     events: broadcast::Sender<Event>,
@@ -179,6 +181,7 @@ impl Shell {
             loaded,
             loads: loading::loads(),
             moves: Moves::default(),
+            readers: Readers::default(),
             hands,
             events,
             shutdown: None,
@@ -228,6 +231,7 @@ impl Shell {
                 driver.on_happened(happened);
             }
             driver.on_time();
+            driver.serve_readers();
             driver.count_memory();
         }
         if let Some(dht) = driver.dht.take() {
@@ -312,6 +316,7 @@ impl Driver {
                 Output::HeardOf { torrent, from, peers } => self.judge(torrent, from, peers),
                 Output::DhtNode { address } => self.on_dht_node(address),
                 Output::LoadMetadata { torrent } => self.load_metadata(torrent),
+                Output::Read { reader, result, .. } => self.on_read(reader, result),
                 Output::Event(event) => self.tell(event),
             }
         }

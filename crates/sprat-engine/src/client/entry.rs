@@ -199,8 +199,8 @@ impl Entry {
         let Spot { directory, names, adopt } = Spot::of(&admission.place);
         Self {
             format: FIRST_FORMAT,
-            v1: hashes.v1().map(|hash| HEXLOWER.encode(&hash.0)),
-            v2: hashes.v2().map(|hash| HEXLOWER.encode(&hash.0)),
+            v1: hashes.v1().map(|hash| hash.to_string()),
+            v2: hashes.v2().map(|hash| hash.to_string()),
             name: String::new(),
             directory,
             names,
@@ -229,8 +229,11 @@ impl Entry {
     }
 
     /// The metadata is there and on the shelf.
+    /// The metadata is there. It may tell a hash that a link did not.
     pub(super) fn know(&mut self, metainfo: &Metainfo) {
         self.is_known = true;
+        self.v1 = metainfo.info_hashes.v1().map(|hash| hash.to_string());
+        self.v2 = metainfo.info_hashes.v2().map(|hash| hash.to_string());
         self.name.clone_from(&metainfo.info.name);
         self.private = metainfo.info.private;
         if !metainfo.trackers.is_empty() {

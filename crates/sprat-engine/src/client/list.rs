@@ -198,7 +198,7 @@ impl Driver {
             Loaded::Metadata(torrent, result) => self.input(Input::MetadataLoaded { torrent, result }),
             Loaded::Kept(torrent, metainfo, Ok(())) => {
                 if let Some(catalogue) = &mut self.catalogue {
-                    catalogue.change(torrent, |entry| entry.know(&metainfo));
+                    catalogue.know(torrent, &metainfo);
                 }
             }
             // It is asked for again at the next start.

@@ -1,8 +1,9 @@
 //! A peer comes, goes, crashes and comes back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use sprat_core::io::{AddMagnet, ConnectionId};
+use sprat_core::io::{AddMagnet, ConnectionId, ReaderId};
 use sprat_core::time::Time;
 
 use super::{Peer, Presence, hostile, session};
@@ -10,6 +11,9 @@ use crate::desk::Context;
 use crate::event::PeerEvent;
 use crate::network::Line;
 use crate::peer_number::Life;
+
+/// Who reads needs so many pieces soon.
+const PIECES_AHEAD: usize = 16;
 
 impl Peer {
     pub(super) fn join(&mut self, cx: &mut Context<'_>) {
@@ -46,6 +50,21 @@ impl Peer {
             self.session.add(now, wish.of_torrent(metainfo))
         };
         self.torrent = added.ok();
+        if let Some((after, _)) = self.config.reads {
+            self.later(cx, now + after, PeerEvent::Read);
+        }
+        self.drain(cx);
+    }
+
+    /// Needs a few pieces now and the next ones soon, as somebody does who looks at a film.
+    pub(super) fn read(&mut self, cx: &mut Context<'_>) {
+        let (Some(torrent), Some((_, first))) = (self.torrent, self.config.reads) else { return };
+        let Some(known) = self.session.torrent(torrent) else { return };
+        let geometry = known.geometry();
+        let pieces = (first..geometry.pieces()).filter_map(|piece| geometry.piece(piece)).take(PIECES_AHEAD);
+        let takes = Duration::from_secs(1) * geometry.piece_length() / (1 << 20);
+        let needed: Vec<_> = (0..).zip(pieces).map(|(at, piece)| (piece, cx.now + takes * at)).collect();
+        self.session.want_soon(cx.now, torrent, ReaderId(0), &needed);
         self.drain(cx);
     }
 

@@ -76,8 +76,8 @@ impl Peer {
                 self.note(b'h', 0);
                 self.ask(cx, torrent, Duration::ZERO, Asked::Dht(info_hash));
             }
-            // The DHT of a simulation has no nodes.
-            Output::DhtNode { .. } => {}
+            // The DHT of a simulation has no nodes; and what a reader needs is asked for, and never read.
+            Output::DhtNode { .. } | Output::Read { .. } => {}
             Output::HeardOf { torrent, peers, .. } => {
                 let found = Input::FoundPeers { torrent, source: PeerSource::Pex, peers };
                 self.session.handle_input(cx.now, found);

@@ -498,6 +498,7 @@ impl World {
                 Output::Announce { tracker, .. } => self.announces.push(tracker),
                 Output::FindPeers { .. } | Output::DhtNode { .. } => panic!("there is no DHT"),
                 Output::LoadMetadata { .. } => panic!("nobody sleeps"),
+                Output::Read { .. } => panic!("nobody reads"),
                 // Nothing that a fuzzer says of others is worth a call.
                 Output::HeardOf { .. } => {}
                 Output::Event(event) => self.watch(&event),
