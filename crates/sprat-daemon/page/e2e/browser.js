@@ -25,9 +25,10 @@ export async function launch() {
  * A page of a daemon, with everything that it must never do counted as a fault.
  * @param {import('puppeteer-core').Browser} browser
  * @param {string} address
- * @param {{ width?: number, height?: number, isDark?: boolean, scale?: number }} [how]
+ * @param {{ width?: number, height?: number, isDark?: boolean, scale?: number, answers?: Record<string, unknown> }} [how] `answers` stand in for the
+ *   daemon's, by method and path.
  */
-export async function visit(browser, address, { width = 1280, height = 800, isDark = false, scale = 1 } = {}) {
+export async function visit(browser, address, { width = 1280, height = 800, isDark = false, scale = 1, answers = {} } = {}) {
   const context = await browser.createBrowserContext();
   const page = await context.newPage();
   /** @type {string[]} */
@@ -45,7 +46,7 @@ export async function visit(browser, address, { width = 1280, height = 800, isDa
   page.on('request', (request) => {
     if (!request.url().startsWith(address) && !request.url().startsWith('data:')) faults.push(`elsewhere: ${request.url()}`);
   });
-  if (process.env['PAGE_FROM_FOLDER']) await fromFolder(page, address);
+  await standIn(page, address, answers);
   await page.setViewport({ width, height, deviceScaleFactor: scale, isMobile: width < 500, hasTouch: width < 500 });
   await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: isDark ? 'dark' : 'light' }]);
   await page.goto(address);
@@ -53,11 +54,14 @@ export async function visit(browser, address, { width = 1280, height = 800, isDa
 }
 
 /**
- * For whoever works on the page: its files as they are now, not as they were compiled in.
+ * Answers for the daemon; and for whoever works on the page (`PAGE_FROM_FOLDER`), its files as they are now, not as they were compiled in.
  * @param {import('puppeteer-core').Page} page
  * @param {string} address
+ * @param {Record<string, unknown>} answers
  */
-async function fromFolder(page, address) {
+async function standIn(page, address, answers) {
+  const isFromFolder = Boolean(process.env['PAGE_FROM_FOLDER']);
+  if (!isFromFolder && Object.keys(answers).length === 0) return;
   const folder = new URL('..', import.meta.url).pathname;
   const types = { html: 'text/html', css: 'text/css', js: 'text/javascript', svg: 'image/svg+xml', webmanifest: 'application/manifest+json' };
   const response = await fetch(address);
@@ -65,9 +69,15 @@ async function fromFolder(page, address) {
   await page.setRequestInterception(true);
   page.on('request', (request) => {
     const path = request.url().startsWith(address) ? new URL(request.url()).pathname.slice(1) || 'index.html' : '';
+    const answer = answers[`${request.method()} ${path.replace('api/v1', '')}`];
+    if (answer !== undefined) {
+      const said = typeof answer === 'function' ? answer(request.postData()) : answer;
+      void request.respond({ body: JSON.stringify(said), contentType: 'application/json' });
+      return;
+    }
     const file = join(folder, path);
     const type = /** @type {Record<string, string>} */ (types)[path.split('.').at(-1) ?? ''];
-    if (!type || path.startsWith('api/') || !existsSync(file)) void request.continue();
+    if (!isFromFolder || !type || path.startsWith('api/') || !existsSync(file)) void request.continue();
     else void request.respond({ body: readFileSync(file), contentType: type, headers: { 'content-security-policy': policy } });
   });
 }

@@ -18,28 +18,35 @@ export function program() {
 export class Daemon {
   /** @param {string[]} words */
   static async start(...words) {
+    const daemon = new Daemon(mkdtempSync(join(tmpdir(), 'sprat-page-')));
+    await daemon.run(words);
+    return daemon;
+  }
+
+  /** @param {string} home */
+  constructor(home) {
+    this.home = home;
+    this.address = '';
+    /** @type {import('node:child_process').ChildProcess | null} */
+    this.child = null;
+  }
+
+  /** @param {string[]} words */
+  async run(words) {
     const path = program();
     if (!path) throw new Error('the example is not built: cargo build -p sprat-daemon --example serve');
-    const home = mkdtempSync(join(tmpdir(), 'sprat-page-'));
-    const child = spawn(path, ['--home', home, ...words], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(path, ['--home', this.home, ...words], { stdio: ['ignore', 'pipe', 'inherit'] });
     const lines = createInterface({ input: child.stdout });
-    /** @type {string} */
-    const address = await new Promise((resolve, reject) => {
+    this.child = child;
+    this.address = await new Promise((resolve, reject) => {
       lines.once('line', resolve);
       child.once('exit', (code) => reject(new Error(`it ended with ${code}`)));
     });
-    return new Daemon(home, child, address);
   }
 
-  /**
-   * @param {string} home
-   * @param {import('node:child_process').ChildProcess} child
-   * @param {string} address
-   */
-  constructor(home, child, address) {
-    this.home = home;
-    this.child = child;
-    this.address = address;
+  /** Once more, with what it has kept, where it was. */
+  async again() {
+    await this.run(['--port', new URL(this.address).port]);
   }
 
   get downloads() {
@@ -60,12 +67,19 @@ export class Daemon {
     return text === '' ? null : JSON.parse(text);
   }
 
-  async stop() {
-    const ended = new Promise((resolve) => this.child.once('exit', resolve));
-    this.child.kill('SIGINT');
-    const late = setTimeout(() => this.child.kill('SIGKILL'), 8000);
+  async end() {
+    const { child } = this;
+    if (!child) return;
+    this.child = null;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGINT');
+    const late = setTimeout(() => child.kill('SIGKILL'), 8000);
     await ended;
     clearTimeout(late);
+  }
+
+  async stop() {
+    await this.end();
     rmSync(this.home, { recursive: true, force: true });
   }
 }

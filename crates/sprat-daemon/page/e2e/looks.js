@@ -1,15 +1,28 @@
-// What it looks like, for the README and for whoever works on the page: real daemons, pictures into docs/pictures.
+// What it looks like, with real daemons: all pictures for whoever works on the page, or with SPRAT_PICTURES those of the README.
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { click, drop, see, visit } from './browser.js';
 import { introduce, pause, scene, seed } from './scene.js';
 import { lay, make } from './torrent.js';
 
-const PICTURES = process.env['SPRAT_PICTURES'] ?? new URL('../../../../docs/pictures', import.meta.url).pathname;
+const PICTURES = process.env['SPRAT_PICTURES'] ?? join(tmpdir(), 'sprat-page-pictures');
+
+/** Those of the README. */
+const KEPT = ['page-light', 'page-dark', 'page-add', 'phone-light', 'phone-dark'];
+
+/**
+ * @param {import('puppeteer-core').Page} page
+ * @param {string} name
+ */
+async function take(page, name) {
+  if (process.env['SPRAT_PICTURES'] && !KEPT.includes(name)) return;
+  await page.screenshot({ path: /** @type {`${string}.png`} */ (join(PICTURES, `${name}.png`)) });
+}
 
 /** Bytes of which no two kibibytes are the same, made quickly. @param {string} seed @param {number} length */
 function bytes(seed, length) {
@@ -56,7 +69,7 @@ scene('pictures', async ({ browser, daemon }) => {
     });
     if (stays && one.is !== 'stopped') await introduce(leecher, stays, torrent.hash);
   }
-  // Somebody's file has the place of this one.
+  // Somebody’s file has the place of this one.
   const letters = [{ path: [], bytes: bytes('letters', 3 * MIB) }];
   const taken = make('Letters, volume two', letters);
   lay(seeder.downloads, 'Letters, volume two', letters);
@@ -71,7 +84,7 @@ scene('pictures', async ({ browser, daemon }) => {
   const films = all[1]?.name ?? '';
   const picture = async (/** @type {string} */ name) => {
     await pause(400);
-    await page.screenshot({ path: /** @type {`${string}.png`} */ (join(PICTURES, `${name}.png`)) });
+    await take(page, name);
   };
   const look = async (/** @type {boolean} */ isDark) => {
     await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: isDark ? 'dark' : 'light' }]);
@@ -117,16 +130,18 @@ scene('pictures', async ({ browser, daemon }) => {
   const small = await visit(browser, leecher.address, { width: 390, height: 800, scale: 2 });
   await see(small.page, '.row .title', films);
   await pause(1500);
-  await small.page.screenshot({ path: join(PICTURES, 'phone-light.png') });
+  await small.page.evaluate(() => document.querySelectorAll('.toast button').forEach((button) => button instanceof HTMLElement && button.click()));
+  await take(small.page, 'phone-light');
   await small.page.tap('#open-sidebar');
   await pause(500);
-  await small.page.screenshot({ path: join(PICTURES, 'phone-filters.png') });
+  await take(small.page, 'phone-filters');
   await small.page.touchscreen.tap(375, 500);
   await pause(400);
   await small.page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: 'dark' }]);
   await click(small.page, '.row .title', films);
   await see(small.page, '.facts dd', '1 connected');
   await pause(600);
-  await small.page.screenshot({ path: join(PICTURES, 'phone-dark.png') });
+  await small.page.evaluate(() => document.querySelectorAll('.toast button').forEach((button) => button instanceof HTMLElement && button.click()));
+  await take(small.page, 'phone-dark');
   assert.deepEqual([...faults, ...small.faults], []);
 });

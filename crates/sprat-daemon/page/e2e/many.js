@@ -50,7 +50,7 @@ scene('ten thousand torrents, of which two thousand change each second', async (
   await measure('scrolling by two rows', Array.from({ length: 40 }, (_, at) => at), () => {
     /** @type {HTMLElement} */ (document.getElementById('list')).scrollTop += 80;
   });
-  await measure('sorting', ['name', 'size', 'down', 'ratio', 'added', 'label', 'name', 'progress', 'eta', 'up'], (column) => {
+  await measure('sorting', ['name', 'size', 'down', 'ratio', 'peers', 'label', 'name', 'progress', 'eta', 'up'], (column) => {
     /** @type {HTMLElement} */ (document.querySelector(`[data-column=${column}] button`)).click();
   });
   await measure('filtering', ['seeding', 'all', 'stopped', 'active', 'complete', 'all'], (group) => {

@@ -9,7 +9,7 @@ if (!chromium()) {
   console.log('skipped: the daemon is not built (cargo build -p sprat-daemon --example serve)');
 } else {
   const wanted = process.argv.slice(2);
-  for (const name of ['login', 'life', 'hostile', 'keyboard', 'many', 'looks']) {
+  for (const name of ['login', 'life', 'hostile', 'settings', 'keyboard', 'many', 'looks']) {
     if (wanted.length === 0 || wanted.includes(name)) await import(`./${name}.js`);
   }
 }

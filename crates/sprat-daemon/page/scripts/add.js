@@ -227,8 +227,10 @@ function fileTree(inspected, chosen, changed) {
       fill(child, depth + 1);
     }
   };
-  if (inspected.files.length > 1) box.append(item({ ...root, name: 'All files' }, 1));
-  fill(root, inspected.files.length > 1 ? 2 : 1);
+  // Most have one folder of their own, which is all of it already.
+  const isMany = root.children.length > 1;
+  if (isMany) box.append(item({ ...root, name: 'All files' }, 1));
+  fill(root, isMany ? 2 : 1);
   if (left <= 0) box.append(el('p', { class: 'hint' }, `And more: the first ${ROWS} are shown.`));
   update();
   return box;

@@ -33,7 +33,7 @@ export function remove(torrents) {
   const what = torrents.length === 1 ? 'this torrent' : format.count(torrents.length, 'torrent');
   const { dialog, button } = show({
     title: `Remove ${what}?`,
-    body: [names(torrents), el('fieldset', {}, el('legend', {}, 'Their files'), keep.box, gone.box)],
+    body: [names(torrents), el('fieldset', {}, el('legend', {}, torrents.length === 1 ? 'Its files' : 'Their files'), keep.box, gone.box)],
     confirm: 'Remove',
     isDangerous: true,
     submit: () => api.post('/torrents/remove', { torrents: hashes(torrents), delete_files: gone.input.checked }),

@@ -16,20 +16,20 @@ import { recall, remember } from './theme.js';
 
 /** @type {Column[]} */
 export const COLUMNS = [
-  { id: 'name', label: 'Name', sort: 'name', width: 'minmax(180px, 1fr)', text: (one) => one.name },
-  { id: 'progress', label: 'Progress', sort: 'progress', width: '156px', text: progress },
+  { id: 'name', label: 'Name', sort: 'name', width: 'minmax(200px, 1fr)', text: (one) => one.name },
+  { id: 'progress', label: 'Progress', sort: 'progress', width: '140px', text: progress },
   { id: 'size', label: 'Size', sort: 'size', width: '82px', isNumber: true, text: (one) => (one.has_metadata ? format.size(one.size) : '') },
-  { id: 'down', label: 'Down', sort: 'download_rate', width: '92px', isNumber: true, text: (one) => format.rate(one.download_rate) },
-  { id: 'up', label: 'Up', sort: 'upload_rate', width: '92px', isNumber: true, text: (one) => format.rate(one.upload_rate) },
-  { id: 'eta', label: 'Left', sort: 'eta', width: '92px', isNumber: true, text: (one) => format.duration(one.eta) },
-  { id: 'peers', label: 'Peers', sort: 'peers', width: '72px', isNumber: true, text: (one) => (one.peers > 0 ? `${one.peers}` : '') },
+  { id: 'down', label: 'Down', sort: 'download_rate', width: '100px', isNumber: true, text: (one) => format.rate(one.download_rate) },
+  { id: 'up', label: 'Up', sort: 'upload_rate', width: '100px', isNumber: true, text: (one) => format.rate(one.upload_rate) },
+  { id: 'eta', label: 'Left', sort: 'eta', width: '96px', isNumber: true, text: (one) => format.duration(one.eta) },
+  { id: 'peers', label: 'Peers', sort: 'peers', width: '66px', isNumber: true, text: (one) => (one.peers > 0 ? `${one.peers}` : '') },
   { id: 'ratio', label: 'Ratio', sort: 'ratio', width: '62px', isNumber: true, text: (one) => format.ratio(one.ratio) },
   { id: 'label', label: 'Label', sort: 'label', width: '110px', text: (one) => one.label ?? '' },
-  { id: 'added', label: 'Added', sort: 'added_at', width: '104px', text: (one) => format.day(one.added_at) },
+  { id: 'added', label: 'Added', sort: 'added_at', width: '116px', isHidden: true, text: (one) => format.day(one.added_at) },
   { id: 'queue', label: 'Queue', sort: 'position', width: '62px', isNumber: true, isHidden: true, text: (one) => `${one.position + 1}` },
   { id: 'uploaded', label: 'Uploaded', sort: 'uploaded', width: '86px', isNumber: true, isHidden: true, text: (one) => format.size(one.uploaded) },
   { id: 'downloaded', label: 'Downloaded', sort: 'downloaded', width: '96px', isNumber: true, isHidden: true, text: (one) => format.size(one.downloaded) },
-  { id: 'completed', label: 'Completed', sort: 'completed_at', width: '104px', isHidden: true, text: (one) => format.day(one.completed_at) },
+  { id: 'completed', label: 'Completed', sort: 'completed_at', width: '116px', isHidden: true, text: (one) => format.day(one.completed_at) },
   { id: 'directory', label: 'Directory', sort: 'name', width: '200px', isHidden: true, text: (one) => one.directory },
 ];
 

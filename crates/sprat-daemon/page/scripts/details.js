@@ -26,6 +26,7 @@ export class Details {
    * @param {(hash: string) => Torrent | undefined} from.torrent
    * @param {import('./history.js').History} from.history
    * @param {(error: unknown) => void} from.failed
+   * @param {(where: HTMLElement) => void} from.act Offers what can be done with it.
    * @param {() => void} from.closed
    */
   constructor(element, from) {
@@ -49,7 +50,11 @@ export class Details {
       tab.element.classList.add('panel');
     });
     element.append(
-      el('header', {}, this.title, el('button', { type: 'button', class: 'quiet', 'aria-label': 'Close details', onclick: () => this.close() }, icon('close'))),
+      el('header', {}, this.title,
+        el('button', { type: 'button', class: 'quiet', 'aria-label': 'What to do with it', 'aria-haspopup': 'menu', title: 'More', onclick: (/** @type {MouseEvent} */ event) => {
+          if (event.currentTarget instanceof HTMLElement) from.act(event.currentTarget);
+        } }, icon('more')),
+        el('button', { type: 'button', class: 'quiet', 'aria-label': 'Close details', onclick: () => this.close() }, icon('close'))),
       list, this.error, ...this.tabs.map((tab) => tab.element));
     setInterval(() => void this.load(), EVERY);
     this.choose(0);

@@ -25,14 +25,17 @@ export class Graph {
     if (!context) return;
     context.scale(scale, scale);
     const shown = samples.slice(-this.seconds);
+    // It grows with what there is to be shown, from a minute on.
+    const span = Math.max(60, shown.length);
     const most = nice(Math.max(1024, ...shown.map((one) => Math.max(one.download, one.upload))));
     const left = this.isPlain ? 0 : 70;
     const bottom = this.isPlain ? height - 1 : height - 20;
     const top = this.isPlain ? 2 : 10;
-    const x = (/** @type {number} */ at) => width - ((shown.length - 1 - at) / (this.seconds - 1)) * (width - left);
+    const x = (/** @type {number} */ at) => width - ((shown.length - 1 - at) / (span - 1)) * (width - left);
     const y = (/** @type {number} */ value) => bottom - (value / most) * (bottom - top);
-    if (!this.isPlain) this.axes(context, { width, left, top, bottom, most });
+    if (!this.isPlain) this.axes(context, { width, left, top, bottom, most, span });
     for (const [key, name] of /** @type {['download' | 'upload', string][]} */ ([['upload', 'up'], ['download', 'down']])) {
+      if (shown.every((one) => one[key] === 0)) continue;
       const paint = colour(name);
       context.beginPath();
       shown.forEach((one, at) => (at === 0 ? context.moveTo(x(at), y(one[key])) : context.lineTo(x(at), y(one[key]))));
@@ -55,9 +58,9 @@ export class Graph {
 
   /**
    * @param {CanvasRenderingContext2D} context
-   * @param {{ width: number, left: number, top: number, bottom: number, most: number }} box
+   * @param {{ width: number, left: number, top: number, bottom: number, most: number, span: number }} box
    */
-  axes(context, { width, left, top, bottom, most }) {
+  axes(context, { width, left, top, bottom, most, span }) {
     context.font = '11px system-ui, sans-serif';
     context.fillStyle = colour('soft');
     context.strokeStyle = colour('line');
@@ -74,7 +77,7 @@ export class Graph {
     }
     context.textBaseline = 'alphabetic';
     context.textAlign = 'left';
-    context.fillText(`${Math.round(this.seconds / 60)} min ago`, left, bottom + 15);
+    context.fillText(`${format.duration(span)} ago`, left, bottom + 15);
     context.textAlign = 'right';
     context.fillText('now', width, bottom + 15);
   }

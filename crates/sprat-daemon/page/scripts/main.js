@@ -47,8 +47,15 @@ const details = new Details(byId('details'), {
   torrent: (hash) => torrents.get(hash),
   history,
   failed,
+  act: (where) => {
+    if (details.hash !== null && !selection.has(details.hash)) selection.only(details.hash);
+    actions.open(where);
+  },
   closed: () => {
     document.body.classList.remove('with-details');
+    // On a phone it was selected by being opened.
+    if (!wide.matches) selection.clear();
+    show();
     byId('list').focus({ preventScroll: true });
   },
 });
@@ -197,6 +204,7 @@ function showStatus() {
   setText(status.chosen, parts.join(' · '));
   setText(status.connection, isConnected ? '' : isLoaded ? 'Not connected: trying again…' : '');
   document.body.classList.toggle('offline', isLoaded && !isConnected);
+  document.body.classList.toggle('with-selection', selection.size > 0);
   document.title = download + upload > 0 ? `↓ ${format.size(download)}/s ↑ ${format.size(upload)}/s – sprat` : 'sprat';
   const group = GROUP_NAMES[filter.group] ?? '';
   byId('list').setAttribute('aria-label', filter.group === 'all' ? 'Torrents' : `Torrents: ${group}`);

@@ -27,7 +27,8 @@ export class Sidebar {
     this.tagsPart = el('section', {}, el('h2', {}, 'Tags'), this.tags);
     this.space = el('div', { class: 'space' });
     this.graph = el('div', { class: 'little-graph' });
-    element.append(el('section', {}, el('h2', { class: 'hidden' }, 'States'), this.groups), this.labelsPart, this.tagsPart,
+    element.append(
+      el('div', { class: 'filters' }, el('section', {}, el('h2', { class: 'hidden' }, 'States'), this.groups), this.labelsPart, this.tagsPart),
       el('div', { class: 'foot' }, this.graph, this.space));
     /** @type {Map<string, { button: HTMLButtonElement, count: HTMLElement, item: HTMLElement }>} */
     this.entries = new Map();

@@ -1,7 +1,6 @@
 // What a torrent is and how it does, with the map of its pieces.
 
 import * as api from '../api.js';
-import { progress } from '../columns.js';
 import { el, setText } from '../dom.js';
 import * as format from '../format.js';
 import { icon } from '../icons.js';
@@ -9,13 +8,13 @@ import { PiecesMap } from '../pieces.js';
 
 /** @type {[string, (one: TorrentDetails) => string][]} */
 const FACTS = [
-  ['State', (one) => progress(one)],
+  ['State', (one) => format.STATES[one.state] + (one.state === 'checking' ? `, ${format.percent(one.progress)}` : '') + (one.is_forced ? ', forced' : '')],
   ['Downloaded', (one) => `${format.size(one.downloaded)}${one.download_rate > 0 ? `, ${format.rate(one.download_rate)}` : ''}`],
   ['Uploaded', (one) => `${format.size(one.uploaded)}${one.upload_rate > 0 ? `, ${format.rate(one.upload_rate)}` : ''}`],
   ['Ratio', (one) => format.ratio(one.ratio)],
   ['Time left', (one) => format.duration(one.eta)],
   ['Peers', (one) => `${one.peers} connected, ${one.seeds} of them complete; ${one.known_peers} known`],
-  ['Copies in reach', (one) => (one.availability === undefined ? '' : (one.availability / 1000).toFixed(2))],
+  ['Availability', (one) => (one.availability === undefined ? '' : (one.availability / 1000).toFixed(2))],
   ['Size', (one) => `${format.size(one.size)}${one.wanted < one.size ? `, ${format.size(one.wanted)} wanted` : ''}`],
   ['Pieces', (one) => (one.pieces > 0 ? `${one.pieces_have.toLocaleString('en')} of ${one.pieces.toLocaleString('en')}, ${format.size(one.piece_length)} each` : '')],
   ['Wasted', (one) => (one.wasted > 0 ? format.size(one.wasted) : '')],

@@ -10,7 +10,7 @@ export class SpeedTab {
     this.history = history;
     this.graph = new Graph({ label: 'Speed of this torrent' });
     this.element = el('div', { class: 'speed' }, this.graph.canvas,
-      el('p', { class: 'hint legend' }, el('span', { class: 'key-down' }, 'Down'), el('span', { class: 'key-up' }, 'Up'), 'for the ten minutes before now, as far as this page was open'));
+      el('p', { class: 'hint legend' }, el('span', { class: 'key-down' }, 'Down'), el('span', { class: 'key-up' }, 'Up'), 'for ten minutes at the most, since this page was opened'));
   }
 
   clear() {
