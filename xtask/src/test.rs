@@ -36,6 +36,7 @@ pub(crate) fn run_all(workspace: &Workspace, report: &mut Report) {
     tests(report, "planted bugs", runner.command(workspace, &planted));
     // Faults of the disk need a feature as well, and so do the bugs that they must find.
     tests(report, "disk faults", runner.command(workspace, &DISK_FAULTS));
+    page(workspace, report);
     interoperability(workspace, runner, report);
 }
 
@@ -102,6 +103,23 @@ fn dependency_policy(workspace: &Workspace, report: &mut Report) {
     } else {
         report.skip("advisories", "the advisory database cannot be fetched");
     }
+}
+
+/// The page: its types, its modules, and all of it in a browser (`crates/sprat-daemon/page`).
+fn page(workspace: &Workspace, report: &mut Report) {
+    let folder = workspace.root.join("crates/sprat-daemon/page");
+    if !is_runnable(Command::new("npm").arg("--version")) {
+        report.skip("page", "npm is not installed");
+        return;
+    }
+    // The daemon that the browser is shown.
+    let serve = ["build", "-p", "sprat-daemon", "--example", "serve"];
+    report.step("page: a daemon for it", || must_succeed(workspace.cargo(serve)));
+    report.step("page", || {
+        let mut command = Command::new("sh");
+        command.arg("check.sh").current_dir(&folder);
+        must_succeed(command)
+    });
 }
 
 /// Transfers to and from the clients that people use (`crates/sprat/tests/interop`).

@@ -31,6 +31,7 @@ pub use list::{ListQuery, Page, SortBy};
 
 use crate::access::{Door, Gate};
 use crate::daemon::Shared;
+use crate::fetch::Fetcher;
 use crate::service::Service;
 
 /// What it is called in the description.
@@ -42,7 +43,7 @@ use crate::service::Service;
 struct Title;
 
 /// Those that take torrent files, which are longer than commands.
-fn upload_routes() -> OpenApiRouter<Arc<Shared>> {
+fn upload_routes() -> OpenApiRouter<(Service, Fetcher)> {
     OpenApiRouter::new().routes(routes!(add::add)).routes(routes!(add::inspect))
 }
 
@@ -51,7 +52,7 @@ fn shared_routes() -> OpenApiRouter<Arc<Shared>> {
 }
 
 fn login_routes() -> OpenApiRouter<(Arc<Gate>, Door)> {
-    OpenApiRouter::new().routes(routes!(session::log_in, session::log_out))
+    OpenApiRouter::new().routes(routes!(session::log_in)).routes(routes!(session::log_out))
 }
 
 fn routes() -> OpenApiRouter<Service> {
@@ -78,18 +79,25 @@ fn routes() -> OpenApiRouter<Service> {
 
 /// What needs a token: to be nested at `/api/v1`, behind the gate.
 pub(crate) fn router(shared: &Arc<Shared>) -> Router {
-    let description = serde_json::to_string_pretty(&description()).unwrap_or_default();
-    let json = ([("content-type", "application/json")], description);
     let settings = Router::from(shared_routes()).with_state(Arc::clone(shared));
-    Router::from(routes())
-        .with_state(shared.service.clone())
-        .merge(settings)
-        .route("/openapi.json", get(async move || json))
+    Router::from(routes()).with_state(shared.service.clone()).merge(settings).merge(describing())
 }
 
 /// What takes torrent files: as [`router`].
 pub(crate) fn uploads(shared: &Arc<Shared>) -> Router {
-    Router::from(upload_routes()).with_state(Arc::clone(shared))
+    Router::from(upload_routes()).with_state((shared.service.clone(), shared.fetcher.clone()))
+}
+
+/// What needs nothing but a service, with no gate before it: for programs that embed one, and mount it behind a gate of their own.
+pub fn of_service(service: Service, fetcher: Fetcher) -> Router {
+    let uploads = Router::from(upload_routes()).with_state((service.clone(), fetcher));
+    Router::from(routes()).with_state(service).merge(uploads).merge(describing())
+}
+
+fn describing() -> Router {
+    let description = serde_json::to_string_pretty(&description()).unwrap_or_default();
+    let json = ([("content-type", "application/json")], description);
+    Router::new().route("/openapi.json", get(async move || json))
 }
 
 /// Logging in and out, which needs no token yet.

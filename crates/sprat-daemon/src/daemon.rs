@@ -20,6 +20,7 @@ use crate::http::{
 };
 use crate::metrics;
 use crate::notify::{Stage, Supervisor};
+use crate::page;
 use crate::service::{Service, ServiceConfig, ServiceError};
 use crate::settings::{Layers, LogLevel, Overlay, OverlayError, Places, SettingsError, changed};
 use crate::state::{OpenError, State};
@@ -287,6 +288,7 @@ fn router(shared: &Arc<Shared>) -> Router {
     let router = Router::new()
         .nest("/api/v1", guarded.merge(login))
         .merge(metrics)
+        .merge(page::router())
         .route("/health", get(async || "alive\n"))
         .route("/ready", get(async || "ready\n"));
     with_security_headers(router)

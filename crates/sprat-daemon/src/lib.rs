@@ -10,6 +10,7 @@ pub mod http;
 pub mod labels;
 pub mod metrics;
 pub mod notify;
+pub mod page;
 pub mod schedule;
 pub mod service;
 pub mod settings;

@@ -22,7 +22,7 @@ pub(super) struct LoginRequest {
 }
 
 /// Logs in: the answer sets a cookie.
-#[utoipa::path(post, path = "/session", request_body = LoginRequest, responses(
+#[utoipa::path(post, path = "/login", request_body = LoginRequest, responses(
     (status = 204), (status = 401, body = ApiError), (status = 429, body = ApiError)))]
 pub(super) async fn log_in(
     Shared((gate, door)): Shared<(Arc<Gate>, Door)>,
@@ -41,7 +41,7 @@ pub(super) async fn log_in(
 }
 
 /// Logs out.
-#[utoipa::path(delete, path = "/session", responses((status = 204)))]
+#[utoipa::path(post, path = "/logout", responses((status = 204)))]
 pub(super) async fn log_out(Shared((gate, door)): Shared<(Arc<Gate>, Door)>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
     match gate.log_out(&parts, &door) {

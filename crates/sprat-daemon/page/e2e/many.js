@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+
+import { see, visit } from './browser.js';
+import { pause, scene } from './scene.js';
+
+/** The longest that the page may need for a frame, milliseconds of the processor: the clock also counts what others do meanwhile. */
+const MOST = 100;
+
+scene('ten thousand torrents, of which two thousand change each second', async ({ browser, daemon, context }) => {
+  const { address } = await daemon('--synthetic', '10000');
+  const { page, faults } = await visit(browser, address, { width: 1400, height: 900 });
+  const began = performance.now();
+  await see(page, '.status', '10,000 torrents');
+  context.diagnostic(`the list was there after ${Math.round(performance.now() - began)} ms`);
+  assert.ok(await page.$$eval('.row', (rows) => rows.length) < 60, 'rows are made for what is in view only');
+
+  const client = await page.createCDPSession();
+  await client.send('Performance.enable', { timeDomain: 'threadTicks' });
+  const spent = async () => {
+    const { metrics } = await client.send('Performance.getMetrics');
+    return (metrics.find((one) => one.name === 'TaskDuration')?.value ?? 0) * 1000;
+  };
+
+  /**
+   * What the page's thread does for an input until it was drawn: scripts, styles, layout, painting.
+   * @template T
+   * @param {string} name
+   * @param {T[]} inputs
+   * @param {(input: T) => void} act In the page.
+   */
+  const measure = async (name, inputs, act) => {
+    /** @type {number[]} */
+    const times = [];
+    for (const input of inputs) {
+      const before = await spent();
+      await page.evaluate(/** @type {any} */ (act), input);
+      await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => resolve(undefined)))));
+      times.push(await spent() - before);
+    }
+    times.sort((a, b) => a - b);
+    const [median = 0, last = 0] = [times[Math.floor(times.length / 2)], times.at(-1)];
+    context.diagnostic(`${name}: median ${median.toFixed(1)} ms, longest ${last.toFixed(1)} ms of ${times.length}`);
+    assert.ok(median < MOST, `${name}: ${median} ms`);
+  };
+
+  await measure('scrolling to anywhere', Array.from({ length: 40 }, (_, at) => at), (step) => {
+    const list = /** @type {HTMLElement} */ (document.getElementById('list'));
+    list.scrollTop = (step * 7919 * 41) % (list.scrollHeight - list.clientHeight);
+  });
+  await measure('scrolling by two rows', Array.from({ length: 40 }, (_, at) => at), () => {
+    /** @type {HTMLElement} */ (document.getElementById('list')).scrollTop += 80;
+  });
+  await measure('sorting', ['name', 'size', 'down', 'ratio', 'peers', 'label', 'name', 'progress', 'eta', 'up'], (column) => {
+    /** @type {HTMLElement} */ (document.querySelector(`[data-column=${column}] button`)).click();
+  });
+  await measure('filtering', ['seeding', 'all', 'stopped', 'active', 'complete', 'all'], (group) => {
+    /** @type {HTMLElement} */ (document.querySelector(`[data-key="group ${group}"]`)).click();
+  });
+  await measure('searching', ['n', 'no', 'nor', 'nort', 'north', 'northern 9', 'northern 99', ''], (text) => {
+    const search = /** @type {HTMLInputElement} */ (document.getElementById('search'));
+    search.value = text;
+    search.dispatchEvent(new Event('input'));
+  });
+  await measure('selecting all', [true, false, true], (isAll) => {
+    const list = /** @type {HTMLElement} */ (document.getElementById('list'));
+    list.focus();
+    list.dispatchEvent(new KeyboardEvent('keydown', { key: isAll ? 'a' : 'Escape', ctrlKey: isAll, bubbles: true }));
+  });
+  await see(page, '.status', '10,000 selected');
+  const before = await spent();
+  await pause(10_000);
+  const each = (await spent() - before) / 10;
+  context.diagnostic(`two thousand changes a second: ${each.toFixed(1)} ms each second`);
+  assert.ok(each < 2 * MOST, `${each} ms a second`);
+  assert.deepEqual(faults, []);
+});

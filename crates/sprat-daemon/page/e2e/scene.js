@@ -1,0 +1,72 @@
+// What the tests have in common: daemons and a browser that are gone afterwards, whatever happens.
+
+import { test } from 'node:test';
+
+import { launch } from './browser.js';
+import { Daemon } from './daemon.js';
+
+/**
+ * @typedef {object} Scene
+ * @property {import('puppeteer-core').Browser} browser
+ * @property {(...words: string[]) => Promise<Daemon>} daemon
+ * @property {import('node:test').TestContext} context
+ */
+
+/**
+ * @param {string} name
+ * @param {(scene: Scene) => Promise<void>} act
+ */
+export function scene(name, act) {
+  test(name, { timeout: 180_000 }, async (context) => {
+    /** @type {Daemon[]} */
+    const daemons = [];
+    const browser = await launch();
+    try {
+      await act({
+        browser,
+        context,
+        daemon: async (...words) => {
+          const daemon = await Daemon.start(...words);
+          daemons.push(daemon);
+          return daemon;
+        },
+      });
+    } finally {
+      await browser.close();
+      for (const daemon of daemons) await daemon.stop();
+    }
+  });
+}
+
+/**
+ * Has one daemon seed what is on its disk.
+ * @param {Daemon} seeder
+ * @param {{ bytes: Uint8Array, hash: string }} torrent
+ */
+export async function seed(seeder, torrent) {
+  await seeder.ask('POST', '/torrents', { file: Buffer.from(torrent.bytes).toString('base64'), adopt: true });
+  await until(async () => (await seeder.ask('GET', `/torrents/${torrent.hash}`)).state === 'seeding');
+}
+
+/**
+ * Tells one daemon of another.
+ * @param {Daemon} leecher
+ * @param {Daemon} seeder
+ * @param {string} hash
+ */
+export async function introduce(leecher, seeder, hash) {
+  const { port } = await seeder.ask('GET', '/version');
+  await leecher.ask('POST', `/torrents/${hash}/peers`, { addresses: [`127.0.0.1:${port}`] });
+}
+
+/** @param {() => Promise<boolean>} isSo */
+export async function until(isSo) {
+  for (let left = 200; left > 0; left -= 1) {
+    if (await isSo()) return;
+    await pause(100);
+  }
+  throw new Error('this did not come');
+}
+
+/** @param {number} milliseconds */
+export const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));

@@ -1,0 +1,31 @@
+// Keys that work wherever nothing else wants them.
+
+import { show, isOpen } from './dialog.js';
+import { el } from './dom.js';
+
+/** @typedef {{ keys: string[], does: string, run: (() => void) | null }} Key Without `run` it is the list's own. */
+
+/** @param {Key[]} keys */
+export function listen(keys) {
+  const all = [...keys, { keys: ['?'], does: 'Show this', run: () => help(all) }];
+  document.addEventListener('keydown', (event) => {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isOpen()) return;
+    const at = event.target;
+    if (at instanceof HTMLElement && at.closest('input:not([type=checkbox]), textarea, select, [role=menu]')) return;
+    const found = all.find((one) => one.run && one.keys.some((key) => key.toLowerCase() === event.key.toLowerCase()));
+    if (!found?.run) return;
+    event.preventDefault();
+    found.run();
+  });
+}
+
+/** @param {Key[]} keys */
+function help(keys) {
+  show({
+    title: 'Keyboard',
+    body: [el('dl', { class: 'keys' }, ...keys.flatMap((one) => [
+      el('dt', {}, ...one.keys.flatMap((key, at) => (at > 0 ? [' ', el('kbd', {}, key)] : [el('kbd', {}, key)]))),
+      el('dd', {}, one.does),
+    ]))],
+  });
+}
