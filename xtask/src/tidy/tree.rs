@@ -27,7 +27,7 @@ pub(super) struct RustFile {
 }
 
 /// Directories that are not ours to judge.
-const FOREIGN: [&str; 4] = ["target", ".git", "corpus", "artifacts"];
+const FOREIGN: [&str; 5] = ["target", ".git", "corpus", "artifacts", "node_modules"];
 
 impl SourceTree {
     /// Reads every source below a directory.

@@ -58,6 +58,11 @@ scene('on a narrow screen nothing is cut off, and the list opens and closes what
   await see(page, '.sidebar button', 'Seeding');
   await page.tap('.sidebar [data-key="group seeding"]');
   await see(page, '.status', '100 of 200 torrents');
+  // What can be done is offered once something is selected.
+  assert.equal(await page.$eval('#tools', (tools) => tools.checkVisibility()), false);
+  await page.tap('.row .pick input');
+  await see(page, '.status', '1 selected');
+  assert.equal(await page.$eval('#tools', (tools) => tools.checkVisibility()), true);
   const small = await page.$$eval('#bar button', (buttons) => buttons.filter((button) => button.checkVisibility() && button.getBoundingClientRect().height < 36).length);
   assert.equal(small, 0, 'large enough for a thumb');
   assert.deepEqual(faults, []);

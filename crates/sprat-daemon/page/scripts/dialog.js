@@ -43,10 +43,9 @@ export function show({ title, body, confirm, isDangerous = false, isWide = false
       if (button) button.disabled = false;
     }
   });
-  const before = document.activeElement;
+  // The browser gives the focus back by itself, at once; to do it here, later, would take it from whoever has it by then.
   dialog.addEventListener('close', () => {
     dialog.remove();
-    if (before instanceof HTMLElement) before.focus();
     closed?.();
   });
   document.body.append(dialog);

@@ -288,7 +288,6 @@ export class List {
     if (step !== undefined) this.selection.move(step, this.order, { extend: event.shiftKey });
     else if (event.key === ' ' && this.selection.cursor) this.selection.toggle(this.selection.cursor);
     else if (event.key === 'Enter' && this.selection.cursor) this.listener.opened(this.selection.cursor);
-    else if (event.key === 'Escape' && this.selection.size > 0) this.selection.clear();
     else if (event.key.toLowerCase() === 'a' && (event.ctrlKey || event.metaKey)) this.selection.all(this.order);
     else return;
     event.preventDefault();

@@ -285,7 +285,13 @@ function furnish() {
     { keys: ['m'], does: 'Move', run: () => withSelected((all) => changes.move(all)) },
     { keys: ['F2'], does: 'Rename', run: () => withSelected(([first]) => first && changes.rename(first)) },
     { keys: ['Delete'], does: 'Remove', run: () => actions.askRemove() },
-    { keys: ['Escape'], does: 'Close the details; select nothing', run: () => (details.isOpen ? details.close() : undefined) },
+    { keys: ['Escape'], does: 'Close the details; then select nothing', run: () => {
+      if (details.isOpen) details.close();
+      else {
+        selection.clear();
+        show();
+      }
+    } },
   ]);
   add.listen(byId('drop'), adding);
 }
