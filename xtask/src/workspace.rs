@@ -1,12 +1,13 @@
 //! Where the workspace lies, what Cargo knows about it, and how to call Cargo in it.
 
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
-/// The workspace that this program was built in.
+/// The workspace that this program is run in.
 pub(crate) struct Workspace {
     /// Directory of the top `Cargo.toml`.
     pub(crate) root: PathBuf,
@@ -48,7 +49,7 @@ struct Metadata {
 impl Workspace {
     /// Asks Cargo; works without a network.
     pub(crate) fn find() -> Result<Self> {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+        let manifest = manifest_directory(std::env::var_os("CARGO_MANIFEST_DIR")).join("Cargo.toml");
         let output = Command::new(cargo_program())
             .args(["metadata", "--format-version=1", "--no-deps", "--manifest-path"])
             .arg(manifest)
@@ -82,6 +83,12 @@ impl Workspace {
     }
 }
 
+/// Where our own manifest lies. `cargo run` says so when it starts us; where we were built is only good for who calls us without it, for
+/// several clones may share one target directory, and with it this program.
+fn manifest_directory(from_cargo: Option<OsString>) -> PathBuf {
+    from_cargo.map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from)
+}
+
 /// The Cargo that called us, or the one in the path.
 fn cargo_program() -> String {
     std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
@@ -90,4 +97,15 @@ fn cargo_program() -> String {
 /// Whether `program --version` (or another harmless argument) can be run.
 pub(crate) fn is_runnable(command: &mut Command) -> bool {
     command.output().is_ok_and(|output| output.status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clone_that_we_are_run_in_counts_and_not_the_one_that_we_were_built_in() {
+        assert_eq!(manifest_directory(Some("/clone/xtask".into())), PathBuf::from("/clone/xtask"));
+        assert_eq!(manifest_directory(None), PathBuf::from(env!("CARGO_MANIFEST_DIR")));
+    }
 }

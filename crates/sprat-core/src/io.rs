@@ -8,6 +8,7 @@ use bytes::Bytes;
 use sprat_wire::hash::{InfoHash, InfoHashes, PeerId};
 use sprat_wire::metainfo::{File, Metainfo};
 use sprat_wire::tracker::{AnnounceRequest, AnnounceResponse};
+use thiserror::Error;
 
 use crate::geometry::PieceIndex;
 use crate::peer_list::PeerSource;
@@ -107,7 +108,7 @@ pub enum Input {
         /// The torrent.
         torrent: TorrentId,
         /// Its metadata, or why there is none, in words for a person.
-        result: Result<Arc<Metainfo>, String>,
+        result: Result<Arc<Metainfo>, MetadataError>,
     },
     /// The time that `Session::poll_timeout` named has come.
     Timeout,
@@ -309,11 +310,30 @@ pub enum Event {
         /// The torrent.
         torrent: TorrentId,
     },
+    /// Files that were to go, with a torrent or when a move was cancelled, stay on the disk, and from now on nobody knows that they are
+    /// ours.
+    FilesLeft {
+        /// The torrent.
+        torrent: TorrentId,
+        /// Which, and why, in words for a person.
+        reason: String,
+    },
     /// `Session::remove` is done: files closed, trackers told.
     Removed {
         /// The torrent.
         torrent: TorrentId,
     },
+}
+
+/// Why the metadata of a torrent that sleeps cannot be had, in words for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum MetadataError {
+    /// It is not there, or damaged: unless somebody brings it back, nobody will ever know which files the torrent has.
+    #[error("{0}")]
+    Lost(String),
+    /// It cannot be read just now.
+    #[error("{0}")]
+    Unreadable(String),
 }
 
 /// Why a torrent stopped by itself.

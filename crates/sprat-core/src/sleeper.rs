@@ -20,8 +20,8 @@ use crate::config::Config;
 use crate::connection::Introduction;
 use crate::context::Context;
 use crate::io::{
-    AddSleeping, AddTorrent, ConnectionId, DisconnectReason, Event, FilePriority, Manner, Output, RateLimits,
-    Totals, TrackerFailure, TrackerId, Trouble,
+    AddSleeping, AddTorrent, ConnectionId, DisconnectReason, Event, FilePriority, Manner, MetadataError,
+    Output, RateLimits, Totals, TrackerFailure, TrackerId, Trouble,
 };
 use crate::memory::{Weight, weight};
 use crate::peer_list::{PeerList, PeerSource};
@@ -312,18 +312,24 @@ impl Sleeper {
         self.wake(cx);
     }
 
-    /// Leaves the swarm. If its files are to stay, that is all; otherwise it must know which they are.
+    /// Leaves the swarm. If its files are to stay, that is all; otherwise it must know which they are, and until then the user may yet
+    /// let them stay.
     pub(crate) fn close(&mut self, cx: &mut Context<'_>, files: Files) {
-        if self.closing.is_some() {
+        if self.closing.is_some() && files != Files::Forget {
             return;
         }
         self.closing = Some(files);
         self.leave_swarm(cx);
-        if files == Files::Keep {
-            self.is_gone = true;
-            cx.emit(Event::Removed { torrent: self.id });
-        } else {
+        if files == Files::Delete {
             self.wake(cx);
+        } else {
+            self.go(cx);
+        }
+    }
+
+    fn go(&mut self, cx: &mut Context<'_>) {
+        if !std::mem::replace(&mut self.is_gone, true) {
+            cx.emit(Event::Removed { torrent: self.id });
         }
     }
 
@@ -375,12 +381,12 @@ impl Sleeper {
         }
     }
 
-    pub(crate) fn on_metadata(&mut self, cx: &mut Context<'_>, result: Result<Arc<Metainfo>, String>) {
+    pub(crate) fn on_metadata(&mut self, cx: &mut Context<'_>, result: Result<Arc<Metainfo>, MetadataError>) {
         if !std::mem::take(&mut self.is_waking) {
             return;
         }
         let failure = match result {
-            Ok(metainfo) if metainfo.info_hashes == self.wish.info_hashes => {
+            Ok(metainfo) if self.wish.info_hashes.mean(&metainfo.info_hashes) => {
                 self.found = Some(metainfo);
                 if self.trouble.take().is_some() {
                     cx.emit(Event::Trouble { torrent: self.id, trouble: None });
@@ -388,7 +394,12 @@ impl Sleeper {
                 return;
             }
             Ok(_) => "the metadata is that of another torrent".to_owned(),
-            Err(reason) => reason,
+            Err(MetadataError::Lost(reason)) if self.closing == Some(Files::Delete) => {
+                let reason = format!("nobody knows any more which files the torrent has made: {reason}");
+                cx.emit(Event::FilesLeft { torrent: self.id, reason });
+                return self.go(cx);
+            }
+            Err(error) => error.to_string(),
         };
         for id in std::mem::take(&mut self.guests).into_keys() {
             cx.outputs.push_back(Output::Disconnect { connection: id });

@@ -339,6 +339,8 @@ impl Inner {
         let of_family = addresses.into_iter().filter(|address| Family::of(*address) == family);
         let mut failure = AnnounceError::NoAddress;
         for address in of_family.take(MAX_UDP_ADDRESSES) {
+            // The tests of the address policy count these.
+            tracing::trace!(%address, "connecting");
             match self.udp.ask(address, &ask).await {
                 Ok(response) => return Ok((response, address.ip())),
                 Err(UdpError::Socket(error)) => failure = AnnounceError::Socket(error),

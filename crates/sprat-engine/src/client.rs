@@ -5,16 +5,14 @@
 //! [`Storage`](crate::storage::Storage). No state is shared, so nothing is locked.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use sprat_core::Session;
 use sprat_core::config::Config;
 use sprat_core::io::{AddMagnet, AddTorrent, Event, FilePriority, RateLimits};
-use sprat_core::session;
 use sprat_core::storage::{Files, TorrentId};
 use sprat_core::time::Time;
-use sprat_wire::metainfo::Metainfo;
 use thiserror::Error;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -25,6 +23,7 @@ use crate::state::StateError;
 use crate::storage::{Place, PlaceError, StorageConfig};
 use crate::udp::{UdpConfig, UdpSockets};
 
+mod adding;
 mod admission;
 mod catalogue;
 mod driver;
@@ -41,15 +40,17 @@ mod reading;
 mod receive;
 mod relocating;
 mod relocation_job;
+mod removing;
 mod socket;
 
+pub use adding::AddError;
+use adding::Wish;
 pub use admission::Admission;
-use catalogue::key_of;
 pub use catalogue::{Home, Listing, Unreadable};
 use driver::{Driver, Shell};
 use entry::Entry;
 pub use entry::EntryError;
-pub use moves::Relocating;
+pub use moves::{CancelError, Relocating};
 pub use note::{Note, NoteTooLong};
 use reader::Target;
 pub use reader::{FileReader, ReadError};
@@ -104,28 +105,6 @@ pub enum StartError {
 #[error("the client has ended")]
 pub struct Ended;
 
-/// Why a torrent was not added.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum AddError {
-    /// It is there already, under this name.
-    #[error("this torrent is there already")]
-    Duplicate(TorrentId),
-    /// It could not be written down.
-    #[error("the torrent cannot be kept: {0}")]
-    State(StateError),
-    /// Its files cannot have the names that they were given.
-    #[error(transparent)]
-    Place(#[from] PlaceError),
-}
-
-impl From<session::AddError> for AddError {
-    fn from(error: session::AddError) -> Self {
-        match error {
-            session::AddError::Duplicate(torrent) => Self::Duplicate(torrent),
-        }
-    }
-}
-
 /// Something for the client's thread to do.
 type Task = Box<dyn FnOnce(&mut Driver) + Send>;
 
@@ -134,8 +113,8 @@ type Task = Box<dyn FnOnce(&mut Driver) + Send>;
 pub struct Client {
     tasks: mpsc::UnboundedSender<Task>,
     events: broadcast::Sender<Event>,
-    thread: Option<JoinHandle<()>>,
-    home: Option<Home>,
+    /// Whoever ends it takes it.
+    thread: Mutex<Option<JoinHandle<()>>>,
     unreadable: Vec<Unreadable>,
     port: u16,
 }
@@ -147,14 +126,13 @@ impl Client {
         let (events, _) = broadcast::channel(EVENT_BUFFER);
         let event_sender = events.clone();
         let (started, start) = std::sync::mpsc::channel();
-        let home = config.home.clone();
         let thread = std::thread::Builder::new()
             .name("sprat-session".to_owned())
             .spawn(move || run(config, task_queue, event_sender, &started))
             .map_err(StartError::Thread)?;
         let gone = |_| StartError::Thread(io::Error::other("the thread ended at once"));
         let Started { port, unreadable } = start.recv().map_err(gone)??;
-        Ok(Self { tasks, events, thread: Some(thread), home, unreadable, port })
+        Ok(Self { tasks, events, thread: Mutex::new(Some(thread)), unreadable, port })
     }
 
     /// The port on which peers are accepted; 0 when not listening.
@@ -176,7 +154,7 @@ impl Client {
     }
 
     /// Adds a torrent. Its extra trackers count as named by the user. With a [`Home`] it is in the list for good, with its
-    /// note, when this returns.
+    /// note, when this returns; whoever stops waiting does not stop it.
     pub async fn add(
         &self,
         add: AddTorrent,
@@ -186,14 +164,7 @@ impl Client {
         if let Err(error) = admission.place.check(&add.metainfo.info) {
             return Ok(Err(error.into()));
         }
-        let entry = Entry::of_torrent(&add, &admission);
-        if let Err(error) = self.enter(entry.clone(), Some(Arc::clone(&add.metainfo))).await? {
-            return Ok(Err(AddError::State(error)));
-        }
-        let act = move |driver: &mut Driver| {
-            driver.entered(&key_of(&entry), |driver| driver.add(add, entry.clone(), admission.place))
-        };
-        Ok(self.run(act).await?.map_err(AddError::from))
+        self.add_wish(Wish::Torrent(add), admission).await
     }
 
     /// Adds a torrent of which only the name is known. Its extra trackers count as named by the user, those of the link do not. One
@@ -207,32 +178,13 @@ impl Client {
         if !admission.place.names.is_empty() {
             return Ok(Err(PlaceError::FilesUnknown.into()));
         }
-        let entry = Entry::of_magnet(&add, &admission);
-        if let Err(error) = self.enter(entry.clone(), None).await? {
-            return Ok(Err(AddError::State(error)));
-        }
-        let act = move |driver: &mut Driver| {
-            driver.entered(&key_of(&entry), |driver| driver.add_magnet(add, entry.clone(), admission.place))
-        };
-        Ok(self.run(act).await?.map_err(AddError::from))
+        self.add_wish(Wish::Magnet(add), admission).await
     }
 
-    /// Has a torrent durable before anything is done with it. If that has succeeded, [`Driver::entered`] is to follow.
-    async fn enter(
-        &self,
-        entry: Entry,
-        metainfo: Option<Arc<Metainfo>>,
-    ) -> Result<Result<(), StateError>, Ended> {
-        let Some(home) = self.home.clone() else { return Ok(Ok(())) };
-        let key = key_of(&entry);
-        let expected = key.clone();
-        self.run(move |driver| driver.expect(expected)).await?;
-        let enter = move || home.enter(&entry, metainfo.as_deref());
-        let result = tokio::task::spawn_blocking(enter).await.map_err(|_| Ended)?;
-        if result.is_err() {
-            self.run(move |driver| driver.entered(&key, |_| ())).await?;
-        }
-        Ok(result)
+    async fn add_wish(&self, wish: Wish, admission: Admission) -> Result<Result<TorrentId, AddError>, Ended> {
+        let (answer, result) = oneshot::channel();
+        self.run(move |driver| driver.add(wish, admission, answer)).await?;
+        result.await.map_err(|_| Ended)
     }
 
     /// The torrents of the list, asleep or not.
@@ -240,20 +192,19 @@ impl Client {
         self.run(|driver| driver.list()).await
     }
 
+    /// One of them.
+    pub async fn listing(&self, torrent: TorrentId) -> Result<Option<Listing>, Ended> {
+        self.run(move |driver| driver.listing(torrent)).await
+    }
+
     /// Removes a torrent from the list and closes its files; [`Event::Removed`] comes when that is done. With
     /// [`Files::Delete`] the files that it has made, and that no other torrent of the list uses, are deleted. That it is to go is
-    /// durable before anything is deleted.
+    /// durable before anything is deleted. What cannot be told or reached any more stays, and is named by [`Event::FilesLeft`].
     pub async fn remove(&self, torrent: TorrentId, files: Files) -> Result<Result<(), StateError>, Ended> {
         let files = if files == Files::Keep { Files::Forget } else { files };
-        let changes = self.run(move |driver| driver.removal(torrent, files)).await?;
-        if let Some(home) = self.home.clone().filter(|_| !changes.is_empty()) {
-            let write = move || home.ledger.write_and_wait(changes);
-            if let Err(error) = tokio::task::spawn_blocking(write).await.map_err(|_| Ended)? {
-                self.run(move |driver| driver.keep_entry(torrent)).await?;
-                return Ok(Err(error));
-            }
-        }
-        self.run(move |driver| driver.remove(torrent, files)).await.map(Ok)
+        let (answer, result) = oneshot::channel();
+        self.run(move |driver| driver.order_removal(torrent, files, answer)).await?;
+        result.await.map_err(|_| Ended)
     }
 
     /// Has a torrent leave its swarm until it is resumed.
@@ -371,7 +322,7 @@ impl Client {
     /// hours; nobody gets anything of the torrent meanwhile. Each file is there before the old one is removed: by another name, or
     /// on another file system by a copy that was synced and compared. Nothing that is there already is written over, and files that
     /// are not ours are copied and left. Whoever stops waiting does not stop the move, nor does the end of the client: the next one
-    /// goes on. Removing the torrent does.
+    /// goes on. [`Self::cancel_relocation`] does, and so does removing the torrent.
     pub async fn relocate(
         &self,
         torrent: TorrentId,
@@ -388,6 +339,18 @@ impl Client {
         at: impl Into<Place>,
     ) -> Result<Result<(), RelocateError>, Ended> {
         self.have_elsewhere(torrent, at.into(), Data::IsThere).await
+    }
+
+    /// Has a torrent that is being moved stay where it was, and returns when it is there again: what was copied is removed, as far
+    /// as it can be reached. Also for a move that waits for a disk which is not there, or for the state to be written.
+    ///
+    /// [`CancelError::Arrived`]: what says that the torrent lies at the new place was written first, and counts; cancelling has no
+    /// effect any more. [`CancelError::NotMoving`]: there is no such move. [`CancelError::Interrupted`]: the client was ended first. A
+    /// disk that does not answer holds this up.
+    pub async fn cancel_relocation(&self, torrent: TorrentId) -> Result<Result<(), CancelError>, Ended> {
+        let (answer, result) = oneshot::channel();
+        self.run(move |driver| driver.cancel_move(torrent, answer)).await?;
+        result.await.map_err(|_| Ended)
     }
 
     async fn have_elsewhere(
@@ -423,12 +386,13 @@ impl Client {
     }
 
     /// Tells the trackers, closes files and connections, and ends the thread; gives up on slow trackers and disks
-    /// after five seconds.
-    pub async fn shut_down(mut self) -> Result<(), Ended> {
+    /// after five seconds. From then on everything that is asked of this client has [`Ended`] for an answer.
+    pub async fn shut_down(&self) -> Result<(), Ended> {
         let (done, all_done) = oneshot::channel();
         self.tasks.send(Box::new(move |driver| driver.shut_down(done))).map_err(|_| Ended)?;
         let result = all_done.await.map_err(|_| Ended);
-        if let Some(thread) = self.thread.take() {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
             // The thread has nothing left to do but to join the storage threads.
             let joined = tokio::task::spawn_blocking(move || thread.join()).await;
             joined.map_err(|_| Ended)?.map_err(|_| Ended)?;

@@ -1,4 +1,4 @@
-//! The one HTTP client for everything that goes out: announces, and `.torrent` files.
+//! The one HTTP client for everything that goes out: announces, `.torrent` files, feeds, notifications.
 //!
 //! HTTP is spoken by hyper and TLS by rustls. What is added here is distrust: every hop's resolved address is judged
 //! by the [policy](crate::address_policy) and exactly that address is connected to, redirects are few and never lead
@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use data_encoding::BASE64;
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{self, HeaderMap, HeaderValue};
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::CertificateDer;
 use sprat_wire::compact::Family;
@@ -92,11 +92,26 @@ impl Limits {
     pub const TORRENT_FILE: Self = Self { body_length: 32 * 1024 * 1024, time: Duration::from_secs(300) };
 }
 
+/// What a request brings along.
+#[derive(Default)]
+pub struct HttpRequest {
+    /// Header fields beyond the client's own. They are repeated wherever a redirect leads, so they must hold nothing
+    /// that is meant for one server only.
+    pub headers: HeaderMap,
+    /// Posted if there is one. A POST is not repeated anywhere: a redirect is then an answer like any other.
+    pub body: Option<Bytes>,
+    /// The internet to use; either if `None`.
+    pub family: Option<Family>,
+}
+
 /// An answer, whatever its status.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HttpResponse {
-    /// The status code. Redirects have been followed.
+    /// The status code. Redirects have been followed, except to a magnet link, which is an answer in itself, and those
+    /// of a POST.
     pub status: u16,
+    /// The header fields.
+    pub headers: HeaderMap,
     /// The body, complete.
     pub body: Bytes,
     /// The URL that answered.
@@ -181,7 +196,7 @@ impl HttpClient {
 
     /// Fetches `url`, which `origin` named.
     pub async fn get(&self, url: &str, limits: Limits, origin: Origin) -> Result<HttpResponse, HttpError> {
-        self.fetch(url, None, limits, origin).await
+        self.send(url, HttpRequest::default(), limits, origin).await
     }
 
     /// Fetches `url` over one internet: a tracker learns the address from which it is asked (BEP 7).
@@ -192,13 +207,15 @@ impl HttpClient {
         limits: Limits,
         origin: Origin,
     ) -> Result<HttpResponse, HttpError> {
-        self.fetch(url, Some(family), limits, origin).await
+        let request = HttpRequest { family: Some(family), ..HttpRequest::default() };
+        self.send(url, request, limits, origin).await
     }
 
-    async fn fetch(
+    /// Sends `request` to `url`, which `origin` named.
+    pub async fn send(
         &self,
         url: &str,
-        family: Option<Family>,
+        request: HttpRequest,
         limits: Limits,
         origin: Origin,
     ) -> Result<HttpResponse, HttpError> {
@@ -206,22 +223,26 @@ impl HttpClient {
         if !is_of_the_web(&url) {
             return Err(HttpError::Url("neither an http nor an https URL"));
         }
-        let answer = timeout(limits.time, self.follow(url, family, limits, origin)).await;
+        let answer = timeout(limits.time, self.follow(url, &request, limits, origin)).await;
         answer.map_err(|_| HttpError::Timeout("waiting for the answer"))?
     }
 
     async fn follow(
         &self,
         mut url: Url,
-        family: Option<Family>,
+        request: &HttpRequest,
         limits: Limits,
         mut origin: Origin,
     ) -> Result<HttpResponse, HttpError> {
         let mut policy = Arc::clone(&self.config.policy);
         for _ in 0..=MAX_REDIRECTS {
-            let addresses = self.addresses(&url, family, &policy, origin).await?;
-            let (response, remote, _driver) = self.ask(&url, &addresses).await?;
-            let Some(next) = redirect_target(&url, response.status(), response.headers())? else {
+            let addresses = self.addresses(&url, request.family, &policy, origin).await?;
+            let (response, remote, _driver) = self.ask(&url, request, &addresses).await?;
+            let next = match request.body {
+                Some(_) => None,
+                None => redirect_target(&url, response.status(), response.headers())?,
+            };
+            let Some(next) = next else {
                 return self.receive(url, remote, response, limits.body_length).await;
             };
             tracing::debug!(from = %RedactedUrl::from(&url), to = %RedactedUrl::from(&next), "redirected");
@@ -256,13 +277,14 @@ impl HttpClient {
     async fn ask(
         &self,
         url: &Url,
+        request: &HttpRequest,
         addresses: &[SocketAddr],
     ) -> Result<(Response<Incoming>, SocketAddr, JoinSet<()>), HttpError> {
         let connected = timeout(self.config.connect_timeout, self.connect(url, addresses)).await;
         let (stream, remote) = connected.map_err(|_| HttpError::Timeout("connecting"))??;
         let (response, driver) = match stream {
-            connect::Stream::Plain(stream) => self.exchange(url, stream).await?,
-            connect::Stream::Tls(stream) => self.exchange(url, stream).await?,
+            connect::Stream::Plain(stream) => self.exchange(self.request(url, request)?, stream).await?,
+            connect::Stream::Tls(stream) => self.exchange(self.request(url, request)?, stream).await?,
         };
         Ok((response, remote, driver))
     }
@@ -283,10 +305,9 @@ impl HttpClient {
 
     async fn exchange(
         &self,
-        url: &Url,
+        request: Request<Full<Bytes>>,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     ) -> Result<(Response<Incoming>, JoinSet<()>), HttpError> {
-        let request = self.request(url)?;
         let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
             .max_header_size(MAX_HEAD_LENGTH)
             .max_buf_size(2 * MAX_HEAD_LENGTH)
@@ -303,8 +324,10 @@ impl HttpClient {
         Ok((response.map_err(protocol_error)?, driver))
     }
 
-    fn request(&self, url: &Url) -> Result<Request<Empty<Bytes>>, HttpError> {
-        let mut request = Request::get(&url[Position::BeforePath..Position::AfterQuery])
+    fn request(&self, url: &Url, asked: &HttpRequest) -> Result<Request<Full<Bytes>>, HttpError> {
+        let mut request = Request::builder()
+            .method(if asked.body.is_some() { Method::POST } else { Method::GET })
+            .uri(&url[Position::BeforePath..Position::AfterQuery])
             .header(header::HOST, &url[Position::BeforeHost..Position::AfterPort])
             .header(header::USER_AGENT, &self.config.user_agent)
             .header(header::ACCEPT, "*/*")
@@ -312,7 +335,11 @@ impl HttpClient {
         if let Some(authorization) = authorization(url) {
             request = request.header(header::AUTHORIZATION, authorization);
         }
-        request.body(Empty::new()).map_err(|_| HttpError::Url("the URL cannot be asked for"))
+        for (name, value) in &asked.headers {
+            request = request.header(name, value);
+        }
+        let body = Full::new(asked.body.clone().unwrap_or_default());
+        request.body(body).map_err(|_| HttpError::Url("the URL cannot be asked for"))
     }
 
     async fn receive(
@@ -326,9 +353,9 @@ impl HttpClient {
         if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
             return Err(HttpError::Encoded);
         }
-        let status = response.status().as_u16();
-        let body = self.receive_body(response.into_body(), limit).await?;
-        Ok(HttpResponse { status, body, final_url, remote })
+        let (head, body) = response.into_parts();
+        let body = self.receive_body(body, limit).await?;
+        Ok(HttpResponse { status: head.status.as_u16(), headers: head.headers, body, final_url, remote })
     }
 
     async fn receive_body(&self, mut body: Incoming, limit: usize) -> Result<Bytes, HttpError> {
@@ -355,7 +382,8 @@ fn is_of_the_web(url: &Url) -> bool {
     matches!(url.scheme(), "http" | "https")
 }
 
-/// Where a redirect leads, or `None` when the answer is not one.
+/// Where a redirect leads, or `None` when the answer is not one that can be followed: no redirect at all, or one to
+/// a magnet link, which nobody has to be asked about.
 fn redirect_target(url: &Url, status: StatusCode, headers: &HeaderMap) -> Result<Option<Url>, HttpError> {
     if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
@@ -368,6 +396,9 @@ fn redirect_target(url: &Url, status: StatusCode, headers: &HeaderMap) -> Result
     let mut base = url.clone();
     strip_credentials(&mut base);
     let mut next = base.join(location).map_err(|_| HttpError::Redirect("to something that is not a URL"))?;
+    if next.scheme() == "magnet" {
+        return Ok(None);
+    }
     if !is_of_the_web(&next) {
         return Err(HttpError::Redirect("to something that is neither http nor https"));
     }
@@ -457,6 +488,11 @@ mod tests {
         let nowhere =
             redirect_target(&Url::parse("http://a.example").unwrap(), StatusCode::FOUND, &HeaderMap::new());
         assert!(matches!(nowhere, Err(HttpError::Redirect(_))));
+    }
+
+    #[test]
+    fn a_redirect_to_a_magnet_link_is_an_answer() {
+        assert_eq!(redirect("https://me:key@a.example/x", "MAGNET:?xt=urn:btih:0").unwrap(), None);
     }
 
     #[test]

@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -39,7 +41,21 @@ pub enum ResolveError {
 /// Asks the resolver of the operating system.
 #[derive(Debug, Clone, Default)]
 pub struct Resolver {
-    pinned: BTreeMap<String, Vec<IpAddr>>,
+    pinned: BTreeMap<String, Arc<Pinned>>,
+}
+
+/// What is said of a host instead of what the system says.
+#[derive(Debug)]
+struct Pinned {
+    answers: Vec<Vec<IpAddr>>,
+    given: AtomicUsize,
+}
+
+impl Pinned {
+    fn answer(&self) -> Vec<IpAddr> {
+        let number = self.given.fetch_add(1, Ordering::Relaxed);
+        self.answers.get(number).or(self.answers.last()).cloned().unwrap_or_default()
+    }
 }
 
 impl Resolver {
@@ -51,8 +67,16 @@ impl Resolver {
 
     /// The same, but `host` has these addresses whatever the system says, like an entry in a hosts file.
     #[must_use]
-    pub fn pinning(mut self, host: &str, addresses: Vec<IpAddr>) -> Self {
-        self.pinned.insert(host.to_ascii_lowercase(), addresses);
+    pub fn pinning(self, host: &str, addresses: Vec<IpAddr>) -> Self {
+        self.pinning_in_turn(host, vec![addresses])
+    }
+
+    /// The same, but `host` has other addresses each time that it is looked up, and the last ones from then on: a name
+    /// server that rebinds, for tests. Clones count together.
+    #[must_use]
+    pub fn pinning_in_turn(mut self, host: &str, answers: Vec<Vec<IpAddr>>) -> Self {
+        let pinned = Pinned { answers, given: AtomicUsize::new(0) };
+        self.pinned.insert(host.to_ascii_lowercase(), Arc::new(pinned));
         self
     }
 
@@ -91,8 +115,8 @@ impl Resolver {
         if let Ok(ip) = literal.parse::<IpAddr>() {
             return Ok(vec![ip.to_canonical()]);
         }
-        if let Some(addresses) = self.pinned.get(&host.to_ascii_lowercase()) {
-            return Ok(addresses.clone());
+        if let Some(pinned) = self.pinned.get(&host.to_ascii_lowercase()) {
+            return Ok(pinned.answer());
         }
         let answer = timeout(RESOLVE_TIMEOUT, tokio::net::lookup_host((host, 0))).await;
         let addresses = answer.map_err(|_| ResolveError::Timeout)?.map_err(ResolveError::Lookup)?;

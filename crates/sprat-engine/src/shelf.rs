@@ -60,8 +60,8 @@ impl Shelf {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(StateError::of(path.display(), &error).into()),
         };
-        let reason = match Metainfo::parse(&bytes) {
-            Ok(metainfo) if is_it(hashes, &metainfo.info_hashes) => return Ok(Some(metainfo)),
+        let reason = match Metainfo::parse_kept(&bytes) {
+            Ok(metainfo) if hashes.mean(&metainfo.info_hashes) => return Ok(Some(metainfo)),
             Ok(metainfo) => format!("it has the info-hash {}", metainfo.info_hashes.primary()),
             Err(error) => error.to_string(),
         };
@@ -99,12 +99,6 @@ impl Shelf {
         whole_file::sync_directory(&self.directory)?;
         Ok(aside)
     }
-}
-
-/// Whether a torrent is the one that is wanted, of which perhaps only one of two hashes is known.
-fn is_it(wanted: &InfoHashes, found: &InfoHashes) -> bool {
-    wanted.v1().is_none_or(|hash| found.v1() == Some(hash))
-        && wanted.v2().is_none_or(|hash| found.v2() == Some(hash))
 }
 
 /// One byte more than a `.torrent` file may have is read at most, which the parser then refuses.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rcgen::{CertificateParams, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sprat_engine::address_policy::{AddressClass, AddressPolicy, Origin, RefusedAddress};
-use sprat_engine::http::{HttpClient, HttpConfig, HttpError, Limits};
+use sprat_engine::http::{HttpClient, HttpConfig, HttpError, HttpRequest, Limits};
 use sprat_engine::resolve::{ResolveError, Resolver};
 use sprat_wire::compact::Family;
 use tokio::io::AsyncWriteExt as _;
@@ -129,6 +129,53 @@ async fn five_redirects_are_followed_and_six_are_not() {
     let answer = client().get(&server.url("/"), LIMITS, Origin::Torrent).await;
     assert!(matches!(answer, Err(HttpError::TooManyRedirects)), "{answer:?}");
     assert_eq!(server.requests().len(), 6);
+}
+
+#[tokio::test]
+async fn a_redirect_to_a_magnet_link_is_handed_back() {
+    let magnet = "magnet:?xt=urn:btih:0123456789012345678901234567890123456789";
+    let server = WebServer::start("127.0.0.1:0", vec![redirect("/again"), redirect(magnet)]).await;
+    let response = client().get(&server.url("/"), LIMITS, Origin::Torrent).await.unwrap();
+    assert_eq!((response.status, response.headers["location"].to_str().unwrap()), (302, magnet));
+}
+
+#[tokio::test]
+async fn a_post_is_made_once_wherever_it_is_redirected_to() {
+    let other = WebServer::start("127.0.0.1:0", vec![ok(b"")]).await;
+    let server = WebServer::start("127.0.0.1:0", vec![redirect(&other.url("/"))]).await;
+    let mut request = HttpRequest { body: Some("{}".into()), ..HttpRequest::default() };
+    request.headers.insert("x-delivery", "7".parse().unwrap());
+    let response = client().send(&server.url("/hook"), request, LIMITS, Origin::User).await.unwrap();
+    assert_eq!(response.status, 302);
+    let request = server.requests()[0].to_lowercase();
+    assert!(request.starts_with("post /hook http/1.1\r\n"), "{request}");
+    assert!(request.contains("x-delivery: 7\r\n") && request.ends_with("\r\n\r\n{}"), "{request}");
+    assert_eq!(other.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn header_fields_go_along_and_come_back() {
+    let unchanged = bytes("HTTP/1.1 304 Not Modified\r\nETag: \"b\"\r\n\r\n");
+    let server = WebServer::start("127.0.0.1:0", vec![redirect("/moved"), unchanged]).await;
+    let mut request = HttpRequest::default();
+    request.headers.insert("if-none-match", "\"a\"".parse().unwrap());
+    let response = client().send(&server.url("/"), request, LIMITS, Origin::Torrent).await.unwrap();
+    assert_eq!((response.status, response.headers["etag"].to_str().unwrap()), (304, "\"b\""));
+    assert!(server.requests().iter().all(|request| request.contains("if-none-match: \"a\"\r\n")));
+}
+
+#[tokio::test]
+async fn a_name_is_looked_up_once_for_each_request() {
+    let server = WebServer::start("127.0.0.1:0", vec![ok(b"")]).await;
+    let answers = vec![vec![LOCALHOST], vec!["127.0.0.2".parse().unwrap()]];
+    let resolver = Resolver::system().pinning_in_turn("rebound.example", answers);
+    let policy = AddressPolicy::public().allowing(LOCALHOST);
+    let client = HttpClient::new(HttpConfig { resolver, ..config(policy) });
+    let url = format!("http://rebound.example:{}/", server.address.port());
+    assert!(client.get(&url, LIMITS, Origin::Torrent).await.is_ok());
+    let answer = client.get(&url, LIMITS, Origin::Torrent).await;
+    assert_eq!(refused_class(answer), Some(AddressClass::Loopback));
+    assert_eq!(server.requests().len(), 1);
 }
 
 #[tokio::test]

@@ -162,6 +162,13 @@ impl InfoHashes {
         v1.into_iter().chain(v2)
     }
 
+    /// Whether a torrent with the hashes `found` is what is meant by these, of which one may not be known yet: a magnet link may name
+    /// a hybrid by one hash only.
+    #[must_use]
+    pub fn mean(&self, found: &Self) -> bool {
+        self.v1.is_none_or(|hash| found.v1 == Some(hash)) && self.v2.is_none_or(|hash| found.v2 == Some(hash))
+    }
+
     /// The v1 hash where there is one, else the v2 hash cut to 20 bytes.
     #[must_use]
     pub fn primary(&self) -> InfoHash {

@@ -251,6 +251,16 @@ pub struct FileLayer<'a> {
 impl Metainfo {
     /// Reads and checks a `.torrent` file. White space after it is forgiven.
     pub fn parse(bytes: &[u8]) -> Result<Self, MetainfoError> {
+        Self::parse_with(bytes, |_| false)
+    }
+
+    /// As [`Self::parse`], but a hybrid may come without any piece layers, as it does from peers: its v1 hashes are enough to fetch
+    /// it. For what was kept with [`Self::encode`]; a torrent from somewhere else is not valid without them.
+    pub fn parse_kept(bytes: &[u8]) -> Result<Self, MetainfoError> {
+        Self::parse_with(bytes, Info::is_v1)
+    }
+
+    fn parse_with(bytes: &[u8], may_lack_layers: impl Fn(&Info) -> bool) -> Result<Self, MetainfoError> {
         let (document, consumed) = Document::decode_prefix(bytes, Limits::TORRENT)?;
         let rest = bytes.get(consumed..).unwrap_or_default();
         if !rest.trim_ascii().is_empty() {
@@ -263,7 +273,9 @@ impl Metainfo {
         let outer = document.as_dict().ok_or(MetainfoError::NotADictionary)?;
         let info = outer.value_of("info").ok_or_else(|| Problem::Missing.at("info"))?;
         let mut metainfo = Self::from_info_bytes(Bytes::copy_from_slice(info.raw()))?;
-        metainfo.piece_layers = layers::parse(&metainfo.info, outer)?;
+        if outer.value_of(layers::FIELD).is_some() || !may_lack_layers(&metainfo.info) {
+            metainfo.piece_layers = layers::parse(&metainfo.info, outer)?;
+        }
         sources::parse(&mut metainfo, outer);
         Ok(metainfo)
     }
@@ -294,6 +306,12 @@ impl Metainfo {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         encode::encode(self)
+    }
+
+    /// It has all that a `.torrent` file needs. What peers have told of a hybrid lacks the piece layers.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        !self.info.is_v2() || layers::are_whole(&self.info, &self.piece_layers)
     }
 
     /// The v1 hash of a piece.

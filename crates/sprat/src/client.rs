@@ -365,6 +365,10 @@ fn tell(event: &Event, shelf: Option<&Shelf>, output: Output) -> anyhow::Result<
         Event::PieceRejected { piece, .. } => {
             output.object(&json!({ "event": "piece_rejected", "piece": piece.get() }));
         }
+        Event::FilesLeft { reason, .. } => {
+            output.line(format_args!("files stay behind: {}", text::safe(reason, 300)));
+            output.object(&json!({ "event": "files_left", "reason": reason }));
+        }
         Event::Checked { .. }
         | Event::MetadataProgress { .. }
         | Event::PieceVerified { .. }

@@ -19,11 +19,8 @@ impl Shelf {
 
     /// The torrent of this name, if it is there and is what it should be.
     pub(crate) fn find(&self, wanted: &InfoHashes) -> Option<Metainfo> {
-        let metainfo = Metainfo::parse(&std::fs::read(self.place(wanted)).ok()?).ok()?;
-        let found = &metainfo.info_hashes;
-        let is_it = wanted.v1().is_none_or(|hash| found.v1() == Some(hash))
-            && wanted.v2().is_none_or(|hash| found.v2() == Some(hash));
-        is_it.then_some(metainfo)
+        let metainfo = Metainfo::parse_kept(&std::fs::read(self.place(wanted)).ok()?).ok()?;
+        wanted.mean(&metainfo.info_hashes).then_some(metainfo)
     }
 
     /// Keeps a torrent. Returns where.

@@ -37,7 +37,7 @@ const MACHINE_CRATES: [&str; 11] = [
     "unicode-normalization",
 ];
 
-const RULES: [Rule; 9] = [
+const RULES: [Rule; 10] = [
     Rule { name: "sprat-hash", inside: &[], outside: Outside::Machine },
     Rule { name: "sprat-wire", inside: &[], outside: Outside::Machine },
     Rule { name: "sprat-core", inside: &["sprat-wire"], outside: Outside::Machine },
@@ -55,6 +55,11 @@ const RULES: [Rule; 9] = [
         outside: Outside::Any,
     },
     Rule {
+        name: "sprat-daemon",
+        inside: &["sprat-wire", "sprat-core", "sprat-engine"],
+        outside: Outside::Any,
+    },
+    Rule {
         name: "sprat",
         // `sprat-hash` for benchmarks, which measure what hashing costs by itself.
         inside: &[
@@ -64,6 +69,7 @@ const RULES: [Rule; 9] = [
             "sprat-dht",
             "sprat-hash",
             "sprat-engine",
+            "sprat-daemon",
             "sprat-sim",
         ],
         outside: Outside::Any,

@@ -3,12 +3,12 @@
 //! The metadata of a torrent is a file on the [shelf](crate::shelf), its entry a record in the [ledger](crate::ledger). A
 //! torrent is in the list when its entry is durable, and gone from it when that is.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sprat_core::io::{FilePriority, Manner, RateLimits, Totals};
-use sprat_core::storage::{Files, TorrentId};
-use sprat_wire::hash::InfoHashes;
+use sprat_core::io::{FilePriority, Manner, MetadataError, RateLimits, Totals};
+use sprat_core::storage::TorrentId;
+use sprat_wire::hash::{InfoHash, InfoHashes};
 use sprat_wire::metainfo::Metainfo;
 use tokio::sync::oneshot;
 
@@ -16,7 +16,7 @@ use super::entry::{Entry, EntryError};
 use super::moves::Relocating;
 use super::note::Note;
 use crate::ledger::LedgerHandle;
-use crate::shelf::Shelf;
+use crate::shelf::{Shelf, ShelfError};
 use crate::state::{Change, StateError, Table};
 use crate::storage::Place;
 
@@ -79,101 +79,10 @@ pub struct Unreadable {
     pub error: EntryError,
 }
 
-impl Home {
-    /// Everything that is in the list, and what cannot be read of it.
-    pub(super) fn entries(&self) -> Result<(Vec<Entry>, Vec<Unreadable>), StateError> {
-        let (mut entries, mut unreadable) = (Vec::new(), Vec::new());
-        for (key, value) in self.ledger.scan(Table::Torrents)? {
-            match Entry::decode(&value) {
-                Ok(entry) => entries.push(entry),
-                Err(error) => {
-                    let name = data_encoding::HEXLOWER.encode(&key);
-                    tracing::error!(name, %error, "an entry of the list cannot be used");
-                    unreadable.push(Unreadable { name, error });
-                }
-            }
-        }
-        Ok((entries, unreadable))
-    }
-
-    /// Has a new torrent durable, with its metadata if there is any. One that is in the list stays as it is. Waits for the disk.
-    pub(super) fn enter(&self, entry: &Entry, metainfo: Option<&Metainfo>) -> Result<(), StateError> {
-        let known = self.ledger.get(Table::Torrents, &key_of(entry))?;
-        if known.is_some_and(|known| Entry::decode(&known).is_ok_and(|known| known.removing().is_none())) {
-            return Ok(());
-        }
-        if let Some(metainfo) = metainfo {
-            self.shelf.put(&metainfo.info_hashes, &metainfo.encode())?;
-        }
-        self.ledger.write_and_wait(vec![change(entry)])
-    }
-
-    /// The metadata of a torrent, in words for a person if there is none. Waits for the disk.
-    pub(super) fn metadata(&self, hashes: &InfoHashes) -> Result<Arc<Metainfo>, String> {
-        match self.shelf.get(hashes) {
-            Ok(Some(metainfo)) => Ok(Arc::new(metainfo)),
-            Ok(None) => Err(format!("its metadata is not there: {}", self.shelf.path(hashes).display())),
-            Err(error) => Err(error.to_string()),
-        }
-    }
-}
-
-/// The entries of the torrents of a client.
-#[derive(Debug)]
-pub(super) struct Catalogue {
-    pub(super) home: Home,
-    entries: BTreeMap<TorrentId, Entry>,
-    /// Who has the record of this key. A torrent that was added again while its files were closed has taken it over.
-    by_key: HashMap<Vec<u8>, TorrentId>,
-    /// Records that are about to be written for torrents that nobody knows yet.
-    expected: HashMap<Vec<u8>, usize>,
-    /// Records that must be written together with the entry: it may or may not be known yet which of two there are.
-    attached: BTreeMap<TorrentId, Change>,
-}
-
-impl Catalogue {
-    pub(super) fn new(home: Home) -> Self {
-        let (by_key, expected) = (HashMap::new(), HashMap::new());
-        Self { home, entries: BTreeMap::new(), by_key, expected, attached: BTreeMap::new() }
-    }
-
-    /// The torrent has this name now.
-    pub(super) fn insert(&mut self, torrent: TorrentId, entry: Entry) {
-        if let Some(before) = self.by_key.insert(key_of(&entry), torrent) {
-            // What it would still have to say would be written in the place of this one.
-            self.entries.remove(&before);
-        }
-        self.entries.insert(torrent, entry);
-    }
-
-    /// The record of a torrent is about to be written: whoever had it before leaves it alone from now on.
-    pub(super) fn expect(&mut self, key: Vec<u8>) {
-        *self.expected.entry(key).or_default() += 1;
-    }
-
-    /// What was expected has come, or will not come.
-    pub(super) fn expect_no_more(&mut self, key: &[u8]) {
-        if let Some(count) = self.expected.get_mut(key) {
-            *count -= 1;
-            if *count == 0 {
-                self.expected.remove(key);
-            }
-        }
-    }
-
-    /// What is to be written of an entry.
-    fn changes(&self, torrent: TorrentId) -> Vec<Change> {
-        let entry = self.entries.get(&torrent).map(change);
-        entry.into_iter().chain(self.attached.get(&torrent).cloned()).collect()
-    }
-
-    pub(super) fn get(&self, torrent: TorrentId) -> Option<&Entry> {
-        self.entries.get(&torrent)
-    }
-
-    pub(super) fn list(&self) -> Vec<Listing> {
-        let line = |(torrent, entry): (&TorrentId, &Entry)| Listing {
-            torrent: *torrent,
+impl Listing {
+    fn new(torrent: TorrentId, entry: &Entry) -> Self {
+        Self {
+            torrent,
             info_hashes: entry.info_hashes(),
             name: entry.name.clone(),
             place: entry.place(),
@@ -191,8 +100,110 @@ impl Catalogue {
             limits: entry.limits(),
             manner: entry.manner(),
             note: entry.note.clone(),
-        };
-        self.entries.iter().map(line).collect()
+        }
+    }
+}
+
+impl Home {
+    /// Everything that is in the list, and what cannot be read of it.
+    pub(super) fn entries(&self) -> Result<(Vec<Entry>, Vec<Unreadable>), StateError> {
+        let (mut entries, mut unreadable) = (Vec::new(), Vec::new());
+        for (key, value) in self.ledger.scan(Table::Torrents)? {
+            match Entry::decode(&value).and_then(Entry::checked) {
+                Ok(entry) => entries.push(entry),
+                Err(error) => {
+                    let name = data_encoding::HEXLOWER.encode(&key);
+                    tracing::error!(name, %error, "an entry of the list cannot be used");
+                    unreadable.push(Unreadable { name, error });
+                }
+            }
+        }
+        Ok((entries, unreadable))
+    }
+
+    /// Has a new torrent durable, with its metadata if there is any. Waits for the disk.
+    pub(super) fn enter(&self, entry: &Entry, metainfo: Option<&Metainfo>) -> Result<(), StateError> {
+        // What was removed just now takes its metadata with it when that is durable; answers come after everything before them.
+        let before = self.ledger.get(Table::Torrents, &key_of(entry))?;
+        // Nobody loses an entry that only a later version could read.
+        let unreadable = before.filter(|before| Entry::decode(before).is_err());
+        let put_aside = unreadable.map(|value| {
+            let key = [b"unreadable/", key_of(entry).as_slice()].concat();
+            Change { table: Table::Settings, key, value: Some(value) }
+        });
+        if let Some(metainfo) = metainfo {
+            self.shelf.put(&metainfo.info_hashes, &metainfo.encode())?;
+        }
+        self.ledger.write_and_wait(put_aside.into_iter().chain([change(entry)]).collect())
+    }
+
+    /// The metadata of a torrent. Waits for the disk.
+    pub(super) fn metadata(&self, hashes: &InfoHashes) -> Result<Arc<Metainfo>, MetadataError> {
+        match self.shelf.get(hashes) {
+            Ok(Some(metainfo)) => Ok(Arc::new(metainfo)),
+            Ok(None) => {
+                let path = self.shelf.path(hashes);
+                Err(MetadataError::Lost(format!("its metadata is not there: {}", path.display())))
+            }
+            Err(error @ ShelfError::Damaged { .. }) => Err(MetadataError::Lost(error.to_string())),
+            Err(error @ ShelfError::State(_)) => Err(MetadataError::Unreadable(error.to_string())),
+        }
+    }
+}
+
+/// The entries of the torrents of a client.
+#[derive(Debug)]
+pub(super) struct Catalogue {
+    pub(super) home: Home,
+    entries: BTreeMap<TorrentId, Entry>,
+    /// Whose entries are about to be written: nobody else may add them meanwhile.
+    expected: BTreeSet<InfoHash>,
+    /// Records that must be written together with the entry: it may or may not be known yet which of two there are.
+    attached: BTreeMap<TorrentId, Change>,
+}
+
+impl Catalogue {
+    pub(super) fn new(home: Home) -> Self {
+        Self { home, entries: BTreeMap::new(), expected: BTreeSet::new(), attached: BTreeMap::new() }
+    }
+
+    /// The torrent has this name now.
+    pub(super) fn insert(&mut self, torrent: TorrentId, entry: Entry) {
+        self.entries.insert(torrent, entry);
+    }
+
+    /// The entry of a torrent that is not there is about to be written, unless somebody else is about to do so.
+    pub(super) fn expect(&mut self, hashes: &InfoHashes) -> bool {
+        let is_new = hashes.on_the_wire().all(|hash| !self.expected.contains(&hash));
+        if is_new {
+            self.expected.extend(hashes.on_the_wire());
+        }
+        is_new
+    }
+
+    /// What was expected has come, or will not come.
+    pub(super) fn expect_no_more(&mut self, hashes: &InfoHashes) {
+        for hash in hashes.on_the_wire() {
+            self.expected.remove(&hash);
+        }
+    }
+
+    /// What is to be written of an entry.
+    fn changes(&self, torrent: TorrentId) -> Vec<Change> {
+        let entry = self.entries.get(&torrent).map(change);
+        entry.into_iter().chain(self.attached.get(&torrent).cloned()).collect()
+    }
+
+    pub(super) fn get(&self, torrent: TorrentId) -> Option<&Entry> {
+        self.entries.get(&torrent)
+    }
+
+    pub(super) fn list(&self) -> Vec<Listing> {
+        self.entries.iter().map(|(torrent, entry)| Listing::new(*torrent, entry)).collect()
+    }
+
+    pub(super) fn listing(&self, torrent: TorrentId) -> Option<Listing> {
+        self.get(torrent).map(|entry| Listing::new(torrent, entry))
     }
 
     /// Changes an entry, and has it written down soon. That this fails is said in the log; the next change is tried again.
@@ -203,6 +214,28 @@ impl Catalogue {
         if *entry != before {
             self.home.ledger.write(self.changes(torrent), move |result| complain(torrent, result));
         }
+    }
+
+    /// The metadata of a torrent is on the shelf. If that tells a hash that comes before the one that a link has told, the entry is
+    /// kept under another key from now on.
+    pub(super) fn know(&mut self, torrent: TorrentId, metainfo: &Metainfo) {
+        let Some(entry) = self.entries.get(&torrent) else { return };
+        let (before, after) = (key_of(entry), metainfo.info_hashes.primary().0.to_vec());
+        let is_taken = |other: &Entry| key_of(other) == after;
+        if before != after && self.entries.values().any(is_taken) {
+            tracing::warn!(
+                torrent = torrent.0,
+                "two links were the two names of one torrent; this one stays a link"
+            );
+            return;
+        }
+        let Some(entry) = self.entries.get_mut(&torrent) else { return };
+        entry.know(metainfo);
+        let mut changes = self.changes(torrent);
+        if before != after {
+            changes.push(Change { table: Table::Torrents, key: before, value: None });
+        }
+        self.home.ledger.write(changes, move |result| complain(torrent, result));
     }
 
     /// Changes an entry, and another record with it, and says when that is durable. Until [`Self::detach`] the two are always
@@ -252,28 +285,19 @@ impl Catalogue {
         }
     }
 
-    /// That a torrent is removed, for whoever waits until it is durable.
-    pub(super) fn removal(&mut self, torrent: TorrentId, files: Files) -> Vec<Change> {
-        if let Some(entry) = self.entries.get_mut(&torrent) {
-            entry.remove(files);
-        }
-        self.changes(torrent)
-    }
-
-    /// The torrent is gone; if the user has removed it, from the list as well.
+    /// The torrent is gone; if the user has removed it, from the list as well, and what was known of its files.
     pub(super) fn strike(&mut self, torrent: TorrentId) {
         let Some(entry) = self.entries.remove(&torrent) else { return };
         self.attached.remove(&torrent);
-        let key = key_of(&entry);
-        self.by_key.remove(&key);
-        // It may be about to be added again.
-        if entry.removing().is_none() || self.expected.contains_key(&key) {
+        if entry.removing().is_none() {
             return;
         }
-        let hashes = entry.info_hashes();
+        let (key, hashes) = (key_of(&entry), entry.info_hashes());
         let shelf = self.home.shelf.clone();
-        let gone = Change { table: Table::Torrents, key, value: None };
-        self.home.ledger.write(vec![gone], move |result| {
+        // Who was asleep has not opened its files, and nobody else forgets them.
+        let gone =
+            [Table::Torrents, Table::Progress].map(|table| Change { table, key: key.clone(), value: None });
+        self.home.ledger.write(gone.to_vec(), move |result| {
             // Metadata that nobody asks for is in nobody's way; an entry without it would be.
             if result.is_ok()
                 && let Err(error) = shelf.remove(&hashes)
@@ -285,7 +309,7 @@ impl Catalogue {
     }
 }
 
-pub(super) fn key_of(entry: &Entry) -> Vec<u8> {
+fn key_of(entry: &Entry) -> Vec<u8> {
     entry.info_hashes().primary().0.to_vec()
 }
 

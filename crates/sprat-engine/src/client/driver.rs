@@ -326,7 +326,7 @@ impl Driver {
         }
     }
 
-    fn tell(&mut self, event: Event) {
+    pub(super) fn tell(&mut self, event: Event) {
         self.take_note(&event);
         match event {
             Event::Removed { torrent } => drop(self.user_trackers.remove(&torrent)),

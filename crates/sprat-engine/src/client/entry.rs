@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 use sprat_core::io::{AddMagnet, AddSleeping, AddTorrent, FilePriority, Manner, RateLimits, Totals};
 use sprat_core::storage::Files;
 use sprat_wire::hash::{InfoHashes, Sha1Hash, Sha256Hash};
-use sprat_wire::metainfo::Metainfo;
+use sprat_wire::metainfo::{Info, Metainfo};
 use thiserror::Error;
 
 use super::admission::Admission;
 use super::note::Note;
-use crate::storage::{Begun, Left, Place};
+use crate::storage::{Begun, Left, Place, PlaceError};
 
 const FORMAT: u32 = 2;
 
@@ -143,6 +143,29 @@ pub(super) enum Journey {
     From(Place, u64, Left),
 }
 
+impl Journey {
+    /// Whether the torrent has the files that it speaks of.
+    pub(super) fn check(&self, info: &Info) -> Result<(), PlaceError> {
+        match self {
+            Self::To(to, _, begun) => {
+                to.check(info).and_then(|()| begun.iter().try_for_each(|begun| begun.check(info)))
+            }
+            Self::From(from, _, left) => from.check(info).and_then(|()| left.check(info)),
+        }
+    }
+
+    /// What stays on the disk if nobody goes on with it, in words for a person.
+    pub(super) fn leaves(&self) -> Option<String> {
+        match self {
+            Self::To(to, ..) => Some(format!("unfinished copies may be left at {}", to.directory.display())),
+            Self::From(_, _, left) if left.is_empty() => None,
+            Self::From(from, ..) => {
+                Some(format!("what was moved is still at {} as well", from.directory.display()))
+            }
+        }
+    }
+}
+
 /// What is to become of the files of a torrent that was removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -182,8 +205,8 @@ impl Entry {
         let Spot { directory, names, adopt } = Spot::of(&admission.place);
         Self {
             format: FIRST_FORMAT,
-            v1: hashes.v1().map(|hash| HEXLOWER.encode(&hash.0)),
-            v2: hashes.v2().map(|hash| HEXLOWER.encode(&hash.0)),
+            v1: hashes.v1().map(|hash| hash.to_string()),
+            v2: hashes.v2().map(|hash| hash.to_string()),
             name: String::new(),
             directory,
             names,
@@ -214,8 +237,11 @@ impl Entry {
     }
 
     /// The metadata is there and on the shelf.
+    /// The metadata is there. It may tell a hash that a link did not.
     pub(super) fn know(&mut self, metainfo: &Metainfo) {
         self.is_known = true;
+        self.v1 = metainfo.info_hashes.v1().map(|hash| hash.to_string());
+        self.v2 = metainfo.info_hashes.v2().map(|hash| hash.to_string());
         self.name.clone_from(&metainfo.info.name);
         self.private = metainfo.info.private;
         if !metainfo.trackers.is_empty() {
@@ -246,6 +272,23 @@ impl Entry {
         let entry: Self = serde_json::from_slice(bytes).map_err(malformed)?;
         entry.hashes().ok_or_else(|| EntryError::Malformed("it has no info-hash".to_owned()))?;
         Ok(entry)
+    }
+
+    /// The entry, if one can go on where it says that we were.
+    pub(super) fn checked(self) -> Result<Self, EntryError> {
+        self.check_moving().map(|()| self).map_err(EntryError::Malformed)
+    }
+
+    /// Whether what it says of a move can be what we have written. Which files there are is seen when the metadata is at hand.
+    fn check_moving(&self) -> Result<(), String> {
+        let Some(Moving::To { spot, .. } | Moving::From { spot, .. }) = &self.moving else { return Ok(()) };
+        if !self.is_known {
+            return Err("its files are on their way, and not known".to_owned());
+        }
+        for place in [self.place(), spot.place()] {
+            place.check_directory().and_then(|()| place.check_names()).map_err(|error| error.to_string())?;
+        }
+        Ok(())
     }
 
     fn hashes(&self) -> Option<InfoHashes> {
@@ -328,8 +371,12 @@ impl Entry {
         })
     }
 
+    /// The user lets us write files that are there already, also where the torrent is going.
     pub(super) const fn adopt(&mut self) {
         self.adopt = true;
+        if let Some(Moving::To { spot, .. }) = &mut self.moving {
+            spot.adopt = true;
+        }
     }
 
     pub(super) fn user_trackers(&self) -> impl Iterator<Item = &String> {
@@ -387,14 +434,9 @@ impl Entry {
         })
     }
 
-    /// It is not removed after all.
-    pub(super) const fn keep(&mut self) {
-        self.removing = None;
-    }
-
-    pub(super) fn remove(&mut self, files: Files) {
-        let removing = if files == Files::Delete { Removing::Delete } else { Removing::Forget };
-        self.removing = Some(removing);
+    pub(super) fn set_removing(&mut self, files: Option<Files>) {
+        self.removing =
+            files.map(|files| if files == Files::Delete { Removing::Delete } else { Removing::Forget });
     }
 
     /// As it was when the last session ended.
@@ -487,7 +529,7 @@ mod tests {
         entry.set_priorities(&[FilePriority::Skip, FilePriority::High]);
         entry.set_limits(RateLimits { download: Some(5), upload: None });
         entry.set_totals(Totals { downloaded: 1, uploaded: 2, wasted: 3, rejected_pieces: 4 });
-        entry.remove(Files::Delete);
+        entry.set_removing(Some(Files::Delete));
         entry
     }
 
@@ -554,6 +596,15 @@ mod tests {
         let mut settled = read;
         settled.settle();
         assert_eq!(Entry::decode(&settled.encode()), Ok(sample()), "and none of their business later");
+    }
+
+    #[test]
+    fn what_is_not_known_cannot_be_on_its_way() {
+        let mut entry = travelling();
+        assert!(matches!(entry.clone().checked(), Err(EntryError::Malformed(_))));
+        entry.is_known = true;
+        assert_eq!(entry.clone().checked(), Ok(entry));
+        assert_eq!(sample().checked(), Ok(sample()));
     }
 
     #[test]

@@ -1,12 +1,11 @@
-//! What the driver does for the list of torrents: adding, removing and changing them, putting them to sleep and waking them.
+//! What the driver does for the list of torrents: taking them up and changing them, putting them to sleep and waking them.
 
 use std::sync::Arc;
 
 use sprat_core::Session;
-use sprat_core::io::{AddMagnet, AddTorrent, Event, Input, Manner, Totals};
-use sprat_core::session;
+use sprat_core::io::{Event, Input, Manner, MetadataError, Totals};
 use sprat_core::sleeper::Sleeper;
-use sprat_core::storage::{Files, TorrentId};
+use sprat_core::storage::TorrentId;
 use sprat_core::time::Time;
 use sprat_core::torrent::Torrent;
 use sprat_wire::metainfo::Metainfo;
@@ -15,58 +14,12 @@ use super::catalogue::{Listing, Unreadable};
 use super::driver::Driver;
 use super::entry::Entry;
 use super::loading::Loaded;
-use crate::state::{Change, StateError};
+use crate::state::StateError;
 use crate::storage::Place;
 
 impl Driver {
-    pub(super) fn add(
-        &mut self,
-        add: AddTorrent,
-        entry: Entry,
-        place: Place,
-    ) -> Result<TorrentId, session::AddError> {
-        let now = self.now();
-        let metainfo = Arc::clone(&add.metainfo);
-        let id = self.session.add(now, add)?;
-        if let Some(dht) = self.dht.as_ref().filter(|_| !metainfo.info.private && !metainfo.nodes.is_empty())
-        {
-            dht.add_nodes(metainfo.nodes.clone(), Arc::clone(&self.policy));
-        }
-        self.settle(id, entry, place);
-        Ok(id)
-    }
-
-    pub(super) fn add_magnet(
-        &mut self,
-        add: AddMagnet,
-        entry: Entry,
-        place: Place,
-    ) -> Result<TorrentId, session::AddError> {
-        let now = self.now();
-        let id = self.session.add_magnet(now, add)?;
-        self.announce_locally_soon();
-        self.settle(id, entry, place);
-        Ok(id)
-    }
-
-    /// The record of this key is about to be written.
-    pub(super) fn expect(&mut self, key: Vec<u8>) {
-        if let Some(catalogue) = &mut self.catalogue {
-            catalogue.expect(key);
-        }
-    }
-
-    /// It was written, or not; what follows of that.
-    pub(super) fn entered<R>(&mut self, key: &[u8], act: impl FnOnce(&mut Self) -> R) -> R {
-        let result = act(self);
-        if let Some(catalogue) = &mut self.catalogue {
-            catalogue.expect_no_more(key);
-        }
-        result
-    }
-
     /// Notes what belongs to a torrent. Before the outputs are drained, so the storage knows the place when it is asked to open.
-    fn settle(&mut self, id: TorrentId, entry: Entry, place: Place) {
+    pub(super) fn settle(&mut self, id: TorrentId, entry: Entry, place: Place) {
         self.storage.place(id, place);
         self.user_trackers.insert(id, entry.user_trackers().cloned().collect());
         if let Some(catalogue) = &mut self.catalogue {
@@ -103,6 +56,11 @@ impl Driver {
         let lines = self.catalogue.as_ref().map(super::catalogue::Catalogue::list).unwrap_or_default();
         let with_moves = |line: Listing| Listing { relocating: self.moves.of(line.torrent), ..line };
         lines.into_iter().map(with_moves).collect()
+    }
+
+    pub(super) fn listing(&self, torrent: TorrentId) -> Option<Listing> {
+        let line = self.catalogue.as_ref()?.listing(torrent)?;
+        Some(Listing { relocating: self.moves.of(torrent), ..line })
     }
 
     pub(super) fn adopt(&mut self, id: TorrentId) {
@@ -151,26 +109,6 @@ impl Driver {
         session(&mut self.session, now);
     }
 
-    /// What is to be durable before a torrent is removed.
-    pub(super) fn removal(&mut self, id: TorrentId, files: Files) -> Vec<Change> {
-        self.catalogue.as_mut().map(|catalogue| catalogue.removal(id, files)).unwrap_or_default()
-    }
-
-    /// The torrent was not removed after all.
-    pub(super) fn keep_entry(&mut self, id: TorrentId) {
-        if let Some(catalogue) = &mut self.catalogue {
-            catalogue.change(id, Entry::keep);
-        }
-    }
-
-    pub(super) fn remove(&mut self, id: TorrentId, files: Files) {
-        // One that is on its way is removed when that has ended.
-        if !self.moves.cancel(id) {
-            let now = self.now();
-            self.session.remove_with(now, id, files);
-        }
-    }
-
     /// What an event means for the list.
     pub(super) fn take_note(&mut self, event: &Event) {
         let Some(catalogue) = &mut self.catalogue else { return };
@@ -197,6 +135,13 @@ impl Driver {
                 catalogue.set_totals(self.session.sleeper(*torrent).map(of).into_iter());
             }
             Event::MetadataReceived { torrent, metainfo } => self.keep(*torrent, Arc::clone(metainfo)),
+            Event::FilesLeft { torrent, reason } => {
+                tracing::warn!(
+                    torrent = torrent.0,
+                    reason,
+                    "files of a torrent that was removed stay behind"
+                );
+            }
             Event::Removed { torrent } => {
                 self.moves.on_closed(*torrent);
                 catalogue.strike(*torrent);
@@ -238,7 +183,10 @@ impl Driver {
             catalogue.get(torrent).map(|entry| (catalogue.home.clone(), entry.info_hashes(), entry.place()))
         });
         let Some((home, hashes, place)) = found else {
-            let _ = loaded.send(Loaded::Metadata(torrent, Err("nobody keeps its metadata".to_owned())));
+            let _ = loaded.send(Loaded::Metadata(
+                torrent,
+                Err(MetadataError::Lost("nobody keeps its metadata".to_owned())),
+            ));
             return;
         };
         // Since it was closed, the storage knows nothing of it.
@@ -258,7 +206,7 @@ impl Driver {
             Loaded::Metadata(torrent, result) => self.input(Input::MetadataLoaded { torrent, result }),
             Loaded::Kept(torrent, metainfo, Ok(())) => {
                 if let Some(catalogue) = &mut self.catalogue {
-                    catalogue.change(torrent, |entry| entry.know(&metainfo));
+                    catalogue.know(torrent, &metainfo);
                 }
             }
             // It is asked for again at the next start.

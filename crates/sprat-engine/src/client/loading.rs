@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sprat_core::io::MetadataError;
 use sprat_core::storage::TorrentId;
 use sprat_wire::metainfo::Metainfo;
 use tokio::sync::Semaphore;
@@ -15,7 +16,7 @@ const LOADS: usize = 4;
 #[derive(Debug)]
 pub(super) enum Loaded {
     /// A torrent that wakes is to be told this.
-    Metadata(TorrentId, Result<Arc<Metainfo>, String>),
+    Metadata(TorrentId, Result<Arc<Metainfo>, MetadataError>),
     /// The metadata of a magnet link is on the shelf, or not.
     Kept(TorrentId, Arc<Metainfo>, Result<(), StateError>),
 }

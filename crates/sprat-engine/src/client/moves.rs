@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use sprat_core::storage::TorrentId;
+use sprat_core::storage::{Files, TorrentId};
+use thiserror::Error;
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::storage::{LaneId, Steering};
+use crate::storage::{LaneId, Place, Steering};
 
 /// Torrents that are moved at a time from one disk to another.
 const AT_ONCE: usize = 2;
@@ -38,18 +39,40 @@ pub(super) struct Moves {
 
 #[derive(Debug)]
 pub(super) struct Move {
-    to: PathBuf,
+    pub(super) to: Place,
     steering: Arc<Steering>,
     trouble: Option<String>,
     /// Waits until the files are closed.
     closed: Option<oneshot::Sender<()>>,
+    /// What becomes of the files when it has ended, if the torrent was removed meanwhile.
+    pub(super) removal: Option<Files>,
+    /// Who wants it to end, and to know where the torrent is then.
+    pub(super) cancelled_by: Vec<Cancelled>,
+}
+
+/// Whoever has cancelled a move.
+pub(super) type Cancelled = oneshot::Sender<Result<(), CancelError>>;
+
+/// Why a move was not cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum CancelError {
+    /// No such torrent is on its way.
+    #[error("the torrent is not being moved")]
+    NotMoving,
+    /// It lies at the new place, for good; at most something is left at the old one, and is removed.
+    #[error("the torrent has arrived already")]
+    Arrived,
+    /// The client has ended before the move has. The next start goes on with it, unless it is cancelled then.
+    #[error("the client has ended; the move goes on at the next start")]
+    Interrupted,
 }
 
 impl Move {
     /// One that begins when the files are closed, which is told.
-    pub(super) fn new(to: PathBuf, steering: Arc<Steering>) -> (Self, oneshot::Receiver<()>) {
+    pub(super) fn new(to: Place, steering: Arc<Steering>) -> (Self, oneshot::Receiver<()>) {
         let (closed, is_closed) = oneshot::channel();
-        (Self { to, steering, trouble: None, closed: Some(closed) }, is_closed)
+        let (closed, cancelled_by) = (Some(closed), Vec::new());
+        (Self { to, steering, trouble: None, closed, removal: None, cancelled_by }, is_closed)
     }
 }
 
@@ -70,7 +93,7 @@ impl Moves {
     pub(super) fn of(&self, torrent: TorrentId) -> Option<Relocating> {
         let one = self.by_torrent.get(&torrent)?;
         let (done, bytes) = one.steering.progress();
-        Some(Relocating { to: one.to.clone(), done, bytes, trouble: one.trouble.clone() })
+        Some(Relocating { to: one.to.directory.clone(), done, bytes, trouble: one.trouble.clone() })
     }
 
     /// The files of a torrent are closed, because it is held or otherwise.
@@ -88,15 +111,32 @@ impl Moves {
         }
     }
 
+    /// Where a torrent is going, if it is.
+    pub(super) fn destination(&self, torrent: TorrentId) -> Option<&Place> {
+        self.by_torrent.get(&torrent).map(|one| &one.to)
+    }
+
     /// Has a move end, if there is one.
-    pub(super) fn cancel(&self, torrent: TorrentId) -> bool {
-        let one = self.by_torrent.get(&torrent);
-        one.inspect(|one| one.steering.cancel()).is_some()
+    pub(super) fn cancel(&mut self, torrent: TorrentId, by: Cancelled) {
+        if let Some(one) = self.by_torrent.get_mut(&torrent) {
+            one.cancelled_by.push(by);
+            one.steering.cancel();
+        }
+    }
+
+    /// Has a move end, and the torrent removed then. Returns whether there is one.
+    pub(super) fn remove_after(&mut self, torrent: TorrentId, files: Files) -> bool {
+        let one = self.by_torrent.get_mut(&torrent);
+        one.map(|one| {
+            one.removal = Some(files);
+            one.steering.cancel();
+        })
+        .is_some()
     }
 
     /// A move has ended.
-    pub(super) fn end(&mut self, torrent: TorrentId) {
-        self.by_torrent.remove(&torrent);
+    pub(super) fn end(&mut self, torrent: TorrentId) -> Option<Move> {
+        self.by_torrent.remove(&torrent)
     }
 
     /// The client is about to end.

@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sprat_core::io::Event;
 use sprat_core::storage::{StorageError, StorageErrorKind, TorrentId};
 use sprat_wire::hash::InfoHashes;
 use sprat_wire::metainfo::Metainfo;
@@ -47,8 +48,8 @@ pub enum RelocateError {
     /// It could not be written down.
     #[error("the move cannot be written down: {0}")]
     State(#[source] StateError),
-    /// The torrent was removed.
-    #[error("the torrent was removed")]
+    /// The move was cancelled, or the torrent removed.
+    #[error("the move was cancelled")]
     Cancelled,
     /// The client has ended. The next start goes on.
     #[error("the client has ended; the move goes on at the next start")]
@@ -98,12 +99,18 @@ impl Job {
             closed = closed => closed.map_err(|_| RelocateError::Cancelled)?,
             () = self.steering.stopped(), if matches!(begin, Begin::New(..)) => return Err(self.is_stopped()),
         }
-        let metainfo = match (self.metainfo().await?, &begin) {
-            (Ok(metainfo), _) => metainfo,
-            (Err(reason), Begin::New(..)) => return Err(RelocateError::Metadata(reason)),
-            (Err(reason), Begin::Again(_)) => self.await_metainfo(reason).await?,
+        let journey = match &begin {
+            Begin::New(_, unfinished) => unfinished.as_ref(),
+            Begin::Again(journey) => Some(journey),
         };
-        self.to.check(&metainfo.info)?;
+        let metainfo = match (self.metainfo(journey).await?, &begin) {
+            (Ok(metainfo), _) => metainfo,
+            (Err(error), Begin::New(..)) => return Err(error),
+            (Err(error), Begin::Again(journey)) => match self.await_metainfo(error, journey).await {
+                Err(RelocateError::Cancelled) => return self.give_up_unseen(journey).await,
+                awaited => awaited?,
+            },
+        };
         match begin {
             Begin::New(data, unfinished) => {
                 if let Some(Journey::From(from, mark, left)) = unfinished {
@@ -163,6 +170,16 @@ impl Job {
     async fn give_up(&self, metainfo: &Arc<Metainfo>, mark: u64) -> Result<(), RelocateError> {
         let relocation = Arc::new(self.relocation(metainfo, self.course(mark)));
         self.abandon(&relocation).await
+    }
+
+    /// It stays where it is, and nobody knows what to look for at the other place.
+    async fn give_up_unseen(&self, journey: &Journey) -> Result<(), RelocateError> {
+        self.write_for_good(Entry::settle, None).await?;
+        if let Some(reason) = journey.leaves() {
+            let torrent = self.torrent;
+            self.on_driver(move |driver| driver.tell(Event::FilesLeft { torrent, reason })).await?;
+        }
+        Err(RelocateError::Cancelled)
     }
 
     /// Brings the files there, and removes what is left.
@@ -255,7 +272,12 @@ impl Job {
         let record = on_thread(move || recognise(&metainfo, ledger, at)).await?;
         let record = record.map_err(RelocateError::Storage)?;
         let (to, from) = (self.to.clone(), self.from.clone());
-        if let Err(error) = self.write(move |entry| entry.set_place(&to), Some(record)).await? {
+        let had_consent = from.adopt;
+        let set = move |entry: &mut Entry| {
+            let was_given_meanwhile = entry.place().adopt && !had_consent;
+            entry.set_place(&Place { adopt: to.adopt || was_given_meanwhile, ..to });
+        };
+        if let Err(error) = self.write(set, Some(record)).await? {
             let torrent = self.torrent;
             self.on_driver(move |driver| driver.catalogue.as_mut().map(|one| one.detach(torrent))).await?;
             let _ = self.write(move |entry| entry.set_place(&from), None).await?;
@@ -285,13 +307,17 @@ impl Job {
 
     /// Shows what is wrong, and waits until it may be tried again.
     async fn wait(&self, trouble: String) -> Result<(), RelocateError> {
-        let torrent = self.torrent;
-        self.on_driver(move |driver| driver.moves.show_trouble(torrent, Some(trouble))).await?;
+        self.show_trouble(Some(trouble)).await?;
         tokio::select! {
             () = tokio::time::sleep(RETRY_AFTER) => {}
             () = self.steering.stopped() => return Err(self.is_stopped()),
         }
-        self.on_driver(move |driver| driver.moves.show_trouble(torrent, None)).await
+        self.show_trouble(None).await
+    }
+
+    async fn show_trouble(&self, trouble: Option<String>) -> Result<(), RelocateError> {
+        let torrent = self.torrent;
+        self.on_driver(move |driver| driver.moves.show_trouble(torrent, trouble)).await
     }
 
     fn is_stopped(&self) -> RelocateError {
@@ -312,18 +338,38 @@ impl Job {
         Relocation::new(metainfo, ledger, open, course, Arc::clone(&self.steering))
     }
 
-    async fn metainfo(&self) -> Result<Result<Arc<Metainfo>, String>, RelocateError> {
+    /// The metadata, if it goes with what is written down of the move.
+    async fn metainfo(
+        &self,
+        journey: Option<&Journey>,
+    ) -> Result<Result<Arc<Metainfo>, RelocateError>, RelocateError> {
         let (home, hashes) = (self.home.clone(), self.hashes);
-        on_thread(move || home.metadata(&hashes)).await
+        let metainfo = match on_thread(move || home.metadata(&hashes)).await? {
+            Ok(metainfo) => metainfo,
+            Err(error) => return Ok(Err(RelocateError::Metadata(error.to_string()))),
+        };
+        let to = self.to.check(&metainfo.info);
+        let checked = to.and_then(|()| journey.map_or(Ok(()), |journey| journey.check(&metainfo.info)));
+        Ok(checked.map(|()| metainfo).map_err(RelocateError::Place))
     }
 
     /// Half moved as it is, it cannot go on otherwise.
-    async fn await_metainfo(&self, mut reason: String) -> Result<Arc<Metainfo>, RelocateError> {
+    async fn await_metainfo(
+        &self,
+        mut error: RelocateError,
+        journey: &Journey,
+    ) -> Result<Arc<Metainfo>, RelocateError> {
         loop {
-            self.wait(reason).await?;
-            match self.metainfo().await? {
+            if matches!(error, RelocateError::Place(_)) {
+                // Nor will it ever, unless the user wants something else.
+                self.show_trouble(Some(error.to_string())).await?;
+                self.steering.stopped().await;
+                return Err(self.is_stopped());
+            }
+            self.wait(error.to_string()).await?;
+            match self.metainfo(Some(journey)).await? {
                 Ok(metainfo) => return Ok(metainfo),
-                Err(again) => reason = again,
+                Err(again) => error = again,
             }
         }
     }

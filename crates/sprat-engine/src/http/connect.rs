@@ -33,8 +33,12 @@ pub(super) async fn first_of(addresses: &[SocketAddr]) -> io::Result<TcpStream> 
     let mut waiting = addresses.iter();
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     loop {
-        let started = waiting.next().map(|address| attempts.spawn(TcpStream::connect(*address))).is_some();
-        let ended = if started && waiting.len() > 0 {
+        let started = waiting.next().map(|address| {
+            // The tests of the address policy count these.
+            tracing::trace!(%address, "connecting");
+            attempts.spawn(TcpStream::connect(*address))
+        });
+        let ended = if started.is_some() && waiting.len() > 0 {
             timeout(HEAD_START, attempts.join_next()).await.unwrap_or_default()
         } else {
             attempts.join_next().await

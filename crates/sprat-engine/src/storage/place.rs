@@ -1,7 +1,8 @@
 //! Where the files of a torrent lie.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Component, PathBuf};
 
 use sprat_wire::metainfo::names::{NameError, PathTable, safe_component};
 use sprat_wire::metainfo::{File, Info};
@@ -22,6 +23,9 @@ pub struct Place {
 /// Why files cannot have the names that they were given.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PlaceError {
+    /// It would be another directory for another process, or none at all: it is not absolute, or leads back by `..`.
+    #[error("{} cannot be the directory of a torrent that is moved", .0.display())]
+    Directory(PathBuf),
     /// The torrent has no file of this number.
     #[error("there is no file number {0}")]
     NoSuchFile(usize),
@@ -53,6 +57,22 @@ impl Place {
         named.or_else(|| info.files.get(file).map(|file| file.path.as_str())).unwrap_or_default()
     }
 
+    /// Whether every process finds it: what is written down of a move may be read by one that was started elsewhere.
+    pub(crate) fn check_directory(&self) -> Result<(), PlaceError> {
+        let leads_back = self.directory.components().any(|component| component == Component::ParentDir);
+        let is_path = !self.directory.as_os_str().as_bytes().contains(&0);
+        let is_sound = self.directory.is_absolute() && !leads_back && is_path;
+        is_sound.then_some(()).ok_or_else(|| PlaceError::Directory(self.directory.clone()))
+    }
+
+    /// Whether every file system could have the names, wherever they are below it.
+    pub(crate) fn check_names(&self) -> Result<(), PlaceError> {
+        let is_safe =
+            |name: &str| name.split('/').all(|component| safe_component(component.as_bytes()) == component);
+        let unsafe_name = self.names.values().find(|name| !is_safe(name));
+        unsafe_name.map_or(Ok(()), |name| Err(PlaceError::Unsafe(name.clone())))
+    }
+
     /// Whether each file can be where it is said to be. The torrent's own paths are; it is the names given by the user, or by a
     /// record of the state, that may not be.
     pub(crate) fn check(&self, info: &Info) -> Result<(), PlaceError> {
@@ -62,11 +82,7 @@ impl Place {
         if let Some(file) = self.names.keys().find(|file| !info.files.get(**file).is_some_and(is_file)) {
             return Err(PlaceError::NoSuchFile(*file));
         }
-        for name in self.names.values() {
-            if name.split('/').any(|component| safe_component(component.as_bytes()) != component) {
-                return Err(PlaceError::Unsafe(name.clone()));
-            }
-        }
+        self.check_names()?;
         let mut paths = PathTable::new();
         for (file, _) in info.files.iter().enumerate().filter(|(_, file)| is_file(file)) {
             let path = self.path(info, file);
@@ -118,6 +134,15 @@ mod tests {
     fn named(names: &[(usize, &str)]) -> Result<(), PlaceError> {
         let names = names.iter().map(|(file, name)| (*file, (*name).to_owned())).collect();
         Place { names, ..Place::from(PathBuf::from("/d")) }.check(&info())
+    }
+
+    #[test]
+    fn a_directory_that_is_not_the_same_for_everybody_is_refused() {
+        let check = |path: &str| Place::from(PathBuf::from(path)).check_directory();
+        assert_eq!(check("/a/b c"), Ok(()));
+        for path in ["", "a", "./a", "/a/../b", "/..", "/a\0b"] {
+            assert_eq!(check(path), Err(PlaceError::Directory(PathBuf::from(path))));
+        }
     }
 
     #[test]

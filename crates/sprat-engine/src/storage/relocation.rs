@@ -26,7 +26,7 @@ use super::contain::Root;
 use super::content::{Content, locked, only_regular};
 use super::fault::{changed, conflict, fault};
 use super::open_contents::OpenContents;
-use super::place::{Place, is_file};
+use super::place::{Place, PlaceError, is_file};
 use super::pool::FilePool;
 use super::progress::{FileRecord, Origin, Progress};
 use super::recorder::{Recorder, key_of};
@@ -108,11 +108,28 @@ pub(crate) struct Left {
     directories: Vec<String>,
 }
 
+impl Begun {
+    /// Whether it speaks of files that the torrent has.
+    pub(crate) fn check(&self, info: &Info) -> Result<(), PlaceError> {
+        check_files(&self.copies, info)
+    }
+}
+
 impl Left {
+    /// Whether it speaks of files that the torrent has.
+    pub(crate) fn check(&self, info: &Info) -> Result<(), PlaceError> {
+        check_files(&self.files, info)
+    }
+
     /// Nothing has to be removed any more.
     pub(crate) fn is_empty(&self) -> bool {
         self.files.is_empty()
     }
+}
+
+fn check_files(files: &Inodes, info: &Info) -> Result<(), PlaceError> {
+    let stranger = files.iter().find(|(file, _)| !info.files.get(*file).is_some_and(is_file));
+    stranger.map_or(Ok(()), |(file, _)| Err(PlaceError::NoSuchFile(*file)))
 }
 
 /// What a file has become at its new place.
@@ -387,17 +404,35 @@ impl Relocation {
         format!(".sprat-moving-{:016x}", self.mark)
     }
 
-    /// Removes what was made, as far as the originals are there. What cannot be removed stays, and is said in the log.
+    /// Removes what was made. Drafts in any case: the torrent lies at the old place, and nobody reads them. What has its name already goes
+    /// only where the original is seen to be there; where the old place is missing it may be the only copy. What cannot be removed
+    /// stays, and is said in the log.
     pub(crate) fn undo(&self) {
-        let (Ok(to), Ok(from)) = (self.to.root(), self.from.root()) else { return };
+        let to = match self.to.root() {
+            Ok(to) => to,
+            Err(Errno::NOENT) => return,
+            Err(errno) => {
+                let error = self.to.root_fault(errno);
+                tracing::warn!(%error, "unfinished copies may be left behind");
+                return;
+            }
+        };
+        let from = self.from.root();
         for file in self.files() {
             let _ = to.remove_file(&self.draft(file));
-            let (path, original) = (self.to.path(file), from.stat(self.from.path(file)));
-            let (Ok(original), Ok(copy)) = (original, to.stat(path)) else { continue };
-            let is_made = locked(&self.made).get(&file) == Some(&copy.st_ino)
-                || (self.is_resumed && is_same_file(&original, &copy));
+            let path = self.to.path(file);
+            let Ok(copy) = to.stat(path) else { continue };
+            let is_noted = locked(&self.made).get(&file) == Some(&copy.st_ino);
+            let seen = from.as_ref().map(|from| (from, from.stat(self.from.path(file))));
+            let Ok((from, Ok(original))) = seen else {
+                if is_noted {
+                    tracing::warn!(file = path, "a copy whose original cannot be seen is left behind");
+                }
+                continue;
+            };
+            let is_made = is_noted || (self.is_resumed && is_same_file(&original, &copy));
             let is_spare =
-                copy.st_size == original.st_size && !self.is_one(&from, &to, file, &original, &copy);
+                copy.st_size == original.st_size && !self.is_one(from, &to, file, &original, &copy);
             if is_made
                 && is_spare
                 && let Err(error) = to.remove_file(path)

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where its set-up does")]
 
+mod absurd;
+mod adding;
+mod cancelling;
 #[allow(
     dead_code,
     clippy::expect_used,
@@ -11,6 +14,7 @@
 #[path = "../client_under_test/mod.rs"]
 mod client_under_test;
 mod relocating;
+mod removing;
 mod run;
 mod torrents;
 mod wishes;

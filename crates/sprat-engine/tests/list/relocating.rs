@@ -21,18 +21,18 @@ use tempfile::TempDir;
 use crate::run::{Run, add};
 
 /// By their numbers, and how long they are.
-const FILES: [(&str, usize); 4] = [("a", 70_000), ("d/b", 20_000), ("d/empty", 0), ("z", 33_000)];
+pub(crate) const FILES: [(&str, usize); 4] = [("a", 70_000), ("d/b", 20_000), ("d/empty", 0), ("z", 33_000)];
 
 /// A client that has a torrent of several files, which it may write, in `old`.
-struct Moving {
-    home: TempDir,
-    run: Run,
-    id: TorrentId,
-    metainfo: Arc<Metainfo>,
+pub(crate) struct Moving {
+    pub(crate) home: TempDir,
+    pub(crate) run: Run,
+    pub(crate) id: TorrentId,
+    pub(crate) metainfo: Arc<Metainfo>,
 }
 
 impl Moving {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let home = tempfile::tempdir().unwrap();
         let old = home.path().join("old");
         let metainfo = lay_down(&old);
@@ -43,16 +43,16 @@ impl Moving {
         Self { home, run, id, metainfo }
     }
 
-    fn at(&self, path: &str) -> PathBuf {
+    pub(crate) fn at(&self, path: &str) -> PathBuf {
         self.home.path().join(path)
     }
 
-    async fn relocate(&self, to: impl Into<Place>) -> Result<(), RelocateError> {
+    pub(crate) async fn relocate(&self, to: impl Into<Place>) -> Result<(), RelocateError> {
         self.run.client.relocate(self.id, to).await.unwrap()
     }
 
     /// Wakes the torrent, sees that it has everything without having looked at it, and that what it gives is right.
-    async fn has_everything(&mut self) {
+    pub(crate) async fn has_everything(&mut self) {
         let id = self.id;
         self.run.client.with(move |session, now| session.wake(now, id)).await.unwrap();
         self.run.wait_for(|event| matches!(event, Event::Checked { .. })).await;
@@ -66,7 +66,7 @@ impl Moving {
     }
 
     /// The same after another start.
-    async fn restart(self) -> Self {
+    pub(crate) async fn restart(self) -> Self {
         let Self { home, run, metainfo, .. } = self;
         run.end().await;
         let run = Run::start(home.path(), None);
@@ -88,21 +88,21 @@ fn lay_down(directory: &Path) -> Arc<Metainfo> {
     Arc::new(create(&options, &|_, _| {}).unwrap().metainfo)
 }
 
-fn bytes(length: usize) -> Vec<u8> {
+pub(crate) fn bytes(length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
     fastrand::Rng::with_seed(length as u64).fill(&mut bytes);
     bytes
 }
 
 /// Everything is there, unless `names` says where else.
-fn assert_whole(directory: &Path, names: &BTreeMap<usize, String>) {
+pub(crate) fn assert_whole(directory: &Path, names: &BTreeMap<usize, String>) {
     for (number, (path, length)) in FILES.into_iter().enumerate() {
         let path = names.get(&number).cloned().unwrap_or_else(|| format!("t/{path}"));
         assert!(fs::read(directory.join(&path)).unwrap() == bytes(length), "{path}");
     }
 }
 
-fn files_below(directory: &Path) -> usize {
+pub(crate) fn files_below(directory: &Path) -> usize {
     let Ok(entries) = fs::read_dir(directory) else { return 0 };
     entries
         .map(|entry| entry.unwrap().path())
@@ -219,15 +219,22 @@ async fn what_an_earlier_process_has_made_goes_when_the_move_is_given_up() {
 }
 
 /// Has the entry say that a move was begun, into a directory in which there was nothing, and that this copy is whole.
-fn set_out(home: &Path, to: &Path, mark: u64, copy: (usize, u64)) {
+pub(crate) fn set_out(home: &Path, to: &Path, mark: u64, copy: (usize, u64)) {
+    let spot = serde_json::json!({ "directory": to });
+    let begun = serde_json::json!({ "copies": [copy], "directories": ["t", "t/d"] });
+    plant(home, &serde_json::json!({ "to": { "spot": spot, "mark": mark, "begun": begun } }));
+}
+
+/// Has the entry of the torrent `t` say this of a move.
+pub(crate) fn plant(home: &Path, moving: &serde_json::Value) {
     let (store, _) = StateStore::open(&home.join("state")).unwrap();
     let ledger = Ledger::start(store).unwrap();
-    let (key, value) = ledger.handle().scan(Table::Torrents).unwrap().remove(0);
-    let mut entry: serde_json::Value = serde_json::from_slice(&value).unwrap();
-    let spot = serde_json::json!({ "directory": to });
+    let entries = ledger.handle().scan(Table::Torrents).unwrap().into_iter();
+    let mut entries =
+        entries.map(|(key, value)| (key, serde_json::from_slice::<serde_json::Value>(&value).unwrap()));
+    let (key, mut entry) = entries.find(|(_, entry)| entry["name"] == "t").unwrap();
     entry["format"] = 2.into();
-    let begun = serde_json::json!({ "copies": [copy], "directories": ["t", "t/d"] });
-    entry["moving"] = serde_json::json!({ "to": { "spot": spot, "mark": mark, "begun": begun } });
+    entry["moving"] = moving.clone();
     let change = Change { table: Table::Torrents, key, value: Some(entry.to_string().into_bytes()) };
     ledger.handle().write_and_wait(vec![change]).unwrap();
 }

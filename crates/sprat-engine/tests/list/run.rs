@@ -71,13 +71,21 @@ impl Run {
 
 /// A file of its own for each number, and its torrent.
 pub(crate) fn torrent(home: &Path, number: usize) -> (Arc<Metainfo>, PathBuf) {
+    torrent_of_version(home, number, Version::V1)
+}
+
+/// One with two info-hashes.
+pub(crate) fn hybrid(home: &Path) -> (Arc<Metainfo>, PathBuf) {
+    torrent_of_version(home, 200, Version::Hybrid)
+}
+
+fn torrent_of_version(home: &Path, number: usize, version: Version) -> (Arc<Metainfo>, PathBuf) {
     let directory = home.join(format!("shared{number}"));
     fs::create_dir_all(&directory).unwrap();
     let path = directory.join(format!("file{number}"));
     fs::write(&path, vec![u8::try_from(number).unwrap(); 100_000]).unwrap();
     let description = Description::default();
-    let options =
-        CreateOptions { path, version: Version::V1, piece_length: Some(16384), threads: None, description };
+    let options = CreateOptions { path, version, piece_length: Some(16384), threads: None, description };
     (Arc::new(create(&options, &|_, _| {}).unwrap().metainfo), directory)
 }
 

@@ -10,6 +10,7 @@ use sprat_engine::ledger::Ledger;
 use sprat_engine::shelf::Shelf;
 use sprat_engine::state::{Change, StateStore, Table};
 use sprat_engine::storage::Place;
+use sprat_wire::hash::{InfoHashes, Sha1Hash};
 use tokio::time::timeout;
 
 use crate::client_under_test::{PATIENCE, config};
@@ -160,6 +161,42 @@ async fn the_metadata_of_a_link_is_kept_and_so_is_a_link_without() {
 }
 
 #[tokio::test]
+async fn a_hybrid_that_was_found_by_half_of_its_name_is_the_same_after_a_restart() {
+    let home = tempfile::tempdir().unwrap();
+    let (metainfo, directory) = crate::run::hybrid(home.path());
+    let seeder = Client::start(config(5)).unwrap();
+    seeder.add(add(&metainfo), directory).await.unwrap().unwrap();
+    let hashes = metainfo.info_hashes;
+    for (at, half) in
+        [InfoHashes::new(hashes.v1(), None), InfoHashes::new(None, hashes.v2())].into_iter().enumerate()
+    {
+        let home = home.path().join(at.to_string());
+        let mut run = Run::start(&home, SOON);
+        let peers = vec![std::net::SocketAddr::from(([127, 0, 0, 1], seeder.port()))];
+        let link = AddMagnet { peers, ..AddMagnet::new(half.unwrap()) };
+        run.client.add_magnet(link, home.join("copy")).await.unwrap().unwrap();
+        run.wait_for(|event| matches!(event, Event::FellAsleep { .. })).await;
+        while !run.list().await[0].is_known {
+            tokio::task::yield_now().await;
+        }
+        run.end().await;
+
+        let mut run = Run::start(&home, SOON);
+        let [line] = run.list().await.try_into().unwrap();
+        assert_eq!(line.info_hashes, hashes);
+        let torrent = line.torrent;
+        run.client.with(move |session, now| session.wake(now, torrent)).await.unwrap();
+        run.wait_for(|event| matches!(event, Event::Checked { have, .. } if *have > 0)).await;
+        run.client.remove(torrent, Files::Delete).await.unwrap().unwrap();
+        run.wait_for(|event| matches!(event, Event::Removed { .. })).await;
+        assert_eq!(run.ledger.handle().scan(Table::Torrents).unwrap(), []);
+        assert_eq!(fs::read_dir(home.join("copy")).unwrap().count(), 0);
+        run.end().await;
+    }
+    seeder.shut_down().await.unwrap();
+}
+
+#[tokio::test]
 async fn an_entry_that_makes_no_sense_is_named_and_everything_else_is_there() {
     let home = tempfile::tempdir().unwrap();
     let (metainfo, directory) = torrent(home.path(), 1);
@@ -173,6 +210,12 @@ async fn an_entry_that_makes_no_sense_is_named_and_everything_else_is_there() {
     let unreadable = run.client.unreadable();
     assert_eq!(unreadable.len(), 1);
     assert_eq!(unreadable[0].name, "07".repeat(20));
+    // Adding that torrent puts it aside.
+    let link = AddMagnet::new(InfoHashes::new(Some(Sha1Hash([7; 20])), None).unwrap());
+    run.client.add_magnet(link, home.path().join("copy")).await.unwrap().unwrap();
+    let aside =
+        run.ledger.handle().get(Table::Settings, &[b"unreadable/".as_slice(), &[7; 20]].concat()).unwrap();
+    assert_eq!(aside.unwrap(), b"{\"format\":9}");
     run.end().await;
 }
 

@@ -39,8 +39,9 @@ impl WebServer {
                 let answer = answers[number.min(answers.len() - 1)].clone();
                 let seen = Arc::clone(&seen);
                 connections.spawn(async move {
-                    let head = read_head(&mut stream).await;
-                    seen.lock().unwrap().push(head);
+                    let mut request = read_head(&mut stream).await;
+                    request.push_str(&read_body(&request, &mut stream).await);
+                    seen.lock().unwrap().push(request);
                     match answer {
                         Answer::Bytes(bytes) => {
                             let _ = stream.write_all(&bytes).await;
@@ -65,7 +66,7 @@ impl WebServer {
         format!("http://{}{path_and_query}", self.address)
     }
 
-    /// The heads of the requests so far.
+    /// The requests so far.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
@@ -79,6 +80,15 @@ pub(crate) async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> String {
         head.push(byte);
     }
     String::from_utf8(head).unwrap()
+}
+
+/// The body that `head` announces. What is left unread would turn the end of the connection into a reset.
+async fn read_body(head: &str, stream: &mut (impl AsyncRead + Unpin)) -> String {
+    let lower = head.to_ascii_lowercase();
+    let length = lower.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+    stream.read_exact(&mut body).await.unwrap();
+    String::from_utf8(body).unwrap()
 }
 
 /// A plain answer with a body.

@@ -42,6 +42,7 @@ impl Peer {
             | Happened::MetadataProgress { .. }
             | Happened::FileChanged { .. }
             | Happened::FellAsleep { .. }
+            | Happened::FilesLeft { .. }
             | Happened::Finished { .. }
             | Happened::Trouble { .. }
             | Happened::PeerConnected { .. }

@@ -19,7 +19,8 @@ pub(super) fn encode(metainfo: &Metainfo) -> Vec<u8> {
     encoder.key("encoding").bytes("UTF-8");
     encoder.key("info").raw(&metainfo.info_bytes);
     encode_nodes(&mut encoder, &metainfo.nodes);
-    if metainfo.info.is_v2() {
+    // Half of them would be worse than none.
+    if metainfo.info.is_v2() && metainfo.is_whole() {
         encoder.key("piece layers").begin_dict();
         for (root, layer) in &metainfo.piece_layers {
             encoder.key(root).bytes(layer.iter().flat_map(|hash| hash.0).collect::<Vec<u8>>());

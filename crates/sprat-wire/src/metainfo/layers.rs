@@ -9,7 +9,7 @@ use crate::bencode::Dict;
 use crate::hash::Sha256Hash;
 use crate::merkle;
 
-const FIELD: &str = "piece layers";
+pub(super) const FIELD: &str = "piece layers";
 
 /// The piece layer of every file longer than a piece, each checked against its root.
 pub(super) fn parse(
@@ -48,6 +48,11 @@ pub(super) fn parse(
         Some(root) => Err(Problem::MissingLayer(*root).at(FIELD)),
         None => Ok(layers),
     }
+}
+
+/// Whether there is a layer for every file that needs one.
+pub(super) fn are_whole(info: &Info, layers: &BTreeMap<Sha256Hash, Arc<[Sha256Hash]>>) -> bool {
+    expected_lengths(info).is_ok_and(|lengths| lengths.keys().all(|root| layers.contains_key(root)))
 }
 
 /// Bytes of each piece layer by root. Equal files share a root, and then they must have equally many pieces.

@@ -600,6 +600,23 @@ fn deep_file_trees_are_an_error_on_a_small_stack() {
 }
 
 #[test]
+fn a_hybrid_from_peers_is_kept_without_piece_layers_and_is_no_torrent_file() {
+    let from_peers = |torrent: &Metainfo| Metainfo::from_info_bytes(torrent.info_bytes.clone()).unwrap();
+    let whole = hybrid().parse().unwrap();
+    let kept = from_peers(&whole);
+    assert!(whole.is_whole() && !kept.is_whole());
+    assert_eq!(Metainfo::parse_kept(&kept.encode()).unwrap(), kept);
+    assert_eq!(Metainfo::parse(&kept.encode()).unwrap_err().to_string(), "piece layers: missing");
+    assert_eq!(Metainfo::parse_kept(&whole.encode()).unwrap(), whole);
+    // Nothing can be checked against a v2 torrent without them.
+    assert!(Metainfo::parse_kept(&from_peers(&v2().parse().unwrap()).encode()).is_err());
+    // What is there must be right.
+    let mut wrong = hybrid();
+    wrong.set("piece layers", Node::dict([]));
+    assert!(Metainfo::parse_kept(&wrong.bytes()).is_err());
+}
+
+#[test]
 fn piece_layers_must_lead_to_their_roots() {
     let root = v2().parse().unwrap().info.files[0].pieces_root.unwrap();
     let edit = |edit: &dyn Fn(&mut Node)| {

@@ -1,0 +1,20 @@
+//! The daemon: torrents that are looked after for years, and the interfaces by which people and programs reach them.
+
+pub mod access;
+pub mod api;
+pub mod clock;
+pub mod feeds;
+pub mod fetch;
+pub mod http;
+pub mod labels;
+pub mod notify;
+pub mod schedule;
+pub mod service;
+pub mod settings;
+pub mod space;
+pub mod statistics;
+pub mod torrents;
+pub mod watch_folder;
+pub mod webhook;
+
+pub use service::{Service, ServiceConfig};

@@ -1,0 +1,325 @@
+//! The one door to the torrents, for every interface: what is asked here is answered from memory or by the engine's client, and
+//! never waits for a disk that somebody else waits for.
+//!
+//! Two things are held: the engine's [`Client`], and behind a lock that nobody keeps while waiting, what the daemon itself knows of each
+//! torrent. Once a second, and when something happens, [`keeping`] compares the two, puts what has changed on the
+//! [board](crate::torrents::Board), and lets the policies (queue, seeding limits) decide.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sprat_core::io::RateLimits;
+use sprat_core::storage::TorrentId;
+use sprat_engine::client::{Client, ClientConfig, Ended, Home, Note, StartError};
+use sprat_engine::ledger::{Ledger, LedgerHandle};
+use sprat_engine::shelf::Shelf;
+use sprat_engine::state::{Damage, StateError, StateStore};
+use thiserror::Error;
+use tokio::sync::{Notify, broadcast, watch};
+use tokio::task::JoinHandle;
+
+use crate::labels::Labels;
+use crate::statistics::Statistics;
+use crate::torrents::{Board, Facts, Live, Record, SeedingLimits, Snapshot, summarise};
+
+mod adding;
+mod changing;
+mod happenings;
+mod inspecting;
+mod keeping;
+mod moving;
+
+pub use adding::{AddError, Added, NewTorrent, Source};
+pub use changing::{Action, Change, ChangeError};
+pub use happenings::{Happening, HappeningKind};
+pub use inspecting::{
+    FileDetails, InspectError, PeerDetails, Pieces, Priority, TorrentDetails, TrackerDetails, TrackerWord,
+    version_text,
+};
+pub use moving::MoveError;
+
+/// What happens is kept for a listener that is slow; it is told how much it has missed.
+const HAPPENINGS: usize = 1024;
+
+/// What a service is made from.
+#[derive(Debug, Clone)]
+pub struct ServiceConfig {
+    /// The engine's client. Its list of torrents is put into `state`.
+    pub client: ClientConfig,
+    /// Where everything is kept that outlives the daemon.
+    pub state: PathBuf,
+    /// What may change while it runs.
+    pub choices: Choices,
+}
+
+/// What may be chosen while the service runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choices {
+    /// Where files lie unless it is said otherwise.
+    pub downloads: PathBuf,
+    /// Where they lie until they are complete.
+    pub incomplete: Option<PathBuf>,
+    /// Other directories below which files may lie.
+    pub roots: Vec<PathBuf>,
+    /// All torrents together.
+    pub limits: RateLimits,
+    /// When torrents have given enough, unless they or their labels say otherwise.
+    pub seeding: SeedingLimits,
+}
+
+impl Choices {
+    /// Everything below one directory, without limits.
+    #[must_use]
+    pub fn below(downloads: PathBuf) -> Self {
+        Self {
+            downloads,
+            incomplete: None,
+            roots: Vec::new(),
+            limits: RateLimits::default(),
+            seeding: SeedingLimits::default(),
+        }
+    }
+
+    /// Whether files may lie there. Words of the path only: the disk may hang.
+    #[must_use]
+    pub fn allows(&self, directory: &Path) -> bool {
+        let is_plain = directory.is_absolute()
+            && directory.components().all(|component| !matches!(component, std::path::Component::ParentDir));
+        let mut roots =
+            [Some(&self.downloads), self.incomplete.as_ref()].into_iter().flatten().chain(&self.roots);
+        is_plain && roots.any(|root| directory.starts_with(root))
+    }
+}
+
+/// Why a service did not start.
+#[derive(Debug, Error)]
+pub enum ServiceError {
+    /// The state cannot be read.
+    #[error("cannot open the state: {0}")]
+    State(#[from] StateError),
+    /// No thread for the state.
+    #[error("cannot start: {0}")]
+    Thread(#[from] io::Error),
+    /// The client.
+    #[error(transparent)]
+    Client(#[from] StartError),
+    /// It has ended at once.
+    #[error(transparent)]
+    Ended(#[from] Ended),
+}
+
+/// A running service: cheap to clone, and the same one.
+#[derive(Debug, Clone)]
+pub struct Service(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    client: Client,
+    ledger: LedgerHandle,
+    shelf: Shelf,
+    known: Mutex<Known>,
+    choices: Mutex<Choices>,
+    labels: Mutex<Labels>,
+    statistics: Mutex<Statistics>,
+    published: watch::Sender<Arc<Snapshot>>,
+    happenings: broadcast::Sender<Arc<Happening>>,
+    /// Something has changed: the next look is to come soon.
+    nudge: Notify,
+    damages: Vec<String>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    /// Ends after the client has, which writes to it.
+    state: Mutex<Option<Ledger>>,
+}
+
+/// What is known of all torrents.
+#[derive(Debug)]
+struct Known {
+    torrents: BTreeMap<TorrentId, Torrent>,
+    board: Board,
+    /// Awake when they were last looked at.
+    awake: BTreeSet<TorrentId>,
+}
+
+/// What is known of a torrent.
+#[derive(Debug)]
+struct Torrent {
+    facts: Facts,
+    record: Record,
+    live: Option<Live>,
+    /// The record is not as it was when it was last given to the engine.
+    is_unwritten: bool,
+}
+
+impl Known {
+    /// Puts a torrent on the board as it is now.
+    fn show(&mut self, id: TorrentId) {
+        if let Some(torrent) = self.torrents.get(&id) {
+            let summary = summarise(id.0, &torrent.facts, &torrent.record, torrent.live.as_ref());
+            self.board.put(id, summary);
+        }
+    }
+
+    fn record(&mut self, id: TorrentId) -> Option<&mut Record> {
+        self.torrents.get_mut(&id).map(|torrent| &mut torrent.record)
+    }
+}
+
+/// As long as this is held, nobody else gets further: for moments only, never while waiting.
+fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Service {
+    /// Takes up everything that was there when the last one ended. To be called within a runtime of tokio.
+    pub async fn start(config: ServiceConfig) -> Result<Self, ServiceError> {
+        let ServiceConfig { mut client, state, choices } = config;
+        let directory = state.join("torrents");
+        let opened =
+            tokio::task::spawn_blocking(move || StateStore::open(&directory).map(|open| (open, directory)));
+        let ((store, damages), directory) = opened.await.map_err(io::Error::other)??;
+        let damages: Vec<String> = damages.iter().map(Damage::to_string).collect();
+        let ledger = Ledger::start(store)?;
+        let (handle, shelf) = (ledger.handle(), Shelf::below(&directory));
+        client.session.limits = choices.limits;
+        client.storage.ledger = Some(handle.clone());
+        client.home = Some(Home { ledger: handle.clone(), shelf: shelf.clone() });
+        let reading = handle.clone();
+        let kept = tokio::task::spawn_blocking(move || {
+            Ok::<_, StateError>((Labels::read(&reading)?, Statistics::read(&reading)?))
+        });
+        let (labels, statistics) = kept.await.map_err(io::Error::other)??;
+        let client =
+            tokio::task::spawn_blocking(move || Client::start(client)).await.map_err(io::Error::other)??;
+        let events = client.events();
+        let known = Known::take_up(client.list().await?);
+        let (published, _) = watch::channel(Arc::new(known.board.snapshot()));
+        let damages = damages
+            .into_iter()
+            .chain(client.unreadable().iter().map(|one| format!("{}: {}", one.name, one.error)));
+        let inner = Inner {
+            damages: damages.collect(),
+            client,
+            ledger: handle,
+            shelf,
+            known: Mutex::new(known),
+            choices: Mutex::new(choices),
+            labels: Mutex::new(labels),
+            statistics: Mutex::new(statistics),
+            published,
+            happenings: broadcast::channel(HAPPENINGS).0,
+            nudge: Notify::new(),
+            tasks: Mutex::default(),
+            state: Mutex::new(Some(ledger)),
+        };
+        let service = Self(Arc::new(inner));
+        service.look().await?;
+        let keeper = tokio::spawn(keeping::keep(service.clone(), events));
+        hold(&service.0.tasks).push(keeper);
+        Ok(service)
+    }
+
+    /// Tells trackers, writes down what was counted, and ends the client: five seconds at the most.
+    pub async fn stop(&self) {
+        for task in std::mem::take(&mut *hold(&self.0.tasks)) {
+            task.abort();
+        }
+        // A last look, so that what was counted is complete.
+        let _ = self.look().await;
+        self.keep_records(usize::MAX).await;
+        self.keep_statistics();
+        if self.0.client.shut_down().await.is_err() {
+            tracing::error!("the client ended unexpectedly");
+        }
+        let state = hold(&self.0.state).take();
+        let _ = tokio::task::spawn_blocking(move || drop(state)).await;
+    }
+
+    /// The engine's client, for what only it can say.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.0.client
+    }
+
+    /// All torrents, as they were at the last look.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.0.published.borrow())
+    }
+
+    /// For whoever wants to see each change of [`Self::snapshot`].
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.0.published.subscribe()
+    }
+
+    /// What happens from now on.
+    #[must_use]
+    pub fn happenings(&self) -> broadcast::Receiver<Arc<Happening>> {
+        self.0.happenings.subscribe()
+    }
+
+    /// What of the state was damaged when it was read, for a person.
+    #[must_use]
+    pub fn damages(&self) -> &[String] {
+        &self.0.damages
+    }
+
+    /// What is chosen now.
+    #[must_use]
+    pub fn choices(&self) -> Choices {
+        hold(&self.0.choices).clone()
+    }
+
+    /// Chooses otherwise.
+    pub async fn choose(&self, choices: Choices) -> Result<(), Ended> {
+        let limits = choices.limits;
+        *hold(&self.0.choices) = choices;
+        self.0.client.with(move |session, now| session.set_limits(now, limits)).await?;
+        self.0.nudge.notify_one();
+        Ok(())
+    }
+
+    /// Who answers to this hash.
+    #[must_use]
+    pub fn find(&self, hash: &str) -> Option<TorrentId> {
+        self.snapshot().by_hash(hash).map(|line| line.torrent)
+    }
+
+    /// The labels.
+    #[must_use]
+    pub fn labels(&self) -> Labels {
+        hold(&self.0.labels).clone()
+    }
+
+    /// Changes the labels, for good.
+    pub fn change_labels<T>(&self, act: impl FnOnce(&mut Labels) -> T) -> T {
+        let mut labels = hold(&self.0.labels);
+        let result = act(&mut labels);
+        labels.write(&self.0.ledger);
+        result
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        hold(&self.0.statistics).clone()
+    }
+
+    fn keep_statistics(&self) {
+        hold(&self.0.statistics).write(&self.0.ledger);
+    }
+
+    /// The state's ledger, for whatever else is kept.
+    #[must_use]
+    pub fn ledger(&self) -> &LedgerHandle {
+        &self.0.ledger
+    }
+}
+
+/// The note under which the engine keeps a record.
+fn note_of(record: &Record) -> Note {
+    // It is far shorter than a note may be: names have limits, and there are few of them.
+    serde_json::to_string(record).ok().and_then(|text| Note::new(&text).ok()).unwrap_or_default()
+}

@@ -1,0 +1,282 @@
+//! Adding torrents.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sprat_core::io::{AddMagnet, AddTorrent, FilePriority, RateLimits};
+use sprat_core::storage::TorrentId;
+use sprat_engine::client::{AddError as EngineError, Admission, Ended};
+use sprat_engine::storage::Place;
+use sprat_wire::magnet::{Magnet, MagnetError};
+use sprat_wire::metainfo::{Metainfo, MetainfoError};
+use thiserror::Error;
+
+use super::{HappeningKind, Service, Torrent, hold, note_of};
+use crate::clock;
+use crate::labels::Labels;
+use crate::torrents::{Facts, Record, SeedingLimits};
+
+/// What is to be added.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// The bytes of a torrent file.
+    File(Bytes),
+    /// A magnet link.
+    Magnet(String),
+}
+
+/// How a torrent is to be added.
+#[derive(Debug, Clone)]
+pub struct NewTorrent {
+    /// What.
+    pub source: Source,
+    /// Where its files lie; `None` is where those of its label do, or all others.
+    pub directory: Option<PathBuf>,
+    /// Another name for it.
+    pub name: Option<String>,
+    /// Its label. One that is not known yet becomes so.
+    pub label: Option<String>,
+    /// Words to tag it with.
+    pub tags: BTreeSet<String>,
+    /// It is to run.
+    pub start: bool,
+    /// Before all others in the queue, instead of after them.
+    pub at_top: bool,
+    /// Files that are there already, and that nobody has recorded as ours, may be written.
+    pub adopt: bool,
+    /// Pieces in order.
+    pub sequential: bool,
+    /// How much each file is wanted, by its number; those that are not named as usual.
+    pub priorities: Vec<(usize, FilePriority)>,
+    /// Trackers besides its own, by tier.
+    pub trackers: Vec<Vec<String>>,
+    /// Peers that the user knows of.
+    pub peers: Vec<SocketAddr>,
+    /// Its own limits.
+    pub limits: RateLimits,
+    /// When it has given enough.
+    pub seeding: SeedingLimits,
+    /// Who adds it, for a person.
+    pub origin: String,
+}
+
+impl NewTorrent {
+    /// To be added as usual, and to run.
+    #[must_use]
+    pub const fn new(source: Source) -> Self {
+        Self {
+            source,
+            directory: None,
+            name: None,
+            label: None,
+            tags: BTreeSet::new(),
+            start: true,
+            at_top: false,
+            adopt: false,
+            sequential: false,
+            priorities: Vec::new(),
+            trackers: Vec::new(),
+            peers: Vec::new(),
+            limits: RateLimits { download: None, upload: None },
+            seeding: SeedingLimits {
+                ratio: crate::torrents::SeedingLimit::Inherit,
+                seconds: crate::torrents::SeedingLimit::Inherit,
+                idle_seconds: crate::torrents::SeedingLimit::Inherit,
+            },
+            origin: String::new(),
+        }
+    }
+}
+
+/// A torrent that was added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Added {
+    /// Its name in the engine.
+    pub torrent: TorrentId,
+    /// By what it is called here.
+    pub hash: String,
+    /// As it calls itself.
+    pub name: String,
+}
+
+/// Why a torrent was not added.
+#[derive(Debug, Error)]
+pub enum AddError {
+    /// It is there already.
+    #[error("this torrent is there already: {}", .0.hash)]
+    Duplicate(Added),
+    /// No usable torrent file.
+    #[error(transparent)]
+    Metainfo(#[from] MetainfoError),
+    /// No usable link.
+    #[error(transparent)]
+    Magnet(#[from] MagnetError),
+    /// Files may not lie there.
+    #[error("{} is not below a directory that torrents may lie in", .0.display())]
+    Directory(PathBuf),
+    /// No name for a label or a tag.
+    #[error("{0:?} cannot be the name of a label or a tag")]
+    Name(String),
+    /// The engine refuses.
+    #[error(transparent)]
+    Engine(EngineError),
+    /// The client has ended.
+    #[error(transparent)]
+    Ended(#[from] Ended),
+}
+
+/// What was understood of a source.
+enum Parsed {
+    File(Arc<Metainfo>),
+    Magnet(Box<Magnet>),
+}
+
+impl Service {
+    /// Adds a torrent. It is in the list for good when this returns.
+    pub async fn add(&self, new: NewTorrent) -> Result<Added, AddError> {
+        let parsed = match &new.source {
+            // Large ones take a while.
+            Source::File(bytes) => {
+                let bytes = bytes.clone();
+                let parsed = tokio::task::spawn_blocking(move || Metainfo::parse(&bytes)).await;
+                Parsed::File(Arc::new(parsed.map_err(|_| Ended)??))
+            }
+            Source::Magnet(link) => Parsed::Magnet(Box::new(link.parse::<Magnet>()?)),
+        };
+        for name in new.label.iter().chain(&new.tags) {
+            if !Labels::is_name(name) {
+                return Err(AddError::Name(name.clone()));
+            }
+        }
+        let (directory, destination) = self.directories_of(&new)?;
+        let place = Place { adopt: new.adopt, ..Place::from(directory) };
+        let record = self.record_of(&new, destination);
+        let admission = Admission { place, note: note_of(&record) };
+        let (added, name) = match parsed {
+            Parsed::File(metainfo) => {
+                let name = metainfo.info.name.clone();
+                let mut priorities = vec![FilePriority::Normal; metainfo.info.files.len()];
+                for (file, priority) in &new.priorities {
+                    if let Some(one) = priorities.get_mut(*file) {
+                        *one = *priority;
+                    }
+                }
+                let add = AddTorrent {
+                    extra_trackers: new.trackers,
+                    peers: new.peers,
+                    priorities,
+                    sequential: new.sequential,
+                    limits: new.limits,
+                    paused: true,
+                    ..AddTorrent::new(metainfo)
+                };
+                (self.0.client.add(add, admission).await?, name)
+            }
+            Parsed::Magnet(magnet) => {
+                let name = magnet.name.clone().unwrap_or_default();
+                // Names of hosts would have to be resolved; addresses are what links have.
+                let named = magnet
+                    .peers
+                    .iter()
+                    .filter_map(|(host, port)| Some(SocketAddr::new(host.parse().ok()?, *port)));
+                let add = AddMagnet {
+                    trackers: magnet.trackers.iter().map(|tracker| vec![tracker.clone()]).collect(),
+                    extra_trackers: new.trackers,
+                    peers: new.peers.iter().copied().chain(named).collect(),
+                    select_only: magnet.select_only.clone(),
+                    sequential: new.sequential,
+                    limits: new.limits,
+                    paused: true,
+                    ..AddMagnet::new(magnet.info_hashes)
+                };
+                (self.0.client.add_magnet(add, admission).await?, name)
+            }
+        };
+        match added {
+            Ok(torrent) => Ok(self.enter(torrent, record, name).await?),
+            Err(EngineError::Duplicate(torrent)) => Err(AddError::Duplicate(self.known_as(torrent, name))),
+            Err(error) => Err(AddError::Engine(error)),
+        }
+    }
+
+    /// Where its files lie now, and where they are to lie when they are complete.
+    fn directories_of(&self, new: &NewTorrent) -> Result<(PathBuf, Option<PathBuf>), AddError> {
+        let choices = self.choices();
+        let of_label = || {
+            let labels = hold(&self.0.labels);
+            let directory = labels.labels.get(new.label.as_ref()?)?.directory.clone()?;
+            Some(choices.downloads.join(directory))
+        };
+        let last = new.directory.clone().or_else(of_label).unwrap_or_else(|| choices.downloads.clone());
+        if !choices.allows(&last) {
+            return Err(AddError::Directory(last));
+        }
+        match choices.incomplete {
+            // What is there already is not brought elsewhere to be completed.
+            Some(incomplete) if !new.adopt && incomplete != last => Ok((incomplete, Some(last))),
+            _ => Ok((last, None)),
+        }
+    }
+
+    fn record_of(&self, new: &NewTorrent, destination: Option<PathBuf>) -> Record {
+        let positions = hold(&self.0.known);
+        let positions = positions.torrents.values().map(|torrent| torrent.record.position);
+        let position = if new.at_top {
+            positions.min().map_or(0, |first| first - 1)
+        } else {
+            positions.max().map_or(0, |last| last + 1)
+        };
+        Record {
+            added_at: clock::unix_now(),
+            name: new.name.clone(),
+            label: new.label.clone(),
+            tags: new.tags.clone(),
+            is_started: new.start,
+            position,
+            seeding: new.seeding,
+            destination,
+            origin: new.origin.clone(),
+            ..Record::default()
+        }
+    }
+
+    /// Notes a new torrent, and lets the policies look at it.
+    async fn enter(&self, torrent: TorrentId, record: Record, name: String) -> Result<Added, Ended> {
+        if let Some(label) = &record.label
+            && !hold(&self.0.labels).labels.contains_key(label)
+        {
+            self.change_labels(|labels| labels.labels.entry(label.clone()).or_default().clone());
+        }
+        let listing = self.0.client.listing(torrent).await?;
+        if let Some(listing) = listing {
+            let mut known = hold(&self.0.known);
+            let facts = Facts {
+                name: if listing.name.is_empty() { name.clone() } else { listing.name.clone() },
+                ..Facts::of(&listing)
+            };
+            known.torrents.insert(torrent, Torrent { facts, record, live: None, is_unwritten: false });
+            known.show(torrent);
+        }
+        hold(&self.0.statistics).session.added += 1;
+        // What has happened to it before it was noted was passed over.
+        self.read_facts(torrent).await?;
+        if hold(&self.0.known).torrents.get(&torrent).is_some_and(|one| one.facts.is_complete) {
+            self.on_complete(torrent);
+        }
+        self.look().await?;
+        self.tell_of(torrent, HappeningKind::Added);
+        Ok(self.known_as(torrent, name))
+    }
+
+    fn known_as(&self, torrent: TorrentId, name: String) -> Added {
+        let known = hold(&self.0.known);
+        let found = known.torrents.get(&torrent);
+        let hash = found.map(|known| known.facts.hash()).unwrap_or_default();
+        let name =
+            found.map(|known| known.facts.name.clone()).filter(|name| !name.is_empty()).unwrap_or(name);
+        Added { torrent, hash, name }
+    }
+}

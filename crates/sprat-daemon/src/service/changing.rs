@@ -1,0 +1,266 @@
+//! What the user can do with torrents.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use sprat_core::io::{FilePriority, RateLimits};
+use sprat_core::storage::{Files, TorrentId};
+use sprat_engine::client::Ended;
+use sprat_engine::state::StateError;
+use thiserror::Error;
+use utoipa::ToSchema;
+
+use super::{Known, Service, hold};
+use crate::labels::Labels;
+use crate::torrents::{Record, SeedingLimits};
+
+/// What can be done with many torrents at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Let it run, when the queue does.
+    Start,
+    /// Let it run whatever the queue says.
+    ForceStart,
+    /// Let it not run.
+    Stop,
+    /// Compare what is on the disk with its hashes.
+    Recheck,
+    /// Ask its trackers now, as far as they allow.
+    Reannounce,
+    /// Let it write files that were there before it, and that nobody has recorded as ours.
+    Adopt,
+    /// Before all others in the queue.
+    QueueTop,
+    /// One place earlier.
+    QueueUp,
+    /// One place later.
+    QueueDown,
+    /// After all others.
+    QueueBottom,
+}
+
+/// What can be changed of a torrent; what is `None` stays.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Change {
+    /// Another name; empty is its own.
+    pub name: Option<String>,
+    /// A label, or none.
+    pub label: Option<Option<String>>,
+    /// All its tags.
+    pub tags: Option<BTreeSet<String>>,
+    /// Tags that it is to have besides.
+    pub add_tags: BTreeSet<String>,
+    /// Tags that it is not to have.
+    pub remove_tags: BTreeSet<String>,
+    /// The most to receive, bytes per second, or no limit.
+    pub download_limit: Option<Option<u64>>,
+    /// The most to send, bytes per second, or no limit.
+    pub upload_limit: Option<Option<u64>>,
+    /// When it has given enough.
+    pub seeding: Option<SeedingLimits>,
+    /// Pieces in order.
+    pub sequential: Option<bool>,
+    /// How much files are wanted, by their number.
+    pub priorities: Vec<(usize, FilePriority)>,
+    /// Its trackers, by tier.
+    pub trackers: Option<Vec<Vec<String>>>,
+}
+
+/// Why a torrent was not changed.
+#[derive(Debug, Error)]
+pub enum ChangeError {
+    /// There is no such torrent.
+    #[error("there is no such torrent")]
+    Unknown,
+    /// No name for a label or a tag.
+    #[error("{0:?} cannot be the name of a label or a tag")]
+    Name(String),
+    /// The torrent has no such file, or it is not known yet which it has.
+    #[error("there is no file number {0}")]
+    File(usize),
+    /// It could not be written down.
+    #[error("it cannot be written down: {0}")]
+    State(#[from] StateError),
+    /// The client has ended.
+    #[error(transparent)]
+    Ended(#[from] Ended),
+}
+
+impl Service {
+    /// Does something with torrents. Those that are not there any more are passed over.
+    pub async fn act(&self, torrents: &[TorrentId], action: Action) -> Result<(), Ended> {
+        match action {
+            Action::Start => self.note(torrents, |record| start(record, false)),
+            Action::ForceStart => self.note(torrents, |record| start(record, true)),
+            Action::Stop => {
+                self.note(torrents, |record| (record.is_started, record.is_forced) = (false, false))
+            }
+            Action::QueueTop | Action::QueueUp | Action::QueueDown | Action::QueueBottom => {
+                self.requeue(torrents, action);
+            }
+            Action::Recheck => {
+                for torrent in torrents {
+                    self.0.client.recheck(*torrent).await?;
+                }
+            }
+            Action::Adopt => {
+                for torrent in torrents {
+                    self.0.client.adopt(*torrent).await?;
+                }
+            }
+            Action::Reannounce => {
+                let torrents = torrents.to_vec();
+                let announce = move |session: &mut sprat_core::Session, now| {
+                    for torrent in torrents {
+                        session.force_announce(now, torrent);
+                    }
+                };
+                self.0.client.with(announce).await?;
+            }
+        }
+        self.look().await
+    }
+
+    /// Changes a torrent.
+    pub async fn change(&self, torrent: TorrentId, change: Change) -> Result<(), ChangeError> {
+        let label = change.label.iter().flatten();
+        let named = label.chain(change.tags.iter().flatten()).chain(&change.add_tags);
+        if let Some(name) = named.clone().find(|name| !Labels::is_name(name)) {
+            return Err(ChangeError::Name(name.clone()));
+        }
+        if hold(&self.0.known).record(torrent).is_none() {
+            return Err(ChangeError::Unknown);
+        }
+        let client = &self.0.client;
+        if !change.priorities.is_empty() {
+            self.set_priorities(torrent, &change.priorities).await?;
+        }
+        if let Some(tiers) = change.trackers.clone() {
+            client.set_trackers(torrent, tiers).await?;
+        }
+        if let Some(on) = change.sequential {
+            client.set_sequential(torrent, on).await?;
+        }
+        if change.download_limit.is_some() || change.upload_limit.is_some() {
+            let before =
+                hold(&self.0.known).torrents.get(&torrent).map(|one| one.facts.limits).unwrap_or_default();
+            let limits = RateLimits {
+                download: change.download_limit.unwrap_or(before.download),
+                upload: change.upload_limit.unwrap_or(before.upload),
+            };
+            client.set_torrent_limits(torrent, limits).await?;
+        }
+        if let Some(Some(label)) = &change.label {
+            self.change_labels(|labels| labels.labels.entry(label.clone()).or_default().clone());
+        }
+        self.note(&[torrent], |record| change.note(record));
+        self.read_facts(torrent).await?;
+        Ok(self.look().await?)
+    }
+
+    async fn set_priorities(
+        &self,
+        torrent: TorrentId,
+        changed: &[(usize, FilePriority)],
+    ) -> Result<(), ChangeError> {
+        let listing = self.0.client.listing(torrent).await?.ok_or(ChangeError::Unknown)?;
+        // Pad files have numbers, too.
+        let files = self.metainfo(torrent).await.map_or(0, |metainfo| metainfo.info.files.len());
+        let mut priorities = listing.priorities;
+        priorities.resize(files, FilePriority::Normal);
+        for (file, priority) in changed {
+            *priorities.get_mut(*file).ok_or(ChangeError::File(*file))? = *priority;
+        }
+        Ok(self.0.client.set_priorities(torrent, priorities).await?)
+    }
+
+    /// Removes torrents from the list; with [`Files::Delete`] also the files that they have made and that nobody else uses.
+    pub async fn remove(&self, torrents: &[TorrentId], files: Files) -> Result<(), ChangeError> {
+        for torrent in torrents {
+            self.0.client.remove(*torrent, files).await??;
+        }
+        self.0.nudge.notify_one();
+        Ok(())
+    }
+
+    /// Changes what is kept of torrents.
+    pub(super) fn note(&self, torrents: &[TorrentId], act: impl Fn(&mut Record)) {
+        let mut known = hold(&self.0.known);
+        for torrent in torrents {
+            if let Some(one) = known.torrents.get_mut(torrent) {
+                act(&mut one.record);
+                one.is_unwritten = true;
+            }
+            known.show(*torrent);
+        }
+    }
+
+    fn requeue(&self, torrents: &[TorrentId], action: Action) {
+        let mut known = hold(&self.0.known);
+        let chosen: BTreeSet<TorrentId> = torrents.iter().copied().collect();
+        let mut order = known.in_queue_order();
+        match action {
+            Action::QueueTop => order.sort_by_key(|id| !chosen.contains(id)),
+            Action::QueueBottom => order.sort_by_key(|id| chosen.contains(id)),
+            Action::QueueUp => {
+                for at in 1..order.len() {
+                    if chosen.contains(&order[at]) && !chosen.contains(&order[at - 1]) {
+                        order.swap(at, at - 1);
+                    }
+                }
+            }
+            _ => {
+                for at in (1..order.len()).rev() {
+                    if chosen.contains(&order[at - 1]) && !chosen.contains(&order[at]) {
+                        order.swap(at, at - 1);
+                    }
+                }
+            }
+        }
+        for (position, id) in order.into_iter().enumerate() {
+            let position = i64::try_from(position).unwrap_or(i64::MAX);
+            if let Some(one) = known.torrents.get_mut(&id).filter(|one| one.record.position != position) {
+                one.record.position = position;
+                one.is_unwritten = true;
+                known.show(id);
+            }
+        }
+    }
+}
+
+impl Known {
+    /// All torrents, who comes first in the queue first.
+    pub(super) fn in_queue_order(&self) -> Vec<TorrentId> {
+        let mut order: Vec<TorrentId> = self.torrents.keys().copied().collect();
+        order.sort_by_key(|id| self.torrents.get(id).map(|one| (one.record.position, *id)));
+        order
+    }
+}
+
+fn start(record: &mut Record, is_forced: bool) {
+    record.is_started = true;
+    record.is_forced = is_forced;
+    // It has given enough, and is to give more: until the next limit that it has not reached yet.
+    record.has_given_enough = false;
+}
+
+impl Change {
+    fn note(&self, record: &mut Record) {
+        if let Some(name) = &self.name {
+            record.name = Some(name.clone()).filter(|name| !name.is_empty());
+        }
+        if let Some(label) = &self.label {
+            record.label.clone_from(label);
+        }
+        if let Some(tags) = &self.tags {
+            record.tags.clone_from(tags);
+        }
+        record.tags.extend(self.add_tags.iter().cloned());
+        record.tags.retain(|tag| !self.remove_tags.contains(tag));
+        if let Some(seeding) = self.seeding {
+            record.seeding = seeding;
+            record.has_given_enough = false;
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! What the daemon knows of its torrents, as plain values.
+//!
+//! ```text
+//! session ──look──► Live ┐
+//! engine's list ─► Facts ├─► Summary ─► Board ─► Snapshot: lists and deltas of every interface
+//! note ─────────► Record ┘
+//! ```
+
+mod board;
+mod facts;
+mod live;
+pub mod queue;
+mod record;
+pub mod share_limits;
+mod summary;
+
+pub use board::{Board, Cursor, Delta, Line, NoCursor, Snapshot};
+pub use facts::Facts;
+pub use live::{Bytes, Doing, Live, look};
+pub use record::{Record, SeedingLimit, SeedingLimits};
+pub use summary::{State, Summary, TroubleText, explain, summarise};

@@ -1,0 +1,80 @@
+//! What the daemon keeps of a torrent, besides what the engine keeps: it lies in the engine's list as the torrent's note.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What is kept of a torrent. What a later version adds is passed over by this one.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Record {
+    /// When it was added, seconds since 1970.
+    pub added_at: i64,
+    /// When everything wanted was there.
+    pub completed_at: Option<i64>,
+    /// What it calls itself here, if the user has given it another name than its own.
+    pub name: Option<String>,
+    /// The label it has.
+    pub label: Option<String>,
+    /// Words it was tagged with.
+    pub tags: BTreeSet<String>,
+    /// The user wants it to run. When it does is for the queue to say.
+    pub is_started: bool,
+    /// The queue has no say.
+    pub is_forced: bool,
+    /// Its place in the queue: a smaller number is earlier.
+    pub position: i64,
+    /// When it has given enough.
+    pub seeding: SeedingLimits,
+    /// It has reached one of them, and was stopped for that.
+    pub has_given_enough: bool,
+    /// For how long it has been seeding, seconds.
+    pub seeding_seconds: u64,
+    /// For how long it has been running, seconds.
+    pub active_seconds: u64,
+    /// When something of it was last sent or received.
+    pub active_at: Option<i64>,
+    /// Where it is moved when it is complete.
+    pub destination: Option<PathBuf>,
+    /// Who has added it, in words for a person: "api", "watch folder", "feed …".
+    pub origin: String,
+}
+
+/// When a torrent has given enough.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct SeedingLimits {
+    /// Bytes sent for each byte of its content.
+    pub ratio: SeedingLimit<f64>,
+    /// Seconds of seeding.
+    pub seconds: SeedingLimit<u64>,
+    /// Seconds in which nobody wanted anything.
+    pub idle_seconds: SeedingLimit<u64>,
+}
+
+/// One of them: its own, none, or that of whoever it belongs to (its label, then the settings).
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SeedingLimit<T> {
+    /// What holds for its label, or for all.
+    #[default]
+    Inherit,
+    /// There is none.
+    Unlimited,
+    /// This.
+    Limit(T),
+}
+
+impl<T: Copy> SeedingLimit<T> {
+    /// What holds, if the one that this belongs to says `outer`.
+    #[must_use]
+    pub const fn or(self, outer: Option<T>) -> Option<T> {
+        match self {
+            Self::Inherit => outer,
+            Self::Unlimited => None,
+            Self::Limit(limit) => Some(limit),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What the service does with torrents, between two of them on this machine.
+
+mod service_under_test;
+
+use sprat_core::storage::Files;
+use sprat_daemon::service::{Action, AddError, Change, HappeningKind, NewTorrent, Source};
+use sprat_daemon::torrents::State;
+
+use crate::service_under_test::{Place, next, torrent, until, until_one};
+
+#[tokio::test]
+async fn a_torrent_goes_from_one_service_to_another_and_all_of_it_is_told() {
+    let (seeder_place, leecher_place) = (Place::new(), Place::new());
+    let file = torrent(&seeder_place.downloads(), "some file", 1, 300_000);
+    let (seeder, leecher) = (seeder_place.start().await, leecher_place.start().await);
+    let seeding =
+        seeder.add(NewTorrent { adopt: true, ..NewTorrent::new(Source::File(file.clone())) }).await.unwrap();
+    until_one(&seeder, &seeding.hash, |one| one.state == State::Seeding && one.left == 0).await;
+
+    let mut happenings = leecher.happenings();
+    let label = Some("films".to_owned());
+    let new = NewTorrent { label: label.clone(), ..NewTorrent::new(Source::File(file.clone())) };
+    let added = leecher.add(new).await.unwrap();
+    assert_eq!((added.hash.as_str(), added.name.as_str()), (seeding.hash.as_str(), "some file"));
+    assert!(leecher.labels().labels.contains_key("films"));
+    let again = leecher.add(NewTorrent::new(Source::File(file))).await;
+    assert!(matches!(again, Err(AddError::Duplicate(known)) if known == added));
+
+    let address = format!("127.0.0.1:{}", seeder.client().port()).parse().unwrap();
+    let torrent = added.torrent;
+    leecher.client().with(move |session, now| session.add_peers(now, torrent, &[address])).await.unwrap();
+    let done =
+        until_one(&leecher, &added.hash, |one| one.state == State::Seeding && one.completed_at.is_some())
+            .await;
+    assert_eq!(
+        (done.size, done.left, done.have, done.progress, done.label),
+        (300_000, 0, 300_000, 1000, label)
+    );
+    assert_eq!(leecher.statistics().session.downloaded, 300_000);
+    for expected in [HappeningKind::Added, HappeningKind::Finished] {
+        assert_eq!(next(&mut happenings).await, expected);
+    }
+    let given = until_one(&seeder, &seeding.hash, |one| one.uploaded == 300_000).await;
+    assert!((given.ratio - 1.0).abs() < 1e-9, "{}", given.ratio);
+
+    leecher.remove(&[added.torrent], Files::Delete).await.unwrap();
+    until(&leecher, |snapshot| snapshot.lines().is_empty()).await;
+    assert_eq!(next(&mut happenings).await, HappeningKind::Removed);
+    assert!(!leecher_place.downloads().join("some file").exists());
+    leecher.stop().await;
+    seeder.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_user_has_said_is_there_after_a_restart() {
+    let place = Place::new();
+    let file = torrent(&place.downloads(), "kept", 2, 100_000);
+    let service = place.start().await;
+    let new = NewTorrent { adopt: true, start: false, ..NewTorrent::new(Source::File(file)) };
+    let added = service.add(new).await.unwrap();
+    let stopped =
+        until_one(&service, &added.hash, |one| one.state == State::Stopped && one.is_complete).await;
+    assert!(stopped.added_at > 0);
+    let change = Change {
+        name: Some("another name".to_owned()),
+        label: Some(Some("books".to_owned())),
+        add_tags: ["red".to_owned()].into(),
+        upload_limit: Some(Some(50_000)),
+        sequential: Some(true),
+        ..Change::default()
+    };
+    service.change(added.torrent, change).await.unwrap();
+    let before = service.snapshot().by_hash(&added.hash).unwrap().summary.clone();
+    assert_eq!(
+        (before.name.as_str(), before.upload_limit, before.sequential),
+        ("another name", Some(50_000), true)
+    );
+    service.stop().await;
+
+    let service = place.start().await;
+    let after = service.snapshot().by_hash(&added.hash).unwrap().summary.clone();
+    assert_eq!(after, before);
+    assert_eq!(service.statistics().all().starts, 2);
+    assert_eq!(service.statistics().all().added, 1);
+    service.act(&[added.torrent], Action::Start).await.unwrap();
+    until_one(&service, &added.hash, |one| one.state == State::Seeding && one.have == 100_000).await;
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn files_lie_only_below_directories_that_were_chosen() {
+    let place = Place::new();
+    let file = torrent(&place.home.path().join("elsewhere"), "x", 3, 1000);
+    let service = place.start().await;
+    for directory in ["/etc", "relative", "/tmp/../etc"] {
+        let new =
+            NewTorrent { directory: Some(directory.into()), ..NewTorrent::new(Source::File(file.clone())) };
+        assert!(matches!(service.add(new).await, Err(AddError::Directory(_))), "{directory}");
+    }
+    let below = place.downloads().join("../downloads-not");
+    let new = NewTorrent { directory: Some(below), ..NewTorrent::new(Source::File(file)) };
+    assert!(matches!(service.add(new).await, Err(AddError::Directory(_))));
+    service.stop().await;
+}
