@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sprat_core::io::{AddMagnet, AddTorrent, FilePriority, Manner, RateLimits};
+use sprat_core::io::{AddMagnet, AddTorrent, FilePriority, RateLimits};
 use sprat_core::storage::TorrentId;
 use sprat_engine::client::{AddError as EngineError, Admission, Ended};
 use sprat_engine::storage::Place;
@@ -165,14 +165,13 @@ impl Service {
                     }
                 }
                 let add = AddTorrent {
-                    metainfo,
                     extra_trackers: new.trackers,
                     peers: new.peers,
                     priorities,
                     sequential: new.sequential,
                     limits: new.limits,
                     paused: true,
-                    manner: Manner::default(),
+                    ..AddTorrent::new(metainfo)
                 };
                 (self.0.client.add(add, admission).await?, name)
             }
