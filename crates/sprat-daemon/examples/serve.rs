@@ -138,10 +138,7 @@ fn with_token(interface: Router, token: &str) -> Router {
         let is_known = cookies.split("; ").any(|one| one == cookie);
         async move { if is_known { next.run(request).await } else { refusal("a token is needed") } }
     }));
-    Router::new()
-        .route("/api/v1/login", post(log_in))
-        .route("/api/v1/logout", post(log_out))
-        .fallback_service(guarded)
+    Router::new().route("/api/v1/session", post(log_in).delete(log_out)).fallback_service(guarded)
 }
 
 fn refusal(message: &str) -> Response {

@@ -20,7 +20,10 @@ scene('settings are what the daemon says of them, and only what was changed is s
     answers: {
       'GET /openapi.json': { paths: { '/settings': {} } },
       'GET /settings': SETTINGS,
-      'PATCH /settings': (/** @type {string} */ body) => sent.push(JSON.parse(body)),
+      'PATCH /settings': (/** @type {string} */ body) => {
+        sent.push(JSON.parse(body));
+        return { after_restart: ['peers.dht'] };
+      },
     },
   });
   await see(page, '.empty h2', 'No torrents yet');
@@ -37,6 +40,7 @@ scene('settings are what the daemon says of them, and only what was changed is s
   assert.equal(await page.$$eval('.setting', (all) => all.filter((one) => one.checkVisibility()).length), 1);
   await click(page, 'dialog footer button', 'Save');
   await page.waitForFunction(() => !document.querySelector('dialog'));
-  assert.deepEqual(sent, [{ 'limits.download_rate': '2 MiB/s', 'peers.dht': false }]);
+  await see(page, '.toast', 'At the next start: peers.dht');
+  assert.deepEqual(sent, [{ limits: { download_rate: '2 MiB/s' }, peers: { dht: false } }]);
   assert.deepEqual(faults, []);
 });

@@ -48,7 +48,7 @@ export async function request(method, path, body) {
     const text = await response.text();
     return text === '' ? /** @type {T} */ (undefined) : JSON.parse(text);
   }
-  if (response.status === 401 && path !== '/login') askForToken();
+  if (response.status === 401 && !(path === '/session' && method === 'POST')) askForToken();
   throw await refusal(response);
 }
 

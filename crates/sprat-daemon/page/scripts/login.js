@@ -26,7 +26,7 @@ export function ask(done) {
     button.disabled = true;
     error.hidden = true;
     try {
-      await api.post('/login', { token: token.value.trim() });
+      await api.post('/session', { token: token.value.trim() });
       isAsking = false;
       dialog.close();
       dialog.remove();
@@ -47,6 +47,6 @@ export function ask(done) {
 }
 
 export async function end() {
-  await api.post('/logout', {});
+  await api.request('DELETE', '/session');
   location.reload();
 }

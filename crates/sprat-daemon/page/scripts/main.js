@@ -229,6 +229,7 @@ async function begin() {
     alerts.damages = version.damages ?? [];
     stream.open();
     setTimeout(() => void refresh(), 300);
+    byId('logout').hidden = !(await api.has('/session'));
   } catch (error) {
     if (error instanceof api.ApiError && error.status === 401) return;
     failed(error);
@@ -248,7 +249,9 @@ function furnish() {
   byId('search-box').prepend(icon('search'));
   byId('tools').append(...actions.buttons);
   byId('corner').append(alerts.button, theme.button(),
-    quiet('settings', 'Settings', 'settings', () => void settings.open().catch(failed)));
+    quiet('settings', 'Settings', 'settings', () => void settings.open().catch(failed)),
+    quiet('logout', 'Log out', 'logout', () => void login.end().catch(failed)));
+  byId('logout').hidden = true;
   sidebar.graph.append(littleGraph.canvas);
   byId('status').append(
     el('span', { class: 'rate down', title: 'Received from all' }, icon('down'), status.down),

@@ -1,5 +1,6 @@
 // The settings, as the daemon declares them: each with what it means, its default, and when a change takes effect.
 
+import { note } from './alerts.js';
 import * as api from './api.js';
 import { show } from './dialog.js';
 import { el } from './dom.js';
@@ -49,8 +50,16 @@ export async function open() {
     body: [search, ...parts],
     confirm: 'Save',
     submit: async () => {
-      const body = Object.fromEntries([...changed].map(([key, read]) => [key, read()]));
-      if (Object.keys(body).length > 0) await api.patch('/settings', body);
+      /** @type {Record<string, Record<string, unknown>>} */
+      const body = {};
+      for (const [key, read] of changed) {
+        const [section = '', name = ''] = key.split('.');
+        (body[section] ??= {})[name] = read();
+      }
+      if (changed.size === 0) return;
+      /** @type {{ after_restart?: string[] }} */
+      const { after_restart: later = [] } = await api.patch('/settings', body);
+      note(later.length === 0 ? 'The settings hold now.' : `Kept. At the next start: ${later.join(', ')}.`);
     },
   });
 }
