@@ -249,6 +249,15 @@ impl Geometry {
         u32::try_from(first).unwrap_or(u32::MAX)..u32::try_from(end).unwrap_or(u32::MAX)
     }
 
+    /// Bytes of this file in this piece.
+    #[must_use]
+    pub fn bytes_of(&self, file: usize, piece: u32) -> u64 {
+        let Some(span) = self.files.get(file) else { return 0 };
+        let start = u64::from(piece) * u64::from(self.piece_length);
+        let end = (start + u64::from(self.piece_length)).min(span.end());
+        end.saturating_sub(start.max(span.start))
+    }
+
     /// In which piece, and where in it, the byte at this place of a file is; `None` beyond its end.
     #[must_use]
     pub fn place_in(&self, file: usize, offset: u64) -> Option<(PieceIndex, u32)> {

@@ -401,6 +401,8 @@ pub struct AddTorrent {
     pub limits: RateLimits,
     /// It is looked at what is there, and no more is done until `Session::resume`.
     pub paused: bool,
+    /// What else the user may choose.
+    pub manner: Manner,
 }
 
 impl AddTorrent {
@@ -415,8 +417,23 @@ impl AddTorrent {
             sequential: false,
             limits: RateLimits { download: None, upload: None },
             paused: false,
+            manner: Manner::USUAL,
         }
     }
+}
+
+/// How a torrent goes about its work, as far as the user can change it at any time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Manner {
+    /// The first and last pieces of each wanted file come before all others, so that it can be seen what the file is.
+    pub first_last_first: bool,
+    /// Connections at most, besides the limits of the session.
+    pub connections: Option<usize>,
+}
+
+impl Manner {
+    /// Nothing of it.
+    pub const USUAL: Self = Self { first_last_first: false, connections: None };
 }
 
 /// A torrent that has nothing to do, from an earlier session: see [`crate::sleeper`].
@@ -444,6 +461,8 @@ pub struct AddSleeping {
     pub sequential: bool,
     /// As in [`AddTorrent`].
     pub limits: RateLimits,
+    /// As in [`AddTorrent`].
+    pub manner: Manner,
 }
 
 impl AddSleeping {
@@ -462,6 +481,7 @@ impl AddSleeping {
             priorities: Vec::new(),
             sequential: false,
             limits: RateLimits::default(),
+            manner: Manner::USUAL,
         }
     }
 }
@@ -498,6 +518,8 @@ pub struct AddMagnet {
     pub limits: RateLimits,
     /// Nobody is asked for anything, not even for the metadata, until `Session::resume`.
     pub paused: bool,
+    /// What else the user may choose.
+    pub manner: Manner,
 }
 
 impl AddMagnet {
@@ -513,6 +535,7 @@ impl AddMagnet {
             sequential: false,
             limits: RateLimits { download: None, upload: None },
             paused: false,
+            manner: Manner::USUAL,
         }
     }
 
@@ -541,6 +564,7 @@ impl AddMagnet {
             sequential: self.sequential,
             limits: self.limits,
             paused: self.paused,
+            manner: self.manner,
             metainfo,
         }
     }

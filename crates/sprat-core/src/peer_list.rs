@@ -339,6 +339,12 @@ impl PeerList {
         self.seeds
     }
 
+    /// By whom an address is known.
+    #[must_use]
+    pub fn source_of(&self, address: SocketAddr) -> Option<PeerSource> {
+        self.peers.get(&address).map(|peer| peer.source)
+    }
+
     fn is_acceptable(&self, address: SocketAddr, source: PeerSource) -> bool {
         let port = address.port();
         let low_allowed = source == PeerSource::User || self.config.allow_low_ports;

@@ -52,6 +52,33 @@ pub enum PieceState {
     Have,
 }
 
+/// How much a piece is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum PiecePriority {
+    /// Not at all.
+    Skip,
+    /// After the others.
+    Low,
+    /// As usual.
+    #[default]
+    Normal,
+    /// Before the others.
+    High,
+    /// Before all others.
+    First,
+}
+
+impl From<FilePriority> for PiecePriority {
+    fn from(priority: FilePriority) -> Self {
+        match priority {
+            FilePriority::Skip => Self::Skip,
+            FilePriority::Low => Self::Low,
+            FilePriority::Normal => Self::Normal,
+            FilePriority::High => Self::High,
+        }
+    }
+}
+
 /// Who wants blocks, and which it could send.
 #[derive(Debug, Clone, Copy)]
 pub struct PickRequest<'a> {
@@ -117,7 +144,7 @@ struct Piece {
     /// How many peers have it, `seeds` apart.
     holders: u16,
     state: PieceState,
-    priority: FilePriority,
+    priority: PiecePriority,
 }
 
 impl Piece {
@@ -126,7 +153,7 @@ impl Piece {
     }
 
     fn is_wanted(self) -> bool {
-        self.priority != FilePriority::Skip
+        self.priority != PiecePriority::Skip
     }
 }
 
@@ -170,14 +197,14 @@ impl Picker {
 
     /// How much a piece is wanted. What has been requested of a piece that is skipped now is still accepted. One that is needed soon
     /// is wanted as long as it is.
-    pub fn set_priority(&mut self, piece: PieceIndex, priority: FilePriority) {
-        let priority = self.urgent.lift(piece.get(), priority);
+    pub fn set_priority(&mut self, piece: PieceIndex, priority: impl Into<PiecePriority>) {
+        let priority = self.urgent.lift(piece.get(), priority.into());
         self.want(piece, priority);
     }
 
-    fn want(&mut self, piece: PieceIndex, priority: FilePriority) {
+    fn want(&mut self, piece: PieceIndex, priority: PiecePriority) {
         let index = piece.get();
-        let wanted = priority != FilePriority::Skip;
+        let wanted = priority != PiecePriority::Skip;
         if self.pieces[piece.as_usize()].priority == priority {
             return;
         }
@@ -312,7 +339,10 @@ impl Picker {
 
     /// Appends up to [`PickRequest::count`] blocks to `out`, and takes them as requested from the connection.
     pub fn pick(&mut self, request: &PickRequest<'_>, out: &mut Vec<BlockRef>) {
-        choose::pick(self, request, out);
+        let count = urgent::pick(self, request, out);
+        if !request.haste.only {
+            choose::pick(self, &PickRequest { count, ..*request }, out);
+        }
     }
 
     /// A requested block will not come from this connection: rejected, timed out, choked, gone. It may be asked of

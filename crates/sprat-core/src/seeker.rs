@@ -23,7 +23,8 @@ use crate::announcer::{Announcer, Progress, TrackerStatus};
 use crate::config::Config;
 use crate::context::Context;
 use crate::io::{
-    AddMagnet, ConnectionId, DisconnectReason, Event, Output, RateLimits, TrackerFailure, TrackerId, Trouble,
+    AddMagnet, ConnectionId, DisconnectReason, Event, Manner, Output, RateLimits, TrackerFailure, TrackerId,
+    Trouble,
 };
 use crate::peer_list::{PeerList, PeerSource};
 use crate::search::Search;
@@ -257,6 +258,16 @@ impl Seeker {
         self.wanted.trackers = tiers.to_vec();
         self.announcer.set_tiers(cx.now, tiers);
         self.announce(cx);
+    }
+
+    /// How the torrent will go about its work.
+    #[must_use]
+    pub const fn manner(&self) -> Manner {
+        self.wanted.manner
+    }
+
+    pub(crate) const fn set_manner(&mut self, _: &mut Context<'_>, manner: Manner) {
+        self.wanted.manner = manner;
     }
 
     /// For the torrent that it will be.

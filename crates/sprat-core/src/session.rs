@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use sprat_wire::hash::{InfoHash, InfoHashes, PeerId};
@@ -14,7 +15,8 @@ use crate::context::Names;
 use crate::geometry::PieceIndex;
 use crate::grudges::Grudges;
 use crate::io::{
-    AddMagnet, AddSleeping, AddTorrent, ConnectionId, FilePriority, Input, Output, RateLimits, ReaderId,
+    AddMagnet, AddSleeping, AddTorrent, ConnectionId, FilePriority, Input, Manner, Output, RateLimits,
+    ReaderId,
 };
 use crate::memory::Memory;
 use crate::pace::Pace;
@@ -376,6 +378,48 @@ impl Session {
             Member::Sleeper(sleeper) => sleeper.set_limits(limits),
             Member::Seeker(seeker) => seeker.set_limits(limits),
         });
+    }
+
+    /// How a torrent goes about its work; `None` if there is no such torrent.
+    #[must_use]
+    pub fn manner(&self, id: TorrentId) -> Option<Manner> {
+        self.members.get(&id).map(|member| either!(member, it => it.manner()))
+    }
+
+    /// Has a torrent go about its work in another manner.
+    pub fn set_manner(&mut self, now: Time, id: TorrentId, manner: Manner) {
+        self.with_member(now, id, |member, cx| either!(member, it => it.set_manner(cx, manner)));
+    }
+
+    /// Limits the connections of all torrents together and those of each. Where there are more, those go that move least.
+    pub fn set_connections(&mut self, now: Time, all: usize, per_torrent: usize) {
+        (self.config.connections, self.config.connections_per_torrent) = (all, per_torrent);
+        self.for_each_torrent(now, Torrent::limit_connections);
+        let mut counts: BTreeMap<TorrentId, usize> =
+            self.torrents().map(|torrent| (torrent.id(), torrent.connection_count())).collect();
+        let surplus = counts.values().sum::<usize>().saturating_sub(all);
+        for _ in 0..surplus {
+            // Those that have most lose most.
+            let Some((_, most)) = counts.iter_mut().max_by_key(|(_, count)| **count) else { break };
+            *most = most.saturating_sub(1);
+        }
+        for (id, most) in counts {
+            self.with_torrent(now, id, |torrent, cx| torrent.let_go_beyond(cx, most));
+        }
+    }
+
+    /// Sets how many are uploaded to at a time, at least and at most.
+    pub fn set_upload_slots(&mut self, now: Time, slots: RangeInclusive<usize>) {
+        self.config.choker.min_slots = *slots.start();
+        self.config.choker.max_slots = *slots.end();
+        self.choker.set_config(self.config.choker);
+        self.decide_chokes(now);
+    }
+
+    /// What was chosen for the session, as it is now.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
     }
 
     /// Limits the rates of all torrents together.

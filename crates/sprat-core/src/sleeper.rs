@@ -20,8 +20,8 @@ use crate::config::Config;
 use crate::connection::Introduction;
 use crate::context::Context;
 use crate::io::{
-    AddSleeping, AddTorrent, ConnectionId, DisconnectReason, Event, FilePriority, MetadataError, Output,
-    RateLimits, Totals, TrackerFailure, TrackerId, Trouble,
+    AddSleeping, AddTorrent, ConnectionId, DisconnectReason, Event, FilePriority, Manner, MetadataError,
+    Output, RateLimits, Totals, TrackerFailure, TrackerId, Trouble,
 };
 use crate::memory::{Weight, weight};
 use crate::peer_list::{PeerList, PeerSource};
@@ -198,9 +198,9 @@ impl Sleeper {
         now: Time,
         rng: &mut fastrand::Rng,
     ) -> (Torrent, Option<Files>) {
-        let AddSleeping { priorities, sequential, limits, totals, paused, recheck, .. } = self.wish;
+        let AddSleeping { priorities, sequential, limits, totals, paused, recheck, manner, .. } = self.wish;
         let peers = PeerList::new(config.known_peers(), fastrand::Rng::with_seed(rng.u64(..)));
-        let add = AddTorrent { priorities, sequential, limits, paused, ..AddTorrent::new(metainfo) };
+        let add = AddTorrent { priorities, sequential, limits, paused, manner, ..AddTorrent::new(metainfo) };
         let mut torrent = Torrent::new(self.id, add, config, now, rng);
         self.announcer.set_patient(false);
         torrent.take_over(peers, Some(self.announcer), self.guests);
@@ -282,6 +282,16 @@ impl Sleeper {
 
     pub(crate) const fn set_limits(&mut self, limits: RateLimits) {
         self.wish.limits = limits;
+    }
+
+    /// How it goes about its work.
+    #[must_use]
+    pub const fn manner(&self) -> Manner {
+        self.wish.manner
+    }
+
+    pub(crate) const fn set_manner(&mut self, _: &mut Context<'_>, manner: Manner) {
+        self.wish.manner = manner;
     }
 
     pub(crate) const fn set_sequential(&mut self, on: bool) {

@@ -43,9 +43,9 @@ use crate::config::Config;
 use crate::connection::{Introduction, PeerConnection, Roll};
 use crate::context::Context;
 use crate::geometry::{Geometry, PieceIndex};
-use crate::io::{AddTorrent, ConnectionId, FilePriority, Output, RateLimits, Totals, Trouble};
+use crate::io::{AddTorrent, ConnectionId, FilePriority, Manner, Output, RateLimits, Totals, Trouble};
 use crate::peer_list::{PeerList, PeerSource};
-use crate::picker::Picker;
+use crate::picker::{Picker, PiecePriority};
 use crate::ration::Rations;
 use crate::search::Search;
 use crate::storage::{ExpectedHash, ReadToken, TorrentId};
@@ -97,6 +97,7 @@ pub struct Torrent {
     geometry: Arc<Geometry>,
     phase: Phase,
     paused: bool,
+    manner: Manner,
     trouble: Option<Trouble>,
 
     picker: Picker,
@@ -206,6 +207,7 @@ impl Torrent {
             sequential,
             limits,
             paused,
+            manner,
         } = add;
         let geometry = Arc::new(Geometry::new(&metainfo.info));
         let tiers: Vec<_> = extra_trackers.iter().chain(&metainfo.trackers).cloned().collect();
@@ -223,6 +225,7 @@ impl Torrent {
             geometry,
             phase: Phase::New,
             paused,
+            manner,
             trouble: None,
             picker,
             blame: Blame::new(),
@@ -309,7 +312,12 @@ impl Torrent {
                 continue;
             }
             let priority = priorities.get(at).copied().unwrap_or_default();
-            for piece in geometry.pieces_of(at) {
+            let pieces = geometry.pieces_of(at);
+            let is_first = |piece: u32| piece == pieces.start || piece + 1 == pieces.end;
+            for piece in pieces.clone() {
+                let comes_first =
+                    self.manner.first_last_first && priority != FilePriority::Skip && is_first(piece);
+                let priority = if comes_first { PiecePriority::First } else { priority.into() };
                 if let Some(highest) = of_pieces.get_mut(piece as usize) {
                     *highest = (*highest).max(Some(priority));
                 }
@@ -318,6 +326,34 @@ impl Torrent {
         for (piece, priority) in geometry.all_pieces().zip(of_pieces) {
             self.picker.set_priority(piece, priority.unwrap_or_default());
         }
+    }
+
+    /// How it goes about its work.
+    #[must_use]
+    pub const fn manner(&self) -> Manner {
+        self.manner
+    }
+
+    pub(crate) fn set_manner(&mut self, cx: &mut Context<'_>, manner: Manner) {
+        let before = std::mem::replace(&mut self.manner, manner);
+        if before.first_last_first != manner.first_last_first {
+            let priorities = std::mem::take(&mut self.priorities);
+            self.set_priorities(&priorities);
+        }
+        self.let_go_beyond(cx, self.most_connections(cx));
+        self.dial(cx);
+        self.flush(cx);
+    }
+
+    pub(crate) fn limit_connections(&mut self, cx: &mut Context<'_>) {
+        self.let_go_beyond(cx, self.most_connections(cx));
+        self.flush(cx);
+    }
+
+    /// Connections that it may have, as far as there are any left.
+    fn most_connections(&self, cx: &Context<'_>) -> usize {
+        let of_torrents = cx.config.connections_per_torrent;
+        self.manner.connections.map_or(of_torrents, |most| most.min(of_torrents))
     }
 
     pub(crate) fn set_sequential(&mut self, on: bool) {

@@ -12,8 +12,12 @@ mod files;
 mod labels;
 mod list;
 mod one;
+mod session;
+mod settings;
 mod several;
 mod system;
+
+use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::get;
@@ -25,6 +29,8 @@ use utoipa_axum::routes;
 pub use error::ApiError;
 pub use list::{ListQuery, Page, SortBy};
 
+use crate::access::{Door, Gate};
+use crate::daemon::Shared;
 use crate::service::Service;
 
 /// What it is called in the description.
@@ -35,10 +41,23 @@ use crate::service::Service;
 ))]
 struct Title;
 
+/// Those that take torrent files, which are longer than commands.
+fn upload_routes() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::new().routes(routes!(add::add)).routes(routes!(add::inspect))
+}
+
+fn shared_routes() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::new().routes(routes!(settings::list, settings::change)).routes(routes!(settings::reset))
+}
+
+fn login_routes() -> OpenApiRouter<(Arc<Gate>, Door)> {
+    OpenApiRouter::new().routes(routes!(session::log_in, session::log_out))
+}
+
 fn routes() -> OpenApiRouter<Service> {
     OpenApiRouter::with_openapi(Title::openapi())
-        .routes(routes!(list::list, add::add))
-        .routes(routes!(add::inspect))
+        .routes(routes!(list::list))
+        .routes(routes!(session::session))
         .routes(routes!(several::act))
         .routes(routes!(several::remove))
         .routes(routes!(one::details, one::change, one::remove))
@@ -57,16 +76,33 @@ fn routes() -> OpenApiRouter<Service> {
         .routes(routes!(system::version))
 }
 
-/// The routes, below nothing: to be nested at `/api/v1`.
-pub fn router(service: Service) -> Router {
-    let (router, description) = routes().split_for_parts();
-    let description = serde_json::to_string_pretty(&description).unwrap_or_default();
+/// What needs a token: to be nested at `/api/v1`, behind the gate.
+pub(crate) fn router(shared: &Arc<Shared>) -> Router {
+    let description = serde_json::to_string_pretty(&description()).unwrap_or_default();
     let json = ([("content-type", "application/json")], description);
-    router.with_state(service).route("/openapi.json", get(async move || json))
+    let settings = Router::from(shared_routes()).with_state(Arc::clone(shared));
+    Router::from(routes())
+        .with_state(shared.service.clone())
+        .merge(settings)
+        .route("/openapi.json", get(async move || json))
+}
+
+/// What takes torrent files: as [`router`].
+pub(crate) fn uploads(shared: &Arc<Shared>) -> Router {
+    Router::from(upload_routes()).with_state(Arc::clone(shared))
+}
+
+/// Logging in and out, which needs no token yet.
+pub(crate) fn login(shared: &Arc<Shared>, door: Door) -> Router {
+    Router::from(login_routes()).with_state((Arc::clone(&shared.gate), door))
 }
 
 /// What can be asked for, in the terms of OpenAPI 3.1.
 #[must_use]
 pub fn description() -> Description {
-    routes().split_for_parts().1
+    let mut all = routes().split_for_parts().1;
+    all.merge(upload_routes().split_for_parts().1);
+    all.merge(shared_routes().split_for_parts().1);
+    all.merge(login_routes().split_for_parts().1);
+    all
 }

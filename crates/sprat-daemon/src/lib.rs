@@ -3,19 +3,23 @@
 pub mod access;
 pub mod api;
 pub mod clock;
+pub mod daemon;
 pub mod feeds;
 pub mod fetch;
 pub mod http;
 pub mod labels;
+pub mod metrics;
 pub mod notify;
 pub mod schedule;
 pub mod service;
 pub mod settings;
 pub mod space;
+pub mod state;
 pub mod statistics;
 pub mod torrents;
 pub mod transmission;
 pub mod watch_folder;
 pub mod webhook;
 
+pub use daemon::{Daemon, DaemonError, Options};
 pub use service::{Service, ServiceConfig};

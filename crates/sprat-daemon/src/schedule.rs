@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _, civil};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use utoipa::ToSchema;
 
 /// More than one span for each quarter of an hour of a week is not a schedule.
 pub const MAX_SPANS: usize = 672;
@@ -28,7 +29,7 @@ pub struct SpeedLimits {
 }
 
 /// A day of the week, by its English abbreviation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "their names say it")]
 pub enum Weekday {
@@ -39,6 +40,11 @@ pub enum Weekday {
     Fri,
     Sat,
     Sun,
+}
+
+impl Weekday {
+    /// All of them.
+    pub const ALL: [Self; 7] = [Self::Mon, Self::Tue, Self::Wed, Self::Thu, Self::Fri, Self::Sat, Self::Sun];
 }
 
 impl From<civil::Weekday> for Weekday {
@@ -68,6 +74,14 @@ pub struct TimeOfDay {
 pub struct NotATimeOfDay;
 
 const MINUTES_PER_DAY: u16 = 24 * 60;
+
+impl TimeOfDay {
+    /// So many minutes after midnight, at most all of the day.
+    #[must_use]
+    pub const fn from_minutes(minutes: u16) -> Self {
+        Self { minutes: if minutes < MINUTES_PER_DAY { minutes } else { MINUTES_PER_DAY } }
+    }
+}
 
 impl FromStr for TimeOfDay {
     type Err = NotATimeOfDay;

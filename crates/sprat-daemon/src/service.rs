@@ -13,20 +13,25 @@ use std::time::Instant;
 
 use sprat_core::io::RateLimits;
 use sprat_core::storage::TorrentId;
+use sprat_core::time::Time;
 use sprat_engine::client::{Client, ClientConfig, Ended, Home, Note, StartError};
 use sprat_engine::ledger::{Ledger, LedgerHandle};
 use sprat_engine::shelf::Shelf;
-use sprat_engine::state::{Damage, StateError, StateStore};
+use sprat_engine::state::StateError;
 use thiserror::Error;
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::JoinHandle;
 
 use crate::labels::Labels;
+use crate::state::State;
 use crate::statistics::Statistics;
-use crate::torrents::{Board, Delta, Facts, Live, Recent, Record, SeedingLimits, Snapshot, summarise};
+use crate::torrents::queue::{QueueLimits, SlowThreshold, Slowness, Stage};
+use crate::torrents::share_limits::Layer;
+use crate::torrents::{Board, Delta, Facts, Live, Recent, Record, Snapshot, summarise};
 
 mod adding;
 mod changing;
+mod deciding;
 mod happenings;
 mod inspecting;
 mod keeping;
@@ -36,8 +41,8 @@ pub use adding::{AddError, Added, NewTorrent, Source};
 pub use changing::{Action, Change, ChangeError};
 pub use happenings::{Happening, HappeningKind};
 pub use inspecting::{
-    FileDetails, InspectError, PeerDetails, Pieces, Priority, TorrentDetails, TrackerDetails, TrackerWord,
-    version_text,
+    FileDetails, InspectError, PeerDetails, PeerOrigin, Pieces, Priority, TorrentDetails, TrackerDetails,
+    TrackerWord, version_text,
 };
 pub use moving::MoveError;
 
@@ -45,12 +50,12 @@ pub use moving::MoveError;
 const HAPPENINGS: usize = 1024;
 
 /// What a service is made from.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ServiceConfig {
     /// The engine's client. Its list of torrents is put into `state`.
     pub client: ClientConfig,
     /// Where everything is kept that outlives the daemon.
-    pub state: PathBuf,
+    pub state: State,
     /// What may change while it runs.
     pub choices: Choices,
 }
@@ -70,8 +75,12 @@ pub struct Choices {
     pub alternative: RateLimits,
     /// The alternative limits hold.
     pub is_alternative: bool,
-    /// When torrents have given enough, unless they or their labels say otherwise.
-    pub seeding: SeedingLimits,
+    /// When torrents have given enough, and what then becomes of them, unless they or their labels say otherwise.
+    pub seeding: Layer,
+    /// How many run at a time.
+    pub queue: QueueLimits,
+    /// Which of those that run take no slot from others.
+    pub slow: SlowThreshold,
 }
 
 impl Choices {
@@ -85,7 +94,9 @@ impl Choices {
             limits: RateLimits::default(),
             alternative: RateLimits::default(),
             is_alternative: false,
-            seeding: SeedingLimits::default(),
+            seeding: Layer::default(),
+            queue: QueueLimits::default(),
+            slow: SlowThreshold::default(),
         }
     }
 
@@ -109,8 +120,6 @@ impl Choices {
 /// What was chosen when the service was started, and stays until it ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fixed {
-    /// Where everything is kept that outlives the daemon.
-    pub state: PathBuf,
     /// Connections of all torrents together.
     pub connections: usize,
     /// Connections of one torrent.
@@ -127,9 +136,9 @@ pub struct Fixed {
 #[derive(Debug, Error)]
 pub enum ServiceError {
     /// The state cannot be read.
-    #[error("cannot open the state: {0}")]
+    #[error("cannot read the state: {0}")]
     State(#[from] StateError),
-    /// No thread for the state.
+    /// No thread.
     #[error("cannot start: {0}")]
     Thread(#[from] io::Error),
     /// The client.
@@ -147,6 +156,7 @@ pub struct Service(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     client: Client,
+    epoch: Instant,
     ledger: LedgerHandle,
     shelf: Shelf,
     known: Mutex<Known>,
@@ -172,6 +182,8 @@ struct Known {
     board: Board,
     /// Awake when they were last looked at.
     awake: BTreeSet<TorrentId>,
+    /// The policies were asked then; nothing that they go by has changed since, but time.
+    decided_at: Option<Time>,
 }
 
 /// What is known of a torrent.
@@ -182,6 +194,22 @@ struct Torrent {
     live: Option<Live>,
     /// The record is not as it was when it was last given to the engine.
     is_unwritten: bool,
+    /// Since when it does what it does, while it runs.
+    running_since: Option<(Stage, Time)>,
+    slowness: Slowness,
+}
+
+impl Torrent {
+    fn new(facts: Facts, record: Record) -> Self {
+        Self {
+            facts,
+            record,
+            live: None,
+            is_unwritten: false,
+            running_since: None,
+            slowness: Slowness::default(),
+        }
+    }
 }
 
 impl Known {
@@ -213,15 +241,9 @@ impl Service {
             pex: client.session.pex,
             dht: client.dht.is_some(),
             lsd: client.lsd,
-            state: state.clone(),
         };
-        let directory = state.join("torrents");
-        let opened =
-            tokio::task::spawn_blocking(move || StateStore::open(&directory).map(|open| (open, directory)));
-        let ((store, damages), directory) = opened.await.map_err(io::Error::other)??;
-        let damages: Vec<String> = damages.iter().map(Damage::to_string).collect();
-        let ledger = Ledger::start(store)?;
-        let (handle, shelf) = (ledger.handle(), Shelf::below(&directory));
+        let State { ledger, shelf, damages } = state;
+        let handle = ledger.handle();
         client.session.limits = choices.limits_now();
         client.storage.ledger = Some(handle.clone());
         client.home = Some(Home { ledger: handle.clone(), shelf: shelf.clone() });
@@ -240,6 +262,7 @@ impl Service {
             .chain(client.unreadable().iter().map(|one| format!("{}: {}", one.name, one.error)));
         let inner = Inner {
             damages: damages.collect(),
+            epoch: Instant::now(),
             client,
             ledger: handle,
             shelf,

@@ -35,6 +35,7 @@ mod means;
 mod moves;
 mod note;
 mod reader;
+mod readers;
 mod reading;
 mod receive;
 mod relocating;
@@ -280,6 +281,33 @@ impl Client {
         self.run(move |driver| {
             let set = |session: &mut Session, now| session.set_sequential(now, torrent, on);
             driver.change(torrent, |entry| entry.sequential = on, set);
+        })
+        .await
+    }
+
+    /// The first and last pieces of each wanted file before all others.
+    pub async fn set_first_last_first(&self, torrent: TorrentId, on: bool) -> Result<(), Ended> {
+        self.run(move |driver| driver.change_manner(torrent, |manner| manner.first_last_first = on)).await
+    }
+
+    /// Limits the connections of one torrent; `None`: as the session has it. Where there are more, those go that move least.
+    pub async fn set_torrent_connections(
+        &self,
+        torrent: TorrentId,
+        most: Option<usize>,
+    ) -> Result<(), Ended> {
+        self.run(move |driver| driver.change_manner(torrent, |manner| manner.connections = most)).await
+    }
+
+    /// Limits the connections of all torrents together and of each, until the client ends; there are never more than there are
+    /// file descriptors for. Where there are more, those go that move least.
+    pub async fn set_connections(&self, all: usize, per_torrent: usize) -> Result<(), Ended> {
+        self.run(move |driver| {
+            let most = driver.most_connections;
+            let set = |session: &mut Session, now| {
+                session.set_connections(now, all.min(most), per_torrent.min(most));
+            };
+            driver.with_session(set);
         })
         .await
     }

@@ -15,9 +15,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use client_under_test::{Node, PATIENCE, config};
+use sprat_core::Session;
 use sprat_core::config::Config;
 use sprat_core::io::{AddTorrent, FilePriority, RateLimits};
+use sprat_core::peer_list::PeerSource;
 use sprat_core::storage::TorrentId;
+use sprat_core::time::Time;
 use sprat_engine::client::{Client, FileReader, ReadError};
 use sprat_engine::create::{CreateOptions, create};
 use sprat_wire::metainfo::build::Description;
@@ -73,6 +76,13 @@ async fn left(client: &Client, torrent: TorrentId) -> u64 {
     client.with(move |session, now| session.torrent(torrent).unwrap().status(now).bytes_left).await.unwrap()
 }
 
+/// Bytes had by file, peers by piece, and how those peers were found.
+fn look(session: &Session, now: Time, torrent: TorrentId) -> (Vec<u64>, Vec<u32>, Vec<Option<PeerSource>>) {
+    let torrent = session.torrent(torrent).unwrap();
+    let sources = torrent.connections(now).map(|one| one.source).collect();
+    (torrent.file_progress(), torrent.availability().collect(), sources)
+}
+
 #[tokio::test]
 async fn a_file_is_read_whole_while_it_comes_and_so_is_a_range_of_another() {
     let directory = tempfile::tempdir().unwrap();
@@ -85,6 +95,15 @@ async fn a_file_is_read_whole_while_it_comes_and_so_is_a_range_of_another() {
     assert!(whole_bytes == files[0]);
     assert!(range_bytes == files[1][2_000_000..2_500_000]);
     assert!(left(&client, torrent).await > 0, "what nobody reads comes later");
+    let (progress, availability, sources) =
+        client.with(move |session, now| look(session, now, torrent)).await.unwrap();
+    assert!(progress[0] == LENGTH as u64 && progress[1] < LENGTH as u64, "{progress:?}");
+    assert!(availability.iter().all(|peers| *peers == 1), "{availability:?}");
+    assert_eq!(sources, [Some(PeerSource::User)]);
+    client.set_connections(0, 100).await.unwrap();
+    client.set_torrent_connections(torrent, Some(0)).await.unwrap();
+    let connections = client.with(move |session, now| look(session, now, torrent).2.len()).await.unwrap();
+    assert_eq!(connections, 0);
     assert_eq!(whole.read_at(LENGTH as u64, 1).await.unwrap(), "", "the end");
     client.shut_down().await.unwrap();
     assert_eq!(range.read_at(0, 1).await, Err(ReadError::Ended));

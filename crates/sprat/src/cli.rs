@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Tracker(TrackerArgs),
     /// Run a node of the DHT, or ask the DHT something.
     Dht(DhtArgs),
+    /// Look after torrents for years, for a page, programs and scripts.
+    Daemon(DaemonArgs),
     /// Watch a file cross a swarm of real sessions on this machine.
     Demo(DemoArgs),
     /// Simulate swarms of up to ten thousand peers that run the shipped protocol code.
@@ -67,6 +69,18 @@ pub(crate) enum Command {
         #[arg(value_hint = ValueHint::DirPath)]
         directory: PathBuf,
     },
+}
+
+/// Where a daemon finds its configuration.
+#[derive(Debug, Args)]
+pub(crate) struct DaemonArgs {
+    /// The configuration file. Default: sprat.toml in $CONFIGURATION_DIRECTORY or ~/.config/sprat, if it is there.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Print a configuration file with every key, what it means and its default, and end.
+    #[arg(long)]
+    pub(crate) print_config: bool,
 }
 
 /// How the client behaves in the network and on disk.

@@ -25,10 +25,16 @@ pub(crate) struct Interrupts {
 impl Interrupts {
     /// From now on no such signal ends the program by itself, unless it is the second.
     pub(crate) fn new() -> io::Result<Self> {
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
-        if !ignores_hangups() {
-            signals.add_signal(SIGHUP)?;
-        }
+        if ignores_hangups() { Self::without_hangups() } else { Self::of(&[SIGINT, SIGTERM, SIGHUP]) }
+    }
+
+    /// The same, for a program to which SIGHUP means something else.
+    pub(crate) fn without_hangups() -> io::Result<Self> {
+        Self::of(&[SIGINT, SIGTERM])
+    }
+
+    fn of(signals: &[i32]) -> io::Result<Self> {
+        let mut signals = Signals::new(signals)?;
         let (wish, is_wanted) = watch::channel(false);
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             let mut first: Option<Instant> = None;

@@ -9,11 +9,13 @@ mod chart;
 mod cli;
 mod client;
 mod create;
+mod daemon;
 mod demo;
 mod dht;
 mod exit;
 mod get;
 mod interrupt;
+mod log;
 mod magnet;
 mod output;
 mod record;
@@ -26,14 +28,18 @@ mod tracker;
 mod verify;
 
 use cli::{Cli, Command};
+use log::Log;
 use output::Output;
+use sprat_daemon::http::Inherited;
 
 fn main() -> ExitCode {
+    // Before there is any thread: it takes descriptors over by their numbers.
+    let inherited = Inherited::take();
     let cli = Cli::parse();
-    log_to_stderr(cli.verbose);
+    let log = Log::to_stderr(cli.verbose);
     sprat_engine::descriptors::raise_limit();
     let output = Output::new(cli.json, cli.quiet);
-    match run(cli.command, output) {
+    match run(cli.command, inherited, log, output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let message = text::safe(&format!("{error:#}"), 2000);
@@ -46,7 +52,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command, output: Output) -> anyhow::Result<()> {
+fn run(
+    command: Command,
+    inherited: std::io::Result<Inherited>,
+    log: Log,
+    output: Output,
+) -> anyhow::Result<()> {
     match command {
         Command::Get(args) => client::block_on(get::run(args, output)),
         Command::Share(args) => share::run(args, output),
@@ -55,6 +66,7 @@ fn run(command: Command, output: Output) -> anyhow::Result<()> {
         Command::Verify(args) => verify::run(&args, output),
         Command::Tracker(args) => tracker::run(args, output),
         Command::Dht(args) => client::block_on(dht::run(args, output)),
+        Command::Daemon(args) => daemon::run(args, inherited?, log, output),
         Command::Demo(args) => client::block_on(demo::run(args, output)),
         Command::Sim(args) => sim::run(args, output),
         Command::Completions { shell } => {
@@ -67,17 +79,4 @@ fn run(command: Command, output: Output) -> anyhow::Result<()> {
             Ok(())
         }
     }
-}
-
-/// Warnings by default; more with every `-v`. `RUST_LOG` has the last word.
-fn log_to_stderr(verbose: u8) {
-    let level = match verbose {
-        0 => "warn",
-        1 => "info",
-        2 => "debug",
-        _ => "trace",
-    };
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::partials::{Claim, Partial};
 use super::ranked::Class;
-use super::{PickRequest, Picker, urgent};
+use super::{PickRequest, Picker};
 use crate::geometry::{BlockRef, PieceIndex};
 use crate::io::ConnectionId;
 
@@ -32,10 +32,7 @@ const ENDGAME_SCAN: usize = 1024;
 pub(super) const MAX_UNFILLED: usize = 32;
 
 pub(super) fn pick(picker: &mut Picker, request: &PickRequest<'_>, out: &mut Vec<BlockRef>) {
-    let mut left = urgent::pick(picker, request, request.count, out);
-    if request.haste.only {
-        return;
-    }
+    let mut left = request.count;
     while left > 0 {
         let Some(piece) = Class::ALL.into_iter().find_map(|class| choose(picker, request, class)) else {
             break;

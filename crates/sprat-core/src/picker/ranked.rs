@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use crate::io::FilePriority;
+use super::PiecePriority;
 
 /// What decides when an untouched piece has its turn. The one place: what is to count besides (deadlines of a
 /// stream, say) becomes a field here and a shelf below.
@@ -17,6 +17,7 @@ pub(super) struct Rank {
 /// The priorities of wanted pieces. All pieces of one class come before any piece of the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Class {
+    First,
     High,
     Normal,
     Low,
@@ -24,15 +25,16 @@ pub(super) enum Class {
 
 impl Class {
     /// First class first.
-    pub(super) const ALL: [Self; 3] = [Self::High, Self::Normal, Self::Low];
+    pub(super) const ALL: [Self; 4] = [Self::First, Self::High, Self::Normal, Self::Low];
 
     /// `None` for what is not wanted.
-    pub(super) const fn of(priority: FilePriority) -> Option<Self> {
+    pub(super) const fn of(priority: PiecePriority) -> Option<Self> {
         match priority {
-            FilePriority::High => Some(Self::High),
-            FilePriority::Normal => Some(Self::Normal),
-            FilePriority::Low => Some(Self::Low),
-            FilePriority::Skip => None,
+            PiecePriority::First => Some(Self::First),
+            PiecePriority::High => Some(Self::High),
+            PiecePriority::Normal => Some(Self::Normal),
+            PiecePriority::Low => Some(Self::Low),
+            PiecePriority::Skip => None,
         }
     }
 }
@@ -42,7 +44,7 @@ impl Class {
 /// Eight bytes for each piece.
 #[derive(Debug)]
 pub(super) struct Ranked {
-    shelves: [Shelf; 3],
+    shelves: [Shelf; 4],
     /// Where on its shelf each piece is; of no meaning for pieces that are on none.
     positions: Vec<u32>,
 }
@@ -105,7 +107,7 @@ impl Ranked {
     /// Empty, for pieces numbered below `pieces`.
     pub(super) fn new(pieces: u32) -> Self {
         Self {
-            shelves: [Shelf::default(), Shelf::default(), Shelf::default()],
+            shelves: [const { Shelf { order: Vec::new(), starts: Vec::new() } }; 4],
             positions: vec![0; pieces as usize],
         }
     }
@@ -200,7 +202,7 @@ mod tests {
                 let entry = &mut model[piece as usize];
                 match (*entry, step) {
                     (None, _) => {
-                        let rank = Rank { class: Class::ALL[step as usize % 3], holders: piece as u16 % 5 };
+                        let rank = Rank { class: Class::ALL[step as usize % 4], holders: piece as u16 % 5 };
                         ranked.insert(piece, rank, &mut rng);
                         *entry = Some(rank);
                     }

@@ -486,3 +486,13 @@ fn slow_peers_leave_what_is_late_to_quick_ones_which_ask_again_for_what_they_owe
     let Received::Accepted { cancel, .. } = picker.received(blocks[0], ConnectionId(3)) else { panic!() };
     assert_eq!(cancel, [ConnectionId(2)]);
 }
+
+#[test]
+fn first_pieces_come_before_those_of_the_highest_priority() {
+    let mut picker = picker(20, 2);
+    let full = everything(&picker);
+    let (first, high) = (piece(&picker, 7), piece(&picker, 3));
+    picker.set_priority(first, PiecePriority::First);
+    picker.set_priority(high, FilePriority::High);
+    assert_eq!(pieces_of(&picked(&mut picker, &request(1, &full, 4))), [7, 3]);
+}

@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use super::choose::{ENDGAME_DUPLICATES, Filter};
 use super::partials::Claim;
-use super::{PickRequest, Picker, PieceState};
+use super::{PickRequest, Picker, PiecePriority, PieceState};
 use crate::geometry::{BlockRef, PieceIndex};
-use crate::io::FilePriority;
 use crate::time::Time;
 
 /// What a peer may do for pieces that are needed soon.
@@ -56,12 +55,12 @@ struct Needed {
 
 impl Urgent {
     /// How much a piece is wanted, if the user wants it so much.
-    pub(super) fn lift(&mut self, piece: u32, priority: FilePriority) -> FilePriority {
-        if priority != FilePriority::Skip {
+    pub(super) fn lift(&mut self, piece: u32, priority: PiecePriority) -> PiecePriority {
+        if priority != PiecePriority::Skip {
             self.lifted.remove(&piece);
         } else if self.order.iter().any(|needed| needed.piece.get() == piece) {
             self.lifted.insert(piece);
-            return FilePriority::Low;
+            return PiecePriority::Low;
         }
         priority
     }
@@ -81,15 +80,15 @@ impl Picker {
         self.urgent.order = order;
         let mut has_changed = false;
         for piece in needed.keys() {
-            if self.pieces[piece.as_usize()].priority == FilePriority::Skip {
+            if self.pieces[piece.as_usize()].priority == PiecePriority::Skip {
                 self.urgent.lifted.insert(piece.get());
-                self.want(*piece, FilePriority::Low);
+                self.want(*piece, PiecePriority::Low);
                 has_changed = true;
             }
         }
         for piece in before.keys().filter(|piece| !needed.contains_key(piece)) {
             if self.urgent.lifted.remove(&piece.get()) {
-                self.want(*piece, FilePriority::Skip);
+                self.want(*piece, PiecePriority::Skip);
                 has_changed = true;
             }
         }
@@ -109,13 +108,9 @@ impl Picker {
     }
 }
 
-/// Appends blocks of pieces that are needed soon, at most `left`; how many more there may be.
-pub(super) fn pick(
-    picker: &mut Picker,
-    request: &PickRequest<'_>,
-    mut left: usize,
-    out: &mut Vec<BlockRef>,
-) -> usize {
+/// Appends blocks of pieces that are needed soon; how many more there may be.
+pub(super) fn pick(picker: &mut Picker, request: &PickRequest<'_>, out: &mut Vec<BlockRef>) -> usize {
+    let mut left = request.count;
     for at in 0..picker.urgent.order.len() {
         let Some(Needed { piece, .. }) = picker.urgent.order.get(at).copied().filter(|_| left > 0) else {
             break;

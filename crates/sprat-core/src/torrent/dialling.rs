@@ -38,7 +38,7 @@ impl Torrent {
             return;
         }
         self.peers.set_seeding(self.picker.is_finished());
-        let of_torrent = cx.config.connections_per_torrent.saturating_sub(self.connection_count());
+        let of_torrent = self.most_connections(cx).saturating_sub(self.connection_count());
         let room = of_torrent.min(cx.connections_left).min(DIALS_AT_ONCE.saturating_sub(self.dials.len()));
         for _ in 0..room {
             let Some(address) = self.peers.next_candidate(cx.now) else { break };

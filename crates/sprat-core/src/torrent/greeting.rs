@@ -95,7 +95,7 @@ impl Torrent {
             self.disconnect(cx, twin, DisconnectReason::Duplicate);
         }
         // While we were calling, others may have called. What we call counts among all connections already.
-        let full = self.connections.len() >= cx.config.connections_per_torrent;
+        let full = self.connections.len() >= self.most_connections(cx);
         let full = full && !cx.config.planted().is(PlantedBug::TooManyConnections);
         if full || (who.direction == Direction::Incoming && cx.connections_left == 0) {
             self.make_room(cx, who.address)?;

@@ -106,6 +106,7 @@ impl Torrent {
             priorities: self.priorities,
             sequential: self.picker.is_sequential(),
             limits: self.limits.limits(),
+            manner: self.manner,
         };
         let files = self.sleep.falling.flatten();
         (wish, self.announcer, files)

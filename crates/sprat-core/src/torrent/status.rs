@@ -8,6 +8,7 @@ use crate::announcer::{SwarmCounts, TrackerStatus};
 use crate::bitfield::Bitfield;
 use crate::connection::Direction;
 use crate::io::{Totals, Trouble};
+use crate::peer_list::PeerSource;
 use crate::time::Time;
 
 use super::{Phase, Torrent};
@@ -84,6 +85,8 @@ pub struct ConnectionStatus {
     pub peer_id: PeerId,
     /// What program it says it is.
     pub client: Option<String>,
+    /// By whom its address is known, the first one of those that are tried first; `None` if that is forgotten.
+    pub source: Option<PeerSource>,
     /// Who began.
     pub direction: Direction,
     /// Pieces it has.
@@ -174,12 +177,28 @@ impl Torrent {
         self.geometry.all_pieces().map(|piece| self.picker.availability(piece))
     }
 
+    /// Bytes had of each file, also those that are not durable yet, padding among them. Looks at every piece once for each of its
+    /// files.
+    #[must_use]
+    pub fn file_progress(&self) -> Vec<u64> {
+        let have = self.picker.have();
+        let of_file = |file: usize| {
+            let pieces = self.geometry.pieces_of(file).filter(|piece| have.contains(*piece));
+            pieces.map(|piece| self.geometry.bytes_of(file, piece)).sum()
+        };
+        (0..self.metainfo.info.files.len()).map(of_file).collect()
+    }
+
     /// Its connections, oldest first.
     pub fn connections(&self, now: Time) -> impl Iterator<Item = ConnectionStatus> + '_ {
         self.connections.values().map(move |connection| ConnectionStatus {
             address: connection.address,
             peer_id: connection.peer_id,
             client: connection.client.clone(),
+            source: match connection.direction {
+                Direction::Incoming => Some(PeerSource::Incoming),
+                Direction::Outgoing => self.peers.source_of(connection.address),
+            },
             direction: connection.direction,
             pieces_have: connection.pieces.count(),
             choking: connection.choking,

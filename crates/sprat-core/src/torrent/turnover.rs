@@ -81,8 +81,7 @@ impl Torrent {
         let is_starved = self.is_downloading() && now.since(self.turnover.given_at) >= STARVED_AFTER;
         self.turnover.is_lonely =
             is_starved || self.connections.values().all(|one| uselessness(now, one).is_some());
-        let is_full =
-            self.connection_count() >= cx.config.connections_per_torrent || cx.connections_left == 0;
+        let is_full = self.connection_count() >= self.most_connections(cx) || cx.connections_left == 0;
         if !is_full || now < self.turnover.next || !self.peers.has_candidate(now) {
             return;
         }
@@ -99,10 +98,26 @@ impl Torrent {
         true
     }
 
+    /// Ends connections until there are no more than so many: calls that nobody has answered, then those that move least.
+    pub(crate) fn let_go_beyond(&mut self, cx: &mut Context<'_>, most: usize) {
+        let surplus = self.connection_count().saturating_sub(most);
+        if surplus == 0 {
+            return;
+        }
+        let now = cx.now;
+        let rate = |one: &PeerConnection| one.download.rate(now) + one.upload.rate(now);
+        let mut by_rate: Vec<(u64, ConnectionId)> =
+            self.connections.values().map(|one| (rate(one), one.id)).collect();
+        by_rate.sort_unstable();
+        let least = self.dials.keys().copied().chain(by_rate.into_iter().map(|(_, id)| id));
+        for id in least.take(surplus).collect::<Vec<_>>() {
+            self.disconnect(cx, id, DisconnectReason::TooMany);
+        }
+    }
+
     /// Whether this caller was let go a short time ago, and would take the place that was to be somebody else's.
     pub(super) fn is_to_stay_away(&self, cx: &Context<'_>, address: SocketAddr) -> bool {
-        self.turnover.was_let_go(cx.now, address)
-            && self.connection_count() >= cx.config.connections_per_torrent
+        self.turnover.was_let_go(cx.now, address) && self.connection_count() >= self.most_connections(cx)
     }
 
     /// Of those that are useless in the same way it is the one that has been so for longest.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State as Shared;
@@ -16,6 +17,8 @@ use sprat_wire::metainfo::Metainfo;
 use utoipa::ToSchema;
 
 use super::error::ApiError;
+use crate::daemon::Shared as Daemon;
+use crate::fetch;
 use crate::service::{NewTorrent, Priority, Service, Source, version_text};
 use crate::torrents::SeedingLimits;
 
@@ -85,10 +88,10 @@ pub(super) struct AddedTorrent {
 #[utoipa::path(post, path = "/torrents", request_body = AddRequest, responses(
     (status = 201, body = AddedTorrent), (status = 409, body = ApiError), (status = 422, body = ApiError)))]
 pub(super) async fn add(
-    Shared(service): Shared<Service>,
+    Shared(shared): Shared<Arc<Daemon>>,
     Json(request): Json<AddRequest>,
 ) -> Result<(StatusCode, Json<AddedTorrent>), ApiError> {
-    let source = source_of(&request).await?;
+    let source = source_of(&shared, &request).await?;
     let new = NewTorrent {
         directory: request.directory,
         name: request.name,
@@ -106,11 +109,11 @@ pub(super) async fn add(
         origin: "api".to_owned(),
         ..NewTorrent::new(source)
     };
-    let added = service.add(new).await?;
+    let added = shared.service.add(new).await?;
     Ok((StatusCode::CREATED, Json(AddedTorrent { hash: added.hash, id: added.torrent.0, name: added.name })))
 }
 
-async fn source_of(request: &AddRequest) -> Result<Source, ApiError> {
+async fn source_of(shared: &Daemon, request: &AddRequest) -> Result<Source, ApiError> {
     match (&request.file, &request.magnet, &request.url) {
         (Some(file), None, None) => {
             let bytes =
@@ -118,7 +121,10 @@ async fn source_of(request: &AddRequest) -> Result<Source, ApiError> {
             Ok(Source::File(Bytes::from(bytes)))
         }
         (None, Some(magnet), None) => Ok(Source::Magnet(magnet.clone())),
-        (None, None, Some(_)) => Err(ApiError::bad_request("`url` is not understood yet")),
+        (None, None, Some(url)) => match shared.fetcher.torrent(url).await? {
+            fetch::Source::TorrentFile(bytes) => Ok(Source::File(bytes)),
+            fetch::Source::Magnet(magnet) => Ok(Source::Magnet(magnet.to_string())),
+        },
         _ => Err(ApiError::bad_request("one of `file`, `magnet` and `url` is needed")),
     }
 }
@@ -161,20 +167,20 @@ pub(super) struct InspectedFile {
 #[utoipa::path(post, path = "/torrents/inspect", request_body = AddRequest, responses(
     (status = 200, body = Inspected), (status = 422, body = ApiError)))]
 pub(super) async fn inspect(
-    Shared(service): Shared<Service>,
+    Shared(shared): Shared<Arc<Daemon>>,
     Json(request): Json<AddRequest>,
 ) -> Result<Json<Inspected>, ApiError> {
-    let inspected = match source_of(&request).await? {
+    let inspected = match source_of(&shared, &request).await? {
         Source::File(bytes) => {
             let parsed = tokio::task::spawn_blocking(move || Metainfo::parse(&bytes)).await;
             let metainfo = parsed.map_err(ApiError::bad_request)?;
-            of_metainfo(&service, &metainfo.map_err(crate::service::AddError::from)?)
+            of_metainfo(&shared.service, &metainfo.map_err(crate::service::AddError::from)?)
         }
         Source::Magnet(link) => {
             let magnet = link.parse::<Magnet>().map_err(crate::service::AddError::from)?;
             let hash = magnet.info_hashes.primary().to_string();
             Inspected {
-                is_known: service.find(&hash).is_some(),
+                is_known: shared.service.find(&hash).is_some(),
                 name: magnet.name.unwrap_or_else(|| hash.clone()),
                 hash,
                 version: None,

@@ -7,6 +7,7 @@ use serde::Serialize;
 use sprat_engine::client::Ended;
 use utoipa::ToSchema;
 
+use crate::fetch::FetchError;
 use crate::service::{AddError, ChangeError, InspectError, MoveError};
 
 /// Why something was not done.
@@ -44,6 +45,12 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         (self.status, Json(self)).into_response()
+    }
+}
+
+impl From<FetchError> for ApiError {
+    fn from(error: FetchError) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, "fetch", error)
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sprat_core::io::{AddMagnet, AddTorrent, FilePriority, RateLimits};
+use sprat_core::io::{AddMagnet, AddTorrent, FilePriority, Manner, RateLimits};
 use sprat_core::storage::TorrentId;
 use sprat_engine::client::{AddError as EngineError, Admission, Ended};
 use sprat_engine::storage::Place;
@@ -172,6 +172,7 @@ impl Service {
                     sequential: new.sequential,
                     limits: new.limits,
                     paused: true,
+                    manner: Manner::default(),
                 };
                 (self.0.client.add(add, admission).await?, name)
             }
@@ -257,7 +258,7 @@ impl Service {
                 name: if listing.name.is_empty() { name.clone() } else { listing.name.clone() },
                 ..Facts::of(&listing)
             };
-            known.torrents.insert(torrent, Torrent { facts, record, live: None, is_unwritten: false });
+            known.torrents.insert(torrent, Torrent::new(facts, record));
             known.show(torrent);
         }
         hold(&self.0.statistics).session.added += 1;
@@ -266,6 +267,7 @@ impl Service {
         if hold(&self.0.known).torrents.get(&torrent).is_some_and(|one| one.facts.is_complete) {
             self.on_complete(torrent);
         }
+        self.reconsider();
         self.look().await?;
         self.tell_of(torrent, HappeningKind::Added);
         Ok(self.known_as(torrent, name))

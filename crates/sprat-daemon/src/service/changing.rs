@@ -194,6 +194,7 @@ impl Service {
             }
             known.show(*torrent);
         }
+        known.decided_at = None;
     }
 
     fn requeue(&self, torrents: &[TorrentId], action: Action) {
@@ -218,6 +219,7 @@ impl Service {
                 }
             }
         }
+        known.decided_at = None;
         known.renumber(order);
     }
 
@@ -231,6 +233,7 @@ impl Service {
             let there = torrents.iter().copied().filter(|id| known.torrents.contains_key(id));
             let place = place.min(order.len());
             order.splice(place..place, there.collect::<Vec<_>>());
+            known.decided_at = None;
             known.renumber(order);
         }
         self.look().await

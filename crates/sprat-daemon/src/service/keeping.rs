@@ -1,16 +1,16 @@
 //! Once a second, and when something has happened: what is new is read from the session, what is kept is written down, and the
 //! policies decide.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sprat_core::io::Event;
 use sprat_core::storage::TorrentId;
 use sprat_engine::client::{Ended, Listing};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{HappeningKind, Known, Service, Torrent, hold, note_of};
 use crate::clock;
@@ -32,19 +32,29 @@ const KEEP_EVERY: u64 = 300;
 pub(super) async fn keep(service: Service, mut events: broadcast::Receiver<Event>) {
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut seconds: u64 = 0;
+    let (mut counted, mut unkept) = (Instant::now(), 0);
     loop {
         tokio::select! {
             _ = ticks.tick() => {
-                seconds += 1;
-                service.count_second(seconds);
+                let passed = counted.elapsed().as_secs();
+                counted += Duration::from_secs(passed);
+                service.count_seconds(passed);
+                unkept += passed;
+                if unkept >= KEEP_EVERY {
+                    unkept = 0;
+                    service.keep_counted();
+                }
             }
-            () = service.0.nudge.notified() => tokio::time::sleep(SOON).await,
+            () = service.0.nudge.notified() => {
+                tokio::time::sleep(SOON).await;
+                service.reconsider();
+            }
             event = events.recv() => match event {
                 Ok(event) => {
                     if !service.on_event(event).await {
                         continue;
                     }
+                    service.reconsider();
                 }
                 Err(RecvError::Lagged(_)) => {
                     if service.read_all_facts().await.is_err() {
@@ -65,11 +75,15 @@ impl Known {
     /// What is in the engine's list when the service is started.
     pub(super) fn take_up(list: Vec<Listing>) -> Self {
         let run = run_number();
-        let mut known = Self { torrents: BTreeMap::new(), board: Board::new(run), awake: Default::default() };
+        let mut known = Self {
+            torrents: BTreeMap::new(),
+            board: Board::new(run),
+            awake: BTreeSet::new(),
+            decided_at: None,
+        };
         for listing in list {
             let record: Record = serde_json::from_str(listing.note.as_str()).unwrap_or_default();
-            let torrent = Torrent { facts: Facts::of(&listing), record, live: None, is_unwritten: false };
-            known.torrents.insert(listing.torrent, torrent);
+            known.torrents.insert(listing.torrent, Torrent::new(Facts::of(&listing), record));
         }
         for id in known.torrents.keys().copied().collect::<Vec<_>>() {
             known.show(id);
@@ -81,7 +95,7 @@ impl Known {
     fn take_in(&mut self, mut lives: BTreeMap<TorrentId, Live>, now: i64) -> (u64, u64) {
         let (mut downloaded, mut uploaded) = (0, 0);
         let before = std::mem::take(&mut self.awake);
-        for id in before.iter().chain(lives.keys()).copied().collect::<std::collections::BTreeSet<_>>() {
+        for id in before.iter().chain(lives.keys()).copied().collect::<BTreeSet<_>>() {
             let live = lives.remove(&id);
             let Some(torrent) = self.torrents.get_mut(&id) else { continue };
             if let Some(live) = &live {
@@ -92,6 +106,9 @@ impl Known {
                 uploaded += sent;
                 if received + sent > 0 {
                     torrent.record.active_at = Some(now);
+                }
+                if sent > 0 || !torrent.facts.is_complete {
+                    torrent.record.idle_seconds = 0;
                 }
                 torrent.facts.totals = live.totals;
                 if let Some(bytes) = live.bytes {
@@ -122,32 +139,8 @@ impl Service {
         }
         self.decide().await?;
         if let Some(snapshot) = hold(&self.0.known).board.publish() {
-            hold(&self.0.recent).push(Instant::now(), snapshot.cursor());
+            hold(&self.0.recent).push(Instant::now().into_std(), snapshot.cursor());
             self.0.published.send_replace(Arc::new(snapshot));
-        }
-        Ok(())
-    }
-
-    /// Has torrents run that are to run, and no others.
-    async fn decide(&self) -> Result<(), Ended> {
-        let wrong: Vec<(TorrentId, bool)> = {
-            let known = hold(&self.0.known);
-            let is_wrong = |(id, one): (&TorrentId, &Torrent)| {
-                (one.record.is_started == one.facts.is_paused).then_some((*id, one.record.is_started))
-            };
-            known.torrents.iter().filter_map(is_wrong).collect()
-        };
-        for (id, runs) in wrong {
-            if runs {
-                self.0.client.resume(id).await?;
-            } else {
-                self.0.client.pause(id).await?;
-            }
-            let mut known = hold(&self.0.known);
-            if let Some(one) = known.torrents.get_mut(&id) {
-                one.facts.is_paused = !runs;
-            }
-            known.show(id);
         }
         Ok(())
     }
@@ -225,8 +218,7 @@ impl Service {
 
     async fn read_all_facts(&self) -> Result<(), Ended> {
         let list = self.0.client.list().await?;
-        let there: std::collections::BTreeSet<TorrentId> =
-            list.iter().map(|listing| listing.torrent).collect();
+        let there: BTreeSet<TorrentId> = list.iter().map(|listing| listing.torrent).collect();
         for listing in &list {
             self.take_facts(listing);
         }
@@ -255,25 +247,27 @@ impl Service {
         known.show(listing.torrent);
     }
 
-    /// A second has passed for whoever runs.
-    fn count_second(&self, seconds: u64) {
-        {
-            let mut known = hold(&self.0.known);
-            for one in known.torrents.values_mut().filter(|one| !one.facts.is_paused && !one.facts.is_moving)
-            {
-                one.record.active_seconds += 1;
-                if one.facts.is_complete {
-                    one.record.seeding_seconds += 1;
-                }
-                if seconds.is_multiple_of(KEEP_EVERY) {
-                    one.is_unwritten = true;
-                }
+    /// Seconds have passed for whoever runs.
+    fn count_seconds(&self, seconds: u64) {
+        for one in hold(&self.0.known).torrents.values_mut() {
+            if one.facts.is_paused || one.facts.is_moving {
+                continue;
+            }
+            one.record.active_seconds += seconds;
+            if one.facts.is_complete {
+                one.record.seeding_seconds += seconds;
+                one.record.idle_seconds += seconds;
             }
         }
-        hold(&self.0.statistics).session.seconds += 1;
-        if seconds.is_multiple_of(KEEP_EVERY) {
-            self.keep_statistics();
+        hold(&self.0.statistics).session.seconds += seconds;
+    }
+
+    /// Has what was counted written down.
+    fn keep_counted(&self) {
+        for one in hold(&self.0.known).torrents.values_mut().filter(|one| !one.facts.is_paused) {
+            one.is_unwritten = true;
         }
+        self.keep_statistics();
     }
 
     /// Gives the engine so many of the records that it does not have yet.

@@ -16,6 +16,7 @@ use super::quantity::{
     Count, CountLimit, Limit, Rate, RateLimit, RatioLimit, SLOW, Size, Span, SpanLimit, TimeOfDay,
 };
 use super::secret::Secret;
+use crate::schedule::Weekday;
 
 /// Where the API listens unless told otherwise: this machine only. 7772 is S-P-R-A on a telephone.
 const API_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7772);
@@ -286,20 +287,6 @@ pub struct AlternativeWindow {
     pub from: TimeOfDay,
     /// When it ends: on the same day if that is later than `from`, otherwise on the next one.
     pub until: TimeOfDay,
-}
-
-/// A day of the week.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Weekday {
-    Mon,
-    Tue,
-    Wed,
-    Thu,
-    Fri,
-    Sat,
-    Sun,
 }
 
 /// What becomes of a torrent that has given enough.

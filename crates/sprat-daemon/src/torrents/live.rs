@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sprat_core::Session;
+use sprat_core::announcer::TrackerStatus;
 use sprat_core::io::{Totals, Trouble};
 use sprat_core::storage::TorrentId;
 use sprat_core::time::Time;
 use sprat_core::torrent::{TorrentState, TorrentStatus};
+
+use super::queue::Swarm;
 
 /// How a torrent does just now.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +33,8 @@ pub struct Live {
     /// Of the whole torrent, of what is wanted of it and had, and of what is wanted and lacks, bytes. `None` while its metadata is
     /// not known.
     pub bytes: Option<Bytes>,
+    /// Who is in its swarm, as far as trackers have said.
+    pub swarm: Option<Swarm>,
     /// Whole copies that connected peers hold, and thousandths of one more.
     pub distributed_copies: Option<(u32, u32)>,
 }
@@ -65,7 +70,10 @@ pub enum Doing {
 /// Looks at everything that is awake, and for the last time at those of `before` that have fallen asleep.
 #[must_use]
 pub fn look(session: &Session, now: Time, before: &BTreeSet<TorrentId>) -> BTreeMap<TorrentId, Live> {
-    let torrents = session.torrents().map(|torrent| (torrent.id(), of_torrent(torrent.status(now))));
+    let torrents = session.torrents().map(|torrent| {
+        let live = Live { swarm: swarm(torrent.trackers()), ..of_torrent(torrent.status(now)) };
+        (torrent.id(), live)
+    });
     let seekers = session.seekers().map(|seeker| {
         let status = seeker.status();
         let permille = status.metadata.map_or(0, |(have, size)| permille(have.into(), size.into()));
@@ -82,7 +90,8 @@ pub fn look(session: &Session, now: Time, before: &BTreeSet<TorrentId>) -> BTree
         session.sleepers().filter(|sleeper| sleeper.trouble().is_some() || before.contains(&sleeper.id()));
     let sleepers = sleepers.map(|sleeper| {
         let doing = if sleeper.is_paused() { Doing::Paused } else { Doing::Seeding };
-        (sleeper.id(), Live { trouble: sleeper.trouble().cloned(), ..Live::idle(doing, sleeper.totals()) })
+        let idle = Live::idle(doing, sleeper.totals());
+        (sleeper.id(), Live { trouble: sleeper.trouble().cloned(), swarm: swarm(sleeper.trackers()), ..idle })
     });
     torrents.chain(seekers).chain(sleepers).collect()
 }
@@ -99,6 +108,7 @@ impl Live {
             seeds: 0,
             known_peers: 0,
             bytes: None,
+            swarm: None,
             distributed_copies: None,
         }
     }
@@ -126,8 +136,16 @@ fn of_torrent(status: TorrentStatus) -> Live {
         seeds: status.seeds,
         known_peers: status.known_peers,
         bytes: Some(bytes),
+        swarm: None,
         distributed_copies: Some(status.distributed_copies),
     }
+}
+
+/// The largest that any of its trackers knows.
+fn swarm(trackers: impl Iterator<Item = TrackerStatus>) -> Option<Swarm> {
+    let known =
+        trackers.filter_map(|tracker| Some(Swarm { seeds: tracker.seeders?, leechers: tracker.leechers? }));
+    known.max_by_key(|swarm| swarm.seeds.saturating_add(swarm.leechers))
 }
 
 /// Thousandths.

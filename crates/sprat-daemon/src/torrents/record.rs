@@ -32,6 +32,8 @@ pub struct Record {
     pub has_given_enough: bool,
     /// For how long it has been seeding, seconds.
     pub seeding_seconds: u64,
+    /// For how long nobody has taken anything of it while it was seeding, seconds.
+    pub idle_seconds: u64,
     /// For how long it has been running, seconds.
     pub active_seconds: u64,
     /// When something of it was last sent or received.

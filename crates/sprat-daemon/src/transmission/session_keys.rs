@@ -1,5 +1,7 @@
 //! What can be asked of the daemon: the name in each dialect, and what it is. What can be changed of it is in [`super::choosing`].
 
+use std::path::Path;
+
 use super::memory::{Limit, Memory};
 use super::names::Name;
 use super::units;
@@ -29,6 +31,7 @@ pub(super) struct View<'a> {
     pub(super) fixed: &'a Fixed,
     pub(super) memory: &'a Memory,
     pub(super) session_id: &'a str,
+    pub(super) state: &'a Path,
     /// The port on which peers reach us.
     pub(super) port: u16,
     /// Bytes free where files usually lie; -1 is not known.
@@ -69,21 +72,22 @@ pub(super) const KEYS: &[Key] = &[
     kebab("blocklist_size", |_| 0_i64.into()),
     kebab("blocklist_url", |_| "".into()),
     other(Name::Odd { new: "cache_size_mib", old: "cache-size-mb" }, |_| 0_i64.into()),
-    kebab("config_dir", |view| view.fixed.state.display().to_string().into()),
+    kebab("config_dir", |view| view.state.display().to_string().into()),
     kebab("default_trackers", |_| "".into()),
     kebab("dht_enabled", |view| view.fixed.dht.into()),
     kebab("download_dir", |view| view.choices.downloads.display().to_string().into()),
     kebab(FREE_SPACE, |view| view.free.into()),
-    // How many run at a time is for the settings.
-    kebab("download_queue_enabled", |_| false.into()),
-    kebab("download_queue_size", |_| QUEUE.into()),
+    kebab("download_queue_enabled", |view| view.choices.queue.active_downloads.is_some().into()),
+    kebab("download_queue_size", |view| slots(view, Limit::Downloads, view.choices.queue.active_downloads)),
     // Peers are spoken to in plain text, and those that want another one are not reached.
     other(Name::Same("encryption"), |_| Out::Word(PLAIN)),
     kebab("idle_seeding_limit", |view| {
-        let held = held(view.choices.seeding.idle_seconds).map(units::minutes);
+        let held = held(view.choices.seeding.limits.idle_seconds).map(units::minutes);
         units::whole(own(view, Limit::Idle, held)).into()
     }),
-    kebab("idle_seeding_limit_enabled", |view| held(view.choices.seeding.idle_seconds).is_some().into()),
+    kebab("idle_seeding_limit_enabled", |view| {
+        held(view.choices.seeding.limits.idle_seconds).is_some().into()
+    }),
     kebab("incomplete_dir", |view| {
         let directory = view.choices.incomplete.clone().or_else(|| view.memory.incomplete());
         directory.unwrap_or_else(|| view.choices.downloads.clone()).display().to_string().into()
@@ -110,12 +114,12 @@ pub(super) const KEYS: &[Key] = &[
     kebab("script_torrent_done_filename", |_| "".into()),
     kebab("script_torrent_done_seeding_enabled", |_| false.into()),
     kebab("script_torrent_done_seeding_filename", |_| "".into()),
-    kebab("seed_queue_enabled", |_| false.into()),
-    kebab("seed_queue_size", |_| QUEUE.into()),
+    kebab("seed_queue_enabled", |view| view.choices.queue.active_seeds.is_some().into()),
+    kebab("seed_queue_size", |view| slots(view, Limit::Seeds, view.choices.queue.active_seeds)),
     other(Name::Camel("seed_ratio_limit"), |view| {
-        own(view, Limit::Ratio, held(view.choices.seeding.ratio)).into()
+        own(view, Limit::Ratio, held(view.choices.seeding.limits.ratio)).into()
     }),
-    other(Name::Camel("seed_ratio_limited"), |view| held(view.choices.seeding.ratio).is_some().into()),
+    other(Name::Camel("seed_ratio_limited"), |view| held(view.choices.seeding.limits.ratio).is_some().into()),
     other(Name::Same("sequential_download"), |_| false.into()),
     kebab("session_id", |view| view.session_id.into()),
     kebab("speed_limit_down", |view| speed(view, Limit::Download, view.choices.limits.download)),
@@ -134,8 +138,9 @@ pub(super) const KEYS: &[Key] = &[
 /// `encryption` when plain text will do.
 const PLAIN: Name = Name::Odd { new: "allowed", old: "tolerated" };
 
-/// What is shown for a queue without limit.
-const QUEUE: u32 = 5;
+fn slots(view: &View<'_>, limit: Limit, held: Option<u32>) -> Out {
+    units::whole(own(view, limit, held.map(f64::from))).into()
+}
 
 fn alternative(limit: Option<u64>) -> Out {
     units::whole(limit.map_or(NO_LIMIT, units::kilobytes)).into()

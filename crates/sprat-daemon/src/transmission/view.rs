@@ -72,7 +72,7 @@ impl<'a> Context<'a> {
         one: &Summary,
         limit: impl Fn(&SeedingLimits) -> SeedingLimit<T>,
     ) -> Option<T> {
-        let of_all = limit(&self.choices.seeding).or(None);
+        let of_all = limit(&self.choices.seeding.limits).or(None);
         let label = one.label.as_ref().and_then(|label| self.labels.labels.get(label));
         limit(&one.seeding).or(label.map_or(of_all, |label| limit(&label.seeding).or(of_all)))
     }

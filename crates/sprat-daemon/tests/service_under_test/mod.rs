@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use sprat_core::config::Config;
 use sprat_daemon::service::{Choices, Happening, HappeningKind, Service, ServiceConfig};
+use sprat_daemon::state::State;
 use sprat_daemon::torrents::{Snapshot, Summary};
 use sprat_engine::address_policy::AddressPolicy;
 use sprat_engine::client::ClientConfig;
@@ -52,7 +53,7 @@ impl Place {
                 home: None,
                 seed: None,
             },
-            state: self.home.path().join("state"),
+            state: State::open(&self.home.path().join("state")).unwrap(),
             choices: Choices::below(self.downloads()),
         }
     }

@@ -189,10 +189,10 @@ async fn transmission_remote_changes_the_daemon() {
     let choices = house.service.choices();
     assert_eq!((choices.limits_now().download, choices.limits_now().upload), (None, Some(80_000)));
     user.does("-gsr 2.5").await;
-    assert_eq!(house.service.choices().seeding.ratio, SeedingLimit::Limit(2.5));
+    assert_eq!(house.service.choices().seeding.limits.ratio, SeedingLimit::Limit(2.5));
     user.sees("-si", &["2.5"]).await;
     user.does("-GSR").await;
-    assert_eq!(house.service.choices().seeding.ratio, SeedingLimit::Inherit);
+    assert_eq!(house.service.choices().seeding.limits.ratio, SeedingLimit::Unlimited);
 
     let incomplete = house.place.downloads().join("half");
     user.does(&format!("-c {}", incomplete.display())).await;

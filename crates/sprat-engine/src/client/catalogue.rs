@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sprat_core::io::{FilePriority, MetadataError, RateLimits, Totals};
+use sprat_core::io::{FilePriority, Manner, MetadataError, RateLimits, Totals};
 use sprat_core::storage::TorrentId;
 use sprat_wire::hash::{InfoHash, InfoHashes};
 use sprat_wire::metainfo::Metainfo;
@@ -64,6 +64,8 @@ pub struct Listing {
     pub sequential: bool,
     /// Its own limits.
     pub limits: RateLimits,
+    /// What else the user has chosen.
+    pub manner: Manner,
     /// What the application wants to remember.
     pub note: Note,
 }
@@ -96,6 +98,7 @@ impl Listing {
             priorities: entry.priorities(),
             sequential: entry.sequential,
             limits: entry.limits(),
+            manner: entry.manner(),
             note: entry.note.clone(),
         }
     }

@@ -22,7 +22,7 @@ use super::loading::{self, Loaded};
 use super::local::{self, Local};
 use super::means;
 use super::moves::Moves;
-use super::reading::Readers;
+use super::readers::Readers;
 use super::receive::ReceiveBuffers;
 use super::socket::{self, Connection, Happened, Surroundings, What};
 use super::{ClientConfig, Task};
@@ -57,6 +57,8 @@ pub(super) struct Driver {
     pub(super) epoch: Instant,
     /// Bytes of memory that are taken without any connection.
     held_elsewhere: usize,
+    /// Connections for which there are file descriptors.
+    pub(super) most_connections: usize,
     pub(super) storage: Storage,
     announces: AnnounceClient,
     pub(super) dht: Option<Dht>,
@@ -157,12 +159,14 @@ impl Shell {
             }
         }
         let held_elsewhere = means::divide(&mut config, SOCKET_QUEUE);
+        let most_connections = means::most_peers(&config);
         let storage = Storage::start(config.storage, stored);
         let around = Surroundings { happened, buffers: Rc::new(ReceiveBuffers::default()) };
         let mut driver = Driver {
             session: Session::new(config.session, config.seed.unwrap_or_else(seed_from_the_system)),
             epoch: Instant::now(),
             held_elsewhere,
+            most_connections,
             storage,
             announces: AnnounceClient::new(AnnounceConfig::new(Arc::clone(&config.policy)), sockets),
             dht,

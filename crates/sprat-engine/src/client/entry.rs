@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use data_encoding::HEXLOWER;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
 use serde::{Deserialize, Serialize};
-use sprat_core::io::{AddMagnet, AddSleeping, AddTorrent, FilePriority, RateLimits, Totals};
+use sprat_core::io::{AddMagnet, AddSleeping, AddTorrent, FilePriority, Manner, RateLimits, Totals};
 use sprat_core::storage::Files;
 use sprat_wire::hash::{InfoHashes, Sha1Hash, Sha256Hash};
 use sprat_wire::metainfo::{Info, Metainfo};
@@ -79,6 +79,10 @@ pub(super) struct Entry {
     select_only: Option<Vec<(u32, u32)>>,
     #[serde(default)]
     pub(super) sequential: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    first_last_first: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    connections: Option<usize>,
     #[serde(default)]
     download_limit: Option<u64>,
     #[serde(default)]
@@ -174,6 +178,7 @@ impl Entry {
     pub(super) fn of_torrent(add: &AddTorrent, admission: &Admission) -> Self {
         let mut entry = Self::new(&add.metainfo.info_hashes, admission);
         entry.is_paused = add.paused;
+        entry.set_manner(add.manner);
         entry.extra_trackers.clone_from(&add.extra_trackers);
         entry.sequential = add.sequential;
         entry.set_priorities(&add.priorities);
@@ -185,6 +190,7 @@ impl Entry {
     pub(super) fn of_magnet(add: &AddMagnet, admission: &Admission) -> Self {
         let mut entry = Self::new(&add.info_hashes, admission);
         entry.is_paused = add.paused;
+        entry.set_manner(add.manner);
         entry.trackers.clone_from(&add.trackers);
         entry.extra_trackers.clone_from(&add.extra_trackers);
         entry.sequential = add.sequential;
@@ -215,6 +221,8 @@ impl Entry {
             priorities: String::new(),
             select_only: None,
             sequential: false,
+            first_last_first: false,
+            connections: None,
             download_limit: None,
             upload_limit: None,
             is_paused: false,
@@ -391,6 +399,15 @@ impl Entry {
         self.upload_limit = limits.upload;
     }
 
+    pub(super) const fn manner(&self) -> Manner {
+        Manner { first_last_first: self.first_last_first, connections: self.connections }
+    }
+
+    pub(super) const fn set_manner(&mut self, manner: Manner) {
+        self.first_last_first = manner.first_last_first;
+        self.connections = manner.connections;
+    }
+
     pub(super) fn set_priorities(&mut self, priorities: &[FilePriority]) {
         self.priorities = priorities.iter().copied().map(letter_of).collect();
     }
@@ -436,6 +453,7 @@ impl Entry {
             priorities: self.priorities(),
             sequential: self.sequential,
             limits: self.limits(),
+            manner: self.manner(),
         }
     }
 
@@ -452,6 +470,7 @@ impl Entry {
                 .map(|ranges| ranges.iter().map(|(from, to)| *from..=*to).collect()),
             sequential: self.sequential,
             limits: self.limits(),
+            manner: self.manner(),
             paused: self.is_paused,
         }
     }
@@ -552,6 +571,20 @@ mod tests {
         let mut written = travelling();
         written.arrive(left);
         assert_eq!(Entry { format: FORMAT, ..written }, entry);
+    }
+
+    /// What has been added to the first format since, and what an older version passes over.
+    const ADDED: &str = include_str!("entry_1_added.json");
+
+    #[test]
+    fn what_was_added_to_the_first_format_is_read() {
+        let mut entry = sample();
+        (entry.size, entry.files, entry.recheck) = (5, 2, true);
+        entry.note = Note::new("a note").unwrap();
+        entry.set_manner(Manner { first_last_first: true, connections: Some(9) });
+        entry.set_trackers(vec![vec!["http://mine/".to_owned()]], vec!["http://mine/".to_owned()]);
+        assert_eq!(Entry::decode(ADDED.as_bytes()), Ok(entry.clone()));
+        assert_eq!(String::from_utf8(entry.encode()).unwrap(), ADDED.trim_end());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sprat_core::Session;
-use sprat_core::io::{Event, Input, MetadataError, Totals};
+use sprat_core::io::{Event, Input, Manner, MetadataError, Totals};
 use sprat_core::sleeper::Sleeper;
 use sprat_core::storage::TorrentId;
 use sprat_core::time::Time;
@@ -85,6 +85,14 @@ impl Driver {
             |entry| entry.set_trackers(listed, named),
             |session, now| session.set_trackers(now, id, &tiers),
         );
+    }
+
+    /// Changes the manner in which a torrent goes about its work.
+    pub(super) fn change_manner(&mut self, id: TorrentId, act: impl FnOnce(&mut Manner)) {
+        let Some(mut manner) = self.session.manner(id) else { return };
+        act(&mut manner);
+        let note = |entry: &mut Entry| entry.set_manner(manner);
+        self.change(id, note, |session, now| session.set_manner(now, id, manner));
     }
 
     /// Changes a torrent, and its entry with it.

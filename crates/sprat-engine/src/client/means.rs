@@ -34,12 +34,23 @@ pub(super) fn divide(config: &mut ClientConfig, queue: usize) -> usize {
     BASE + storage.held_limit + queue * LARGEST_READ
 }
 
-fn divide_descriptors(config: &mut ClientConfig, limit: Option<usize>) {
-    let Some(limit) = limit else { return };
+/// Connections for which there are descriptors, once they are divided.
+pub(super) fn most_peers(config: &ClientConfig) -> usize {
+    let sockets = descriptors::limit().map(|limit| sockets(config, limit));
+    sockets.map_or(usize::MAX, |sockets| sockets.saturating_sub(config.session.strangers).max(1))
+}
+
+/// Of so many descriptors those for peers.
+fn sockets(config: &ClientConfig, limit: usize) -> usize {
     // The pool of files takes a quarter at the most by itself.
     let files = config.storage.open_files.min(limit / 4);
     let others = (limit / 8).clamp(FEWEST_OTHERS, MOST_OTHERS);
-    let sockets = limit.saturating_sub(files + others);
+    limit.saturating_sub(files + others)
+}
+
+fn divide_descriptors(config: &mut ClientConfig, limit: Option<usize>) {
+    let Some(limit) = limit else { return };
+    let sockets = sockets(config, limit);
     let session = &mut config.session;
     session.strangers = session.strangers.min(sockets / PART_OF_STRANGERS).max(1);
     let peers = sockets.saturating_sub(session.strangers).max(1);

@@ -1,6 +1,5 @@
 //! What the driver does for those who read files of torrents.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,35 +11,7 @@ use tokio::sync::oneshot;
 
 use super::driver::Driver;
 use super::reader::{Answer, Opened, READ_AHEAD, ReadError, SUPPOSED_RATE, Target};
-
-/// Everybody who reads.
-#[derive(Debug, Default)]
-pub(super) struct Readers {
-    by_id: BTreeMap<ReaderId, Reader>,
-    next: u64,
-    /// Those that wait until the torrent is awake.
-    opening: Vec<(Target, oneshot::Sender<Opened>)>,
-    /// Of those that are open, how many wait for something.
-    waiting: usize,
-}
-
-#[derive(Debug)]
-struct Reader {
-    target: Target,
-    length: u64,
-    /// The first piece of those it has said that it needs.
-    needs: Option<PieceIndex>,
-    waits: Option<Wait>,
-}
-
-#[derive(Debug)]
-struct Wait {
-    offset: u64,
-    most: usize,
-    answer: Answer,
-    /// The disk has been asked.
-    is_read: bool,
-}
+use super::readers::{Reader, Wait};
 
 impl Driver {
     /// Somebody wants to read. Answered when the torrent is awake.

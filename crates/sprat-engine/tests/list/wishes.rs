@@ -4,7 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::FileExt as _;
 
-use sprat_core::io::{AddMagnet, AddTorrent, Event};
+use sprat_core::io::{AddMagnet, AddTorrent, Event, Manner};
 use sprat_core::storage::TorrentId;
 use sprat_core::torrent::TorrentState;
 use sprat_engine::client::{Admission, Client, Note};
@@ -195,5 +195,33 @@ async fn what_is_rechecked_is_read_awake_asleep_and_paused() {
     run.end().await;
     let run = Run::start(home.path(), None);
     assert_eq!(run.sleepers().await, 1, "once is enough");
+    run.end().await;
+}
+
+#[tokio::test]
+async fn the_manner_of_a_torrent_is_kept_awake_and_asleep() {
+    let home = tempfile::tempdir().unwrap();
+    let (metainfo, directory) = torrent(home.path(), 1);
+    let mut run = Run::start(home.path(), SOON);
+    let id = run.client.add(add(&metainfo), directory).await.unwrap().unwrap();
+    let magnet = AddMagnet::new(torrent(home.path(), 2).0.info_hashes);
+    let link = run.client.add_magnet(magnet, home.path().join("copy")).await.unwrap().unwrap();
+    run.client.set_first_last_first(link, true).await.unwrap();
+    run.client.set_first_last_first(id, false).await.unwrap();
+    run.wait_for(|event| matches!(event, Event::FellAsleep { .. })).await;
+    run.client.set_torrent_connections(id, Some(3)).await.unwrap();
+    run.end().await;
+    let run = Run::start(home.path(), None);
+    let manners: Vec<Manner> = run.list().await.iter().map(|line| line.manner).collect();
+    let expected = [
+        Manner { first_last_first: true, ..Manner::USUAL },
+        Manner { connections: Some(3), ..Manner::USUAL },
+    ];
+    assert_eq!(manners, expected);
+    let ids: Vec<TorrentId> = run.list().await.iter().map(|line| line.torrent).collect();
+    let of_session = move |session: &mut sprat_core::Session, _| {
+        ids.iter().map(|id| session.manner(*id).unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(run.client.with(of_session).await.unwrap(), expected);
     run.end().await;
 }

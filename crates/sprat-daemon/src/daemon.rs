@@ -1,0 +1,309 @@
+//! A daemon, put together: settings, state, the service, the gate and the interfaces behind it; from its start to its end.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use thiserror::Error;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::access::{Access, Door, Gate, GateConfig, Needs, Refusal, TokenError, Tokens, guard};
+use crate::api::{self, ApiError};
+use crate::fetch::Fetcher;
+use crate::http::{
+    BindError, BodyRule, Inherited, Proxies, Server, ServerLimits, Tls, TlsError, TlsFiles, bind,
+    with_security_headers,
+};
+use crate::metrics;
+use crate::notify::{Stage, Supervisor};
+use crate::service::{Service, ServiceConfig, ServiceError};
+use crate::settings::{Layers, LogLevel, Overlay, OverlayError, Places, SettingsError, changed};
+use crate::state::{OpenError, State};
+
+mod plan;
+mod watching;
+
+/// So often the limits by time of day are looked at: the clock may have been set.
+const LOOK_AT_CLOCK: Duration = Duration::from_secs(60);
+
+/// What a torrent file may have, and a third more for base64.
+const UPLOAD: BodyRule = BodyRule::new(&["application/json"], 44 << 20);
+
+/// How a daemon is started.
+pub struct Options {
+    /// The configuration file; `None`: where the platform has it, if it is there.
+    pub file: Option<PathBuf>,
+    /// Where things are by default.
+    pub places: Places,
+    /// Sockets that the service manager has opened.
+    pub inherited: Inherited,
+    /// Whom to tell how far it is.
+    pub supervisor: Supervisor,
+    /// How much is to be logged from now on.
+    pub set_log_level: Box<dyn Fn(LogLevel) + Send + Sync>,
+}
+
+/// Why a daemon did not start.
+#[derive(Debug, Error)]
+pub enum DaemonError {
+    /// The settings.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// What was changed of them.
+    #[error(transparent)]
+    Overlay(#[from] OverlayError),
+    /// The state.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The torrents.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    /// The token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Nowhere to listen.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// Anything else of the system.
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+}
+
+/// A running daemon.
+pub struct Daemon {
+    shared: Arc<Shared>,
+    supervisor: Supervisor,
+    stopping: watch::Sender<bool>,
+    server: JoinHandle<()>,
+    tasks: Vec<JoinHandle<()>>,
+    addresses: Vec<std::net::SocketAddr>,
+}
+
+/// What the interfaces share.
+pub(crate) struct Shared {
+    pub(crate) service: Service,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) fetcher: Fetcher,
+    layers: Mutex<Layers>,
+    /// One change at a time is written down and carried out.
+    changing: tokio::sync::Mutex<()>,
+    tls: Option<Arc<Tls>>,
+    set_log_level: Box<dyn Fn(LogLevel) + Send + Sync>,
+}
+
+/// Why settings were not changed.
+#[derive(Debug, Error)]
+pub(crate) enum ChangeSettingsError {
+    #[error(transparent)]
+    Update(#[from] crate::settings::UpdateError),
+    #[error(transparent)]
+    Overlay(#[from] OverlayError),
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+}
+
+impl Shared {
+    /// The settings as they hold now.
+    pub(crate) fn layers(&self) -> MutexGuard<'_, Layers> {
+        self.layers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes settings for good, and carries out what can be carried out at once. Returns the keys that wait for a restart.
+    pub(crate) async fn change_settings(
+        &self,
+        change: impl FnOnce(&Layers) -> Result<Layers, ChangeSettingsError>,
+    ) -> Result<Vec<String>, ChangeSettingsError> {
+        let _one_at_a_time = self.changing.lock().await;
+        let before = self.layers().clone();
+        let after = change(&before)?;
+        after.overlay().write(self.service.ledger()).await?;
+        let differing = changed(before.settings(), after.settings());
+        *self.layers() = after;
+        self.carry_out();
+        let waits = differing.iter().filter(|key| key.change != crate::settings::Change::AtOnce);
+        Ok(waits.map(|key| key.path()).collect())
+    }
+
+    /// Has everything that can change at run time be as the settings say.
+    fn carry_out(&self) {
+        let layers = self.layers().clone();
+        let settings = layers.settings();
+        (self.set_log_level)(settings.log.level);
+        self.gate.set_session_life(settings.into());
+        let service = self.service.clone();
+        let choices = plan::choices(&layers);
+        if choices != service.choices() {
+            tokio::spawn(async move { service.choose(choices).await });
+        }
+    }
+
+    /// Reads the file and the certificate again. What cannot be used is in the log, and all stays as it was.
+    async fn reload(&self) {
+        if let Some(tls) = &self.tls
+            && let Err(error) = tls.reload()
+        {
+            tracing::error!(%error, "the certificate stays as it was");
+        }
+        match self.change_settings(|layers| Ok(layers.reloaded()?)).await {
+            Ok(waits) if waits.is_empty() => tracing::info!("the configuration was read again"),
+            Ok(waits) => tracing::warn!(?waits, "the configuration was read again; this waits for a restart"),
+            Err(error) => tracing::error!(%error, "the configuration stays as it was"),
+        }
+    }
+}
+
+impl Daemon {
+    /// Starts everything. When this returns, the interfaces answer. To be called within a runtime of tokio.
+    pub async fn start(options: Options) -> Result<Self, DaemonError> {
+        let Options { file, places, inherited, supervisor, set_log_level } = options;
+        let file = file.or_else(|| Some(places.settings_file.clone()).filter(|file| file.exists()));
+        let of_file = Layers::load(file.as_deref(), Overlay::default(), places.clone())?;
+        let directory = of_file.state_directory();
+        let opening = directory.clone();
+        let state =
+            tokio::task::spawn_blocking(move || State::open(&opening)).await.map_err(io::Error::other)??;
+        let ledger = state.ledger.handle();
+        let reading = ledger.clone();
+        let overlay = tokio::task::spawn_blocking(move || Overlay::read(&reading))
+            .await
+            .map_err(io::Error::other)??;
+        let layers = Layers::load(file.as_deref(), overlay, places)?;
+        set_log_level(layers.settings().log.level);
+        for problem in layers.ignored() {
+            tracing::warn!(%problem, "a setting that was changed through the API does not fit any more");
+        }
+        let settings = layers.settings().clone();
+        let (tokens_of, kept) = (directory.clone(), ledger.clone());
+        let tokens = tokio::task::spawn_blocking(move || Tokens::open(&tokens_of, kept)).await;
+        let tokens = tokens.map_err(io::Error::other)??;
+        let gate = Arc::new(Gate::new(GateConfig::from(&settings), tokens));
+        let tls = TlsFiles::of(&layers).map(Tls::load).transpose()?;
+        let mut listeners = inherited.listen()?;
+        // Whoever hands sockets over has decided where to listen.
+        if listeners.is_empty() {
+            listeners = bind(&settings.api.listen).await?;
+        }
+        let policy = plan::policy(&settings);
+        let config =
+            ServiceConfig { client: plan::client(&layers, &policy), state, choices: plan::choices(&layers) };
+        let service = Service::start(config).await?;
+        for damage in service.damages() {
+            tracing::error!(damage, "a part of the state was damaged");
+        }
+        let proxies = Proxies::new(settings.api.trusted_proxies.iter().copied());
+        let server = Server::new(listeners, tls.clone(), proxies, ServerLimits::default());
+        let addresses = server.addresses();
+        let shared = Arc::new(Shared {
+            service,
+            gate,
+            fetcher: Fetcher::new(sprat_engine::http::HttpClient::new(sprat_engine::http::HttpConfig::new(
+                policy,
+            ))),
+            layers: Mutex::new(layers),
+            changing: tokio::sync::Mutex::default(),
+            tls,
+            set_log_level,
+        });
+        let (stopping, is_stopping) = watch::channel(false);
+        let router = router(&shared);
+        let server = tokio::spawn(server.serve(router, is_stopping));
+        let mut tasks = vec![tokio::spawn(look_at_clock(Arc::clone(&shared)))];
+        tasks.extend(watching::start(&shared, &settings));
+        supervisor.tell(Stage::Ready);
+        Ok(Self { shared, supervisor, stopping, server, tasks, addresses })
+    }
+
+    /// Where it listens for TCP.
+    #[must_use]
+    pub fn addresses(&self) -> &[std::net::SocketAddr] {
+        &self.addresses
+    }
+
+    /// The file with the token that was made at the first start.
+    #[must_use]
+    pub fn token_file(&self) -> PathBuf {
+        Tokens::file(&self.shared.layers().state_directory())
+    }
+
+    /// Runs until `stop` is ready; each message of `reload` has the configuration read again.
+    pub async fn run(&self, stop: impl Future<Output = ()>, mut reload: mpsc::Receiver<()>) {
+        let every = self.supervisor.watchdog_interval();
+        // Nobody waits for it: once a day costs nothing.
+        let mut alive = tokio::time::interval(every.unwrap_or(Duration::from_secs(24 * 3600)));
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            tokio::select! {
+                () = &mut stop => return,
+                _ = alive.tick(), if every.is_some() => {
+                    // Alive is who still answers.
+                    if self.shared.service.client().with(|_, _| ()).await.is_ok() {
+                        self.supervisor.tell(Stage::Watchdog);
+                    }
+                }
+                Some(()) = reload.recv() => {
+                    self.supervisor.tell(Stage::Reloading);
+                    self.shared.reload().await;
+                    self.supervisor.tell(Stage::Ready);
+                }
+            }
+        }
+    }
+
+    /// Ends everything in good order: five seconds at the most.
+    pub async fn stop(self) {
+        self.supervisor.tell(Stage::Stopping);
+        self.stopping.send_replace(true);
+        for task in &self.tasks {
+            task.abort();
+        }
+        let (server, ()) = tokio::join!(self.server, self.shared.service.stop());
+        if let Err(error) = server {
+            tracing::error!(%error, "the server has failed");
+        }
+    }
+}
+
+/// Everything that is served.
+fn router(shared: &Arc<Shared>) -> Router {
+    let door = Door::own(refuse);
+    let refuse_body = |refusal: crate::http::BodyRefusal| {
+        let error = ApiError::new(refusal.status(), "body", refusal);
+        axum::response::IntoResponse::into_response(error)
+    };
+    let uploads = UPLOAD.guard(api::uploads(shared), refuse_body);
+    let others = BodyRule::JSON.guard(api::router(shared), refuse_body);
+    let guarded = guard(uploads.merge(others), Arc::clone(&shared.gate), door);
+    // Who logs in has nothing yet; the gate looks at where it comes from all the same.
+    let login = BodyRule::JSON.guard(api::login(shared, door), refuse_body);
+    let measured = Door { needs: Needs::AtLeast(Access::ReadOnly), ..door };
+    let metrics = guard(metrics::router(shared.service.clone()), Arc::clone(&shared.gate), measured);
+    let router = Router::new()
+        .nest("/api/v1", guarded.merge(login))
+        .merge(metrics)
+        .route("/health", get(async || "alive\n"))
+        .route("/ready", get(async || "ready\n"));
+    with_security_headers(router)
+}
+
+fn refuse(refusal: &Refusal) -> axum::response::Response {
+    let error = ApiError::new(refusal.status(), "access", refusal);
+    let mut response = axum::response::IntoResponse::into_response(error);
+    response.headers_mut().extend(refusal.headers());
+    response
+}
+
+/// Has the limits hold that the time of day asks for.
+async fn look_at_clock(shared: Arc<Shared>) {
+    let mut ticks = tokio::time::interval(LOOK_AT_CLOCK);
+    loop {
+        ticks.tick().await;
+        shared.carry_out();
+    }
+}

@@ -1,0 +1,161 @@
+//! What the settings mean for the engine and for the service.
+
+use std::sync::Arc;
+
+use sprat_core::config::Config;
+use sprat_core::io::RateLimits;
+use sprat_engine::address_policy::AddressPolicy;
+use sprat_engine::client::ClientConfig;
+use sprat_engine::dht::DhtConfig;
+use sprat_engine::listen::ListenConfig;
+use sprat_engine::storage::StorageConfig;
+use sprat_engine::udp::UdpConfig;
+
+use crate::clock;
+use crate::schedule::{Schedule, Span as ScheduleSpan, SpeedLimits, TimeOfDay, Weekday};
+use crate::service::Choices;
+use crate::settings::{AlternativeWindow, CountLimit, Layers, RateLimit, SeedingAction, Settings};
+use crate::torrents::queue::{QueueLimits, SlowThreshold};
+use crate::torrents::share_limits::{Action, Layer};
+use crate::torrents::{SeedingLimit, SeedingLimits};
+
+/// Whom strangers may make us contact.
+pub(super) fn policy(settings: &Settings) -> Arc<AddressPolicy> {
+    let permissive = settings.addresses.allow_private;
+    Arc::new(if permissive { AddressPolicy::permissive() } else { AddressPolicy::public() })
+}
+
+/// The engine's client.
+pub(super) fn client(layers: &Layers, policy: &Arc<AddressPolicy>) -> ClientConfig {
+    let settings = layers.settings();
+    let (peers, limits) = (&settings.peers, &settings.limits);
+    let mut session = Config {
+        pex: peers.pex,
+        connections: count(limits.connections.0),
+        connections_per_torrent: count(limits.connections_per_torrent.0),
+        memory: usize::try_from(limits.memory.0).unwrap_or(usize::MAX),
+        ..Config::default()
+    };
+    if let Some(slots) = limits.upload_slots.get() {
+        session.choker.max_slots = count(slots.0).max(2);
+        session.choker.min_slots = session.choker.min_slots.min(session.choker.max_slots);
+    }
+    session.peer_list.allow_low_ports = settings.addresses.allow_private;
+    session.peer_list.trust_private = settings.addresses.allow_private;
+    let last = peers.port.saturating_add(peers.port_attempts);
+    let ports = if peers.port == 0 { 0..=0 } else { peers.port..=last };
+    let v4 = peers.addresses.iter().find_map(|address| match address {
+        std::net::IpAddr::V4(v4) => Some(*v4),
+        std::net::IpAddr::V6(_) => None,
+    });
+    let v6 = peers.addresses.iter().find_map(|address| match address {
+        std::net::IpAddr::V6(v6) => Some(*v6),
+        std::net::IpAddr::V4(_) => None,
+    });
+    let is_here = peers.addresses.iter().all(std::net::IpAddr::is_loopback);
+    let dht = peers.dht.then(|| DhtConfig {
+        entrances: peers.dht_entrances.clone(),
+        state_file: Some(layers.state_directory().join("dht")),
+        ..DhtConfig::public(Arc::clone(policy))
+    });
+    ClientConfig {
+        session,
+        listen: Some(ListenConfig { v4, v6, ports }),
+        storage: StorageConfig::default(),
+        policy: Arc::clone(policy),
+        udp: UdpConfig { addresses: peers.addresses.clone(), port: 0 },
+        dht,
+        lsd: peers.lsd && !is_here,
+        home: None,
+        seed: None,
+    }
+}
+
+/// What the service may choose anew while it runs.
+pub(super) fn choices(layers: &Layers) -> Choices {
+    let settings = layers.settings();
+    let resolve = |path: &std::path::PathBuf| layers.resolve(path);
+    Choices {
+        downloads: layers.downloads(),
+        incomplete: settings.paths.incomplete.as_ref().map(resolve),
+        roots: layers.roots(),
+        limits: RateLimits {
+            download: rate(settings.limits.download_rate),
+            upload: rate(settings.limits.upload_rate),
+        },
+        alternative: RateLimits {
+            download: rate(settings.limits.alternative_download_rate),
+            upload: rate(settings.limits.alternative_upload_rate),
+        },
+        is_alternative: is_alternative_now(settings),
+        seeding: Layer {
+            limits: SeedingLimits {
+                ratio: limit(
+                    settings.seeding.ratio.get().map(|ratio| f64::from(ratio.thousandths()) / 1000.0),
+                ),
+                seconds: limit(settings.seeding.time.get().map(|time| time.duration().as_secs())),
+                idle_seconds: limit(settings.seeding.inactivity.get().map(|time| time.duration().as_secs())),
+            },
+            combination: None,
+            action: Some(match settings.seeding.action {
+                SeedingAction::Pause => Action::Pause,
+                SeedingAction::Remove => Action::Remove,
+                SeedingAction::RemoveWithData => Action::RemoveWithData,
+                SeedingAction::SuperSeed => Action::SuperSeed,
+            }),
+        },
+        queue: QueueLimits {
+            active_downloads: slots(settings.queue.active_downloads),
+            active_seeds: slots(settings.queue.active_seeds),
+            active_total: slots(settings.queue.active_total),
+            ..QueueLimits::default()
+        },
+        slow: SlowThreshold {
+            rate: settings.queue.slow_rate.bytes_per_second(),
+            after_secs: u32::try_from(settings.queue.slow_after.duration().as_secs()).unwrap_or(u32::MAX),
+        },
+    }
+}
+
+/// The alternative limits hold at this time of day.
+fn is_alternative_now(settings: &Settings) -> bool {
+    let limits = &settings.limits;
+    let alternative = SpeedLimits {
+        upload: rate(limits.alternative_upload_rate),
+        download: rate(limits.alternative_download_rate),
+    };
+    let spans = limits.alternative_schedule.iter().map(|window| span(window, alternative)).collect();
+    let week = Schedule { time_zone: None, spans }.resolve();
+    let week = week.inspect_err(|error| tracing::error!(%error, "the schedule cannot be used")).ok();
+    week.is_some_and(|week| week.at(clock::now()).limits.is_some())
+}
+
+fn span(window: &AlternativeWindow, limits: SpeedLimits) -> ScheduleSpan {
+    let days = if window.days.is_empty() {
+        Weekday::ALL.into_iter().collect()
+    } else {
+        window.days.iter().copied().collect()
+    };
+    ScheduleSpan {
+        days,
+        from: TimeOfDay::from_minutes(window.from.minutes()),
+        to: TimeOfDay::from_minutes(window.until.minutes()),
+        limits,
+    }
+}
+
+fn limit<T>(limit: Option<T>) -> SeedingLimit<T> {
+    limit.map_or(SeedingLimit::Unlimited, SeedingLimit::Limit)
+}
+
+fn slots(limit: CountLimit) -> Option<u32> {
+    limit.get().map(|count| count.0)
+}
+
+fn rate(limit: RateLimit) -> Option<u64> {
+    limit.get().map(|rate| rate.bytes_per_second())
+}
+
+fn count(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,174 @@
+//! What the policies decide, carried out: which torrents run ([`queue`]), and which have given enough ([`share_limits`]).
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use sprat_core::storage::{Files, TorrentId};
+use sprat_core::time::Time;
+use sprat_engine::client::Ended;
+
+use super::{Choices, HappeningKind, Known, Service, Torrent, hold};
+use crate::labels::Labels;
+use crate::torrents::queue::{self, Candidate, Stage};
+use crate::torrents::share_limits::{self, Layer, Totals};
+use crate::torrents::{Doing, Record};
+
+/// Ten thousand torrents are not put in order each second: only when something has changed that the order depends on, and so often
+/// for the rest, which is time and rates.
+const DECIDE_EVERY: Duration = Duration::from_secs(5);
+
+impl Service {
+    /// Has torrents run that are to run, and no others.
+    pub(super) async fn decide(&self) -> Result<(), Ended> {
+        let choices = self.choices();
+        let labels = self.labels();
+        let now = self.now();
+        let (wrong, enough) = {
+            let mut known = hold(&self.0.known);
+            if known.decided_at.is_some_and(|at| now.since(at) < DECIDE_EVERY) {
+                return Ok(());
+            }
+            known.decided_at = Some(now);
+            let enough = known.have_given_enough(&choices, &labels);
+            (known.run_wrongly(now, &choices), enough)
+        };
+        for (id, runs) in wrong {
+            if runs {
+                self.0.client.resume(id).await?;
+            } else {
+                self.0.client.pause(id).await?;
+            }
+            let mut known = hold(&self.0.known);
+            if let Some(one) = known.torrents.get_mut(&id) {
+                one.facts.is_paused = !runs;
+            }
+            known.show(id);
+        }
+        for (id, action) in enough {
+            self.end_seeding(id, action).await?;
+        }
+        Ok(())
+    }
+
+    /// Something that the policies go by has changed: they are asked at the next look.
+    pub(super) fn reconsider(&self) {
+        hold(&self.0.known).decided_at = None;
+    }
+
+    async fn end_seeding(&self, id: TorrentId, action: share_limits::Action) -> Result<(), Ended> {
+        self.tell_of(id, HappeningKind::GaveEnough);
+        let files = match action {
+            share_limits::Action::Pause | share_limits::Action::SuperSeed => {
+                self.note(&[id], |record| {
+                    record.has_given_enough = true;
+                    record.is_started &= action != share_limits::Action::Pause;
+                });
+                return Ok(());
+            }
+            share_limits::Action::Remove => Files::Forget,
+            share_limits::Action::RemoveWithData => Files::Delete,
+        };
+        self.note(&[id], |record| record.has_given_enough = true);
+        // What cannot be written down stays in the list, and is stopped at least.
+        if let Err(error) = self.0.client.remove(id, files).await? {
+            tracing::warn!(torrent = id.0, %error, "a torrent that has given enough could not be removed");
+            self.note(&[id], |record| record.is_started = false);
+        }
+        Ok(())
+    }
+
+    /// By the clock that never jumps.
+    pub(super) fn now(&self) -> Time {
+        let nanos = Instant::now().saturating_duration_since(self.0.epoch).as_nanos();
+        Time::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+}
+
+impl Known {
+    /// Torrents that run and are not to, or the other way round.
+    fn run_wrongly(&mut self, now: Time, choices: &Choices) -> Vec<(TorrentId, bool)> {
+        let mut candidates = Vec::new();
+        for (id, one) in self.torrents.iter_mut().filter(|(_, one)| one.record.is_started) {
+            candidates.push(one.candidate(*id, now, choices));
+        }
+        let run: BTreeSet<TorrentId> = queue::decide(now, &candidates, &choices.queue);
+        let is_wrong = |(id, one): (&TorrentId, &Torrent)| {
+            let runs = run.contains(id);
+            // Nobody uses its files meanwhile.
+            (!one.facts.is_moving && runs == one.facts.is_paused).then_some((*id, runs))
+        };
+        self.torrents.iter().filter_map(is_wrong).collect()
+    }
+
+    fn have_given_enough(
+        &self,
+        choices: &Choices,
+        labels: &Labels,
+    ) -> Vec<(TorrentId, share_limits::Action)> {
+        let seeds = self.torrents.iter().filter(|(_, one)| {
+            one.facts.is_complete
+                && one.record.is_started
+                && !one.record.has_given_enough
+                && !one.facts.is_moving
+        });
+        let enough = seeds.filter_map(|(id, one)| {
+            let limits = share_limits::effective(&[
+                Layer { limits: one.record.seeding, ..Layer::default() },
+                label_layer(&one.record, labels),
+                choices.seeding,
+            ]);
+            let totals = Totals {
+                uploaded: one.facts.totals.uploaded,
+                downloaded: one.facts.totals.downloaded,
+                seeding: Duration::from_secs(one.record.seeding_seconds),
+                inactive: Duration::from_secs(one.record.idle_seconds),
+            };
+            let have = one.facts.size.saturating_sub(one.facts.left);
+            share_limits::is_reached(&limits, &totals, have).then_some((*id, limits.action))
+        });
+        enough.collect()
+    }
+}
+
+fn label_layer(record: &Record, labels: &Labels) -> Layer {
+    let label = record.label.as_ref().and_then(|label| labels.labels.get(label));
+    label.map(|label| Layer { limits: label.seeding, ..Layer::default() }).unwrap_or_default()
+}
+
+impl Torrent {
+    fn stage(&self) -> Stage {
+        match self.live.as_ref().map(|live| live.doing) {
+            Some(Doing::Checking(_)) => Stage::Checking,
+            _ if self.facts.is_complete => Stage::Seeding,
+            _ => Stage::Downloading,
+        }
+    }
+
+    fn candidate(&mut self, id: TorrentId, now: Time, choices: &Choices) -> Candidate<TorrentId> {
+        let stage = self.stage();
+        if self.facts.is_paused {
+            self.running_since = None;
+            self.slowness = queue::Slowness::default();
+        } else if self.running_since.is_none_or(|(before, _)| before != stage) {
+            self.running_since = Some((stage, now));
+            self.slowness = queue::Slowness::default();
+        }
+        let rate = self.live.as_ref().map_or(0, |live| match stage {
+            Stage::Seeding => live.upload_rate,
+            Stage::Checking | Stage::Downloading => live.download_rate,
+        });
+        if self.running_since.is_some() {
+            self.slowness.observe(now, rate, choices.slow);
+        }
+        Candidate {
+            torrent: id,
+            position: self.record.position,
+            forced: self.record.is_forced,
+            stage,
+            running_since: self.running_since.map(|(_, since)| since),
+            slow: self.slowness.is_slow(),
+            swarm: self.live.as_ref().and_then(|live| live.swarm),
+            seeding_time: Duration::from_secs(self.record.seeding_seconds),
+        }
+    }
+}
