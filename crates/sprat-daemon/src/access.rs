@@ -19,7 +19,7 @@ mod token;
 mod tokens;
 
 pub use door::{Door, Needs};
-pub use gate::{Admitted, Gate, GateConfig, Granted, Way, guard};
+pub use gate::{Admitted, Gate, GateConfig, Granted, Way, admit, guard};
 pub use refusal::Refusal;
 pub use sessions::SessionLife;
 pub use token::{Access, ParseTokenError, Token};

@@ -11,7 +11,7 @@ use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::access::{Access, Door, Gate, GateConfig, Needs, Refusal, TokenError, Tokens, guard};
+use crate::access::{Access, Door, Gate, GateConfig, Needs, Refusal, TokenError, Tokens, admit, guard};
 use crate::api::{self, ApiError};
 use crate::fetch::Fetcher;
 use crate::http::{
@@ -22,10 +22,11 @@ use crate::metrics;
 use crate::notify::{Stage, Supervisor};
 use crate::page;
 use crate::service::{Service, ServiceConfig, ServiceError};
-use crate::settings::{Layers, LogLevel, Overlay, OverlayError, Places, SettingsError, changed};
+use crate::settings::{Layers, LogLevel, Overlay, OverlayError, Places, Settings, SettingsError, changed};
 use crate::state::{OpenError, State};
 
 mod plan;
+mod programs;
 mod watching;
 
 /// So often the limits by time of day are looked at: the clock may have been set.
@@ -213,7 +214,7 @@ impl Daemon {
             set_log_level,
         });
         let (stopping, is_stopping) = watch::channel(false);
-        let router = router(&shared);
+        let router = router(&shared, &settings)?;
         let server = tokio::spawn(server.serve(router, is_stopping));
         let mut tasks = vec![tokio::spawn(look_at_clock(Arc::clone(&shared)))];
         tasks.extend(watching::start(&shared, &settings));
@@ -272,7 +273,7 @@ impl Daemon {
 }
 
 /// Everything that is served.
-fn router(shared: &Arc<Shared>) -> Router {
+fn router(shared: &Arc<Shared>, settings: &Settings) -> io::Result<Router> {
     let door = Door::own(refuse);
     let refuse_body = |refusal: crate::http::BodyRefusal| {
         let error = ApiError::new(refusal.status(), "body", refusal);
@@ -285,13 +286,19 @@ fn router(shared: &Arc<Shared>) -> Router {
     let login = BodyRule::JSON.guard(api::login(shared, door), refuse_body);
     let measured = Door { needs: Needs::AtLeast(Access::ReadOnly), ..door };
     let metrics = guard(metrics::router(shared.service.clone()), Arc::clone(&shared.gate), measured);
-    let router = Router::new()
-        .nest("/api/v1", guarded.merge(login))
-        .merge(metrics)
+    let open = Router::new()
         .merge(page::router())
         .route("/health", get(async || "alive\n"))
         .route("/ready", get(async || "ready\n"));
-    with_security_headers(router)
+    let mut router = Router::new().nest("/api/v1", guarded.merge(login)).merge(metrics).merge(admit(
+        open,
+        Arc::clone(&shared.gate),
+        refuse,
+    ));
+    if settings.api.transmission {
+        router = router.nest("/transmission", programs::transmission(shared)?);
+    }
+    Ok(with_security_headers(router))
 }
 
 fn refuse(refusal: &Refusal) -> axum::response::Response {

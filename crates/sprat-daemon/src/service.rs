@@ -41,8 +41,8 @@ pub use adding::{AddError, Added, NewTorrent, Source};
 pub use changing::{Action, Change, ChangeError};
 pub use happenings::{Happening, HappeningKind};
 pub use inspecting::{
-    FileDetails, InspectError, PeerDetails, Pieces, Priority, TorrentDetails, TrackerDetails, TrackerWord,
-    version_text,
+    FileDetails, InspectError, PeerDetails, PeerOrigin, Pieces, Priority, TorrentDetails, TrackerDetails,
+    TrackerWord, version_text,
 };
 pub use moving::MoveError;
 
@@ -120,8 +120,6 @@ impl Choices {
 /// What was chosen when the service was started, and stays until it ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fixed {
-    /// Where everything is kept that outlives the daemon.
-    pub state: PathBuf,
     /// Connections of all torrents together.
     pub connections: usize,
     /// Connections of one torrent.
@@ -237,15 +235,14 @@ impl Service {
     /// Takes up everything that was there when the last one ended. To be called within a runtime of tokio.
     pub async fn start(config: ServiceConfig) -> Result<Self, ServiceError> {
         let ServiceConfig { mut client, state, choices } = config;
-        let State { directory, ledger, shelf, damages } = state;
         let fixed = Fixed {
             connections: client.session.connections,
             connections_per_torrent: client.session.connections_per_torrent,
             pex: client.session.pex,
             dht: client.dht.is_some(),
             lsd: client.lsd,
-            state: directory,
         };
+        let State { ledger, shelf, damages, .. } = state;
         let handle = ledger.handle();
         client.session.limits = choices.limits_now();
         client.storage.ledger = Some(handle.clone());

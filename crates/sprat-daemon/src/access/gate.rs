@@ -8,6 +8,7 @@ use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, COOKIE, HeaderValue};
 use axum::http::request::Parts;
 use axum::middleware::{Next, from_fn};
+use axum::response::Response;
 use data_encoding::BASE64;
 use tokio::time::Instant;
 
@@ -241,6 +242,27 @@ fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     let mut values = pairs.filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned());
     let value = values.next()?;
     values.next().is_none().then_some(value)
+}
+
+/// Lets only what was sent to us, and not by a foreign page, reach the routes of `router`: for what anybody may see. No other routes than
+/// those are looked at.
+pub fn admit<S: Clone + Send + Sync + 'static>(
+    router: Router<S>,
+    gate: Arc<Gate>,
+    refuse: fn(&Refusal) -> Response,
+) -> Router<S> {
+    router.route_layer(from_fn(move |request: Request, next: Next| {
+        let gate = Arc::clone(&gate);
+        async move {
+            let (parts, body) = request.into_parts();
+            let connection = parts.extensions.get::<Connection>().cloned();
+            match connection.ok_or(Refusal::Malformed).and_then(|connection| gate.admit(&parts, &connection))
+            {
+                Ok(_) => next.run(Request::from_parts(parts, body)).await,
+                Err(refusal) => refuse(&refusal),
+            }
+        }
+    }))
 }
 
 /// Puts the gate in front of every route of `router`, also of those that do not exist: who has no token learns nothing.

@@ -232,6 +232,7 @@ impl Service {
             let there = torrents.iter().copied().filter(|id| known.torrents.contains_key(id));
             let place = place.min(order.len());
             order.splice(place..place, there.collect::<Vec<_>>());
+            known.decided_at = None;
             known.renumber(order);
         }
         self.look().await

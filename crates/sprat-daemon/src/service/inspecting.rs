@@ -7,6 +7,7 @@ use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use sprat_core::announcer::{TrackerState, TrackerStatus};
 use sprat_core::io::FilePriority;
+use sprat_core::peer_list::PeerSource;
 use sprat_core::storage::TorrentId;
 use sprat_core::time::Time;
 use sprat_core::torrent::Torrent;
@@ -130,6 +131,8 @@ pub struct PeerDetails {
     pub client: String,
     /// Who it says it is: 20 bytes, hexadecimal.
     pub peer_id: String,
+    /// By whom it is known; none if that is forgotten.
+    pub source: Option<PeerOrigin>,
     /// It has called us.
     pub is_incoming: bool,
     /// Thousandths of the pieces that it has.
@@ -152,6 +155,37 @@ pub struct PeerDetails {
     pub download_rate: u64,
     /// Payload sent, bytes per second.
     pub upload_rate: u64,
+}
+
+/// By whom a peer is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PeerOrigin {
+    /// The user, or a magnet link.
+    User,
+    /// The local network.
+    Lsd,
+    /// It has called us.
+    Incoming,
+    /// A tracker.
+    Tracker,
+    /// Another peer.
+    Pex,
+    /// The DHT.
+    Dht,
+}
+
+impl From<PeerSource> for PeerOrigin {
+    fn from(source: PeerSource) -> Self {
+        match source {
+            PeerSource::User => Self::User,
+            PeerSource::Lsd => Self::Lsd,
+            PeerSource::Incoming => Self::Incoming,
+            PeerSource::Tracker => Self::Tracker,
+            PeerSource::Pex => Self::Pex,
+            PeerSource::Dht => Self::Dht,
+        }
+    }
 }
 
 /// A tracker of a torrent, for one of its swarms: a hybrid has two.
@@ -281,6 +315,7 @@ impl Service {
                 address: peer.address,
                 client: peer.client.unwrap_or_default(),
                 peer_id: peer.peer_id.to_string(),
+                source: peer.source.map(PeerOrigin::from),
                 is_incoming: peer.direction == sprat_core::Direction::Incoming,
                 progress: u16::try_from(u64::from(peer.pieces_have) * 1000 / u64::from(pieces.max(1)))
                     .unwrap_or(1000),

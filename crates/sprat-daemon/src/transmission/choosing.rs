@@ -16,10 +16,14 @@ pub(super) const HEEDED: &[&str] = &[
     "alt_speed_enabled",
     "alt_speed_up",
     "download_dir",
+    "download_queue_enabled",
+    "download_queue_size",
     "idle_seeding_limit",
     "idle_seeding_limit_enabled",
     "incomplete_dir",
     "incomplete_dir_enabled",
+    "seed_queue_enabled",
+    "seed_queue_size",
     "seed_ratio_limit",
     "seed_ratio_limited",
     "speed_limit_down",
@@ -34,6 +38,7 @@ pub(super) fn chosen(params: &Params, memory: &Memory, before: &Choices) -> Resu
     directories(params, memory, &mut after)?;
     rates(params, memory, &mut after)?;
     seeding(params, memory, &mut after)?;
+    queue(params, memory, &mut after)?;
     Ok(after)
 }
 
@@ -98,12 +103,30 @@ fn seeding(params: &Params, memory: &Memory, choices: &mut Choices) -> Result<()
         let (value, on) = (params.real(value)?, params.flag(switch)?);
         Ok::<_, Failure>(memory.settle((None, limit), value, on, current))
     };
-    let seeding = &mut choices.seeding;
-    let ratio = settle(Limit::Ratio, "seed_ratio_limit", "seed_ratio_limited", held(seeding.limits.ratio))?;
-    seeding.limits.ratio = ratio.map_or(SeedingLimit::Inherit, SeedingLimit::Limit);
-    let idle = held(seeding.limits.idle_seconds).map(units::minutes);
-    let idle = settle(Limit::Idle, "idle_seeding_limit", "idle_seeding_limit_enabled", idle)?;
-    seeding.limits.idle_seconds = idle.map(units::seconds).map_or(SeedingLimit::Inherit, SeedingLimit::Limit);
+    let seeding = &mut choices.seeding.limits;
+    let ratio = settle(Limit::Ratio, "seed_ratio_limit", "seed_ratio_limited", held(seeding.ratio))?;
+    if ratio != held(seeding.ratio) {
+        seeding.ratio = ratio.map_or(SeedingLimit::Unlimited, SeedingLimit::Limit);
+    }
+    let idle = held(seeding.idle_seconds).map(units::minutes);
+    let settled = settle(Limit::Idle, "idle_seeding_limit", "idle_seeding_limit_enabled", idle)?;
+    if settled != idle {
+        let seconds = settled.map(units::seconds);
+        seeding.idle_seconds = seconds.map_or(SeedingLimit::Unlimited, SeedingLimit::Limit);
+    }
+    Ok(())
+}
+
+fn queue(params: &Params, memory: &Memory, choices: &mut Choices) -> Result<(), Failure> {
+    let settle = |limit, value: &str, switch: &str, current: Option<u32>| {
+        let (value, on) = (params.real(value)?, params.flag(switch)?);
+        let settled = memory.settle((None, limit), value, on, current.map(f64::from));
+        Ok::<_, Failure>(settled.map(|slots| u32::try_from(units::whole(slots)).unwrap_or(u32::MAX)))
+    };
+    let queue = &mut choices.queue;
+    queue.active_downloads =
+        settle(Limit::Downloads, "download_queue_size", "download_queue_enabled", queue.active_downloads)?;
+    queue.active_seeds = settle(Limit::Seeds, "seed_queue_size", "seed_queue_enabled", queue.active_seeds)?;
     Ok(())
 }
 
@@ -136,7 +159,7 @@ mod tests {
         let off =
             choose(&on, &memory, json!({"alt_speed_enabled": false, "seed_ratio_limited": false})).unwrap();
         assert_eq!(off.limits_now().download, Some(500_000));
-        assert_eq!(off.seeding.limits.ratio, SeedingLimit::Inherit);
+        assert_eq!(off.seeding.limits.ratio, SeedingLimit::Unlimited);
     }
 
     #[test]

@@ -22,6 +22,10 @@ pub(super) enum Limit {
     Ratio,
     /// Minutes in which nobody wanted anything.
     Idle,
+    /// Torrents that download at a time.
+    Downloads,
+    /// Torrents that seed at a time.
+    Seeds,
 }
 
 impl Limit {
@@ -31,6 +35,8 @@ impl Limit {
             Self::Download | Self::Upload => 100.0,
             Self::Ratio => 2.0,
             Self::Idle => 30.0,
+            Self::Downloads => 5.0,
+            Self::Seeds => 10.0,
         }
     }
 }

@@ -5,7 +5,7 @@ use data_encoding::{BASE64, HEXLOWER};
 use super::names::Name;
 use super::value::{Object, Out};
 use super::view::View;
-use crate::service::PeerDetails;
+use crate::service::{PeerDetails, PeerOrigin};
 
 /// It gives us something.
 pub(super) const fn gives(peer: &PeerDetails) -> bool {
@@ -62,16 +62,28 @@ fn flags(peer: &PeerDetails) -> String {
         (false, false) => "?",
         (false, true) => "",
     };
+    let known_by = match peer.source {
+        Some(PeerOrigin::Dht) => "H",
+        Some(PeerOrigin::Pex) => "X",
+        _ => "",
+    };
     let incoming = if peer.is_incoming { "I" } else { "" };
-    [down, up, incoming].concat()
+    [down, up, known_by, incoming].concat()
 }
 
-/// How many there are by how we have come to know of them. Of those that we have called it is not known here.
+/// How many there are by how we have come to know of them. Those whom the user has named are where Transmission has those that a peer
+/// has named at the handshake; the list of an earlier run is not kept.
 pub(super) fn sources(view: &View<'_>) -> Out {
-    let incoming = view.parts.peers.iter().filter(|peer| peer.is_incoming).count();
-    let none = ["from_cache", "from_dht", "from_lpd", "from_ltep", "from_pex", "from_tracker"];
-    let mut counts: Object = none.map(|name| (Name::Camel(name), 0_i64.into())).into();
-    counts.push((Name::Camel("from_incoming"), incoming.into()));
+    let count = |origin| view.parts.peers.iter().filter(|peer| peer.source == Some(origin)).count().into();
+    let counts: Object = vec![
+        (Name::Camel("from_cache"), 0_i64.into()),
+        (Name::Camel("from_dht"), count(PeerOrigin::Dht)),
+        (Name::Camel("from_incoming"), count(PeerOrigin::Incoming)),
+        (Name::Camel("from_lpd"), count(PeerOrigin::Lsd)),
+        (Name::Camel("from_ltep"), count(PeerOrigin::User)),
+        (Name::Camel("from_pex"), count(PeerOrigin::Pex)),
+        (Name::Camel("from_tracker"), count(PeerOrigin::Tracker)),
+    ];
     counts.into()
 }
 
@@ -85,6 +97,7 @@ mod tests {
             address: "127.0.0.1:6881".parse().unwrap(),
             client: "x".to_owned(),
             peer_id: "00".repeat(20),
+            source: Some(PeerOrigin::Dht),
             is_incoming: true,
             progress: 500,
             choking: false,
@@ -97,8 +110,8 @@ mod tests {
             download_rate: 3,
             upload_rate: 4,
         };
-        assert_eq!(flags(&peer), "d?I");
-        let giving = PeerDetails { choked: false, wanted: true, is_incoming: false, ..peer };
+        assert_eq!(flags(&peer), "d?HI");
+        let giving = PeerDetails { choked: false, wanted: true, is_incoming: false, source: None, ..peer };
         assert_eq!(flags(&giving), "DU");
         assert!(gives(&giving) && takes(&giving));
     }

@@ -43,6 +43,7 @@ fn view<'a>(rpc: &'a Rpc, choices: &'a Choices, free: i64) -> View<'a> {
         fixed: rpc.service.fixed(),
         memory: &rpc.memory,
         session_id: &rpc.session_id,
+        state: &rpc.around.state,
         port: rpc.service.client().port(),
         free,
     }

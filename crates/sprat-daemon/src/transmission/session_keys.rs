@@ -1,5 +1,7 @@
 //! What can be asked of the daemon: the name in each dialect, and what it is. What can be changed of it is in [`super::choosing`].
 
+use std::path::Path;
+
 use super::memory::{Limit, Memory};
 use super::names::Name;
 use super::units;
@@ -29,6 +31,7 @@ pub(super) struct View<'a> {
     pub(super) fixed: &'a Fixed,
     pub(super) memory: &'a Memory,
     pub(super) session_id: &'a str,
+    pub(super) state: &'a Path,
     /// The port on which peers reach us.
     pub(super) port: u16,
     /// Bytes free where files usually lie; -1 is not known.
@@ -69,14 +72,13 @@ pub(super) const KEYS: &[Key] = &[
     kebab("blocklist_size", |_| 0_i64.into()),
     kebab("blocklist_url", |_| "".into()),
     other(Name::Odd { new: "cache_size_mib", old: "cache-size-mb" }, |_| 0_i64.into()),
-    kebab("config_dir", |view| view.fixed.state.display().to_string().into()),
+    kebab("config_dir", |view| view.state.display().to_string().into()),
     kebab("default_trackers", |_| "".into()),
     kebab("dht_enabled", |view| view.fixed.dht.into()),
     kebab("download_dir", |view| view.choices.downloads.display().to_string().into()),
     kebab(FREE_SPACE, |view| view.free.into()),
-    // How many run at a time is for the settings.
-    kebab("download_queue_enabled", |_| false.into()),
-    kebab("download_queue_size", |_| QUEUE.into()),
+    kebab("download_queue_enabled", |view| view.choices.queue.active_downloads.is_some().into()),
+    kebab("download_queue_size", |view| slots(view, Limit::Downloads, view.choices.queue.active_downloads)),
     // Peers are spoken to in plain text, and those that want another one are not reached.
     other(Name::Same("encryption"), |_| Out::Word(PLAIN)),
     kebab("idle_seeding_limit", |view| {
@@ -112,8 +114,8 @@ pub(super) const KEYS: &[Key] = &[
     kebab("script_torrent_done_filename", |_| "".into()),
     kebab("script_torrent_done_seeding_enabled", |_| false.into()),
     kebab("script_torrent_done_seeding_filename", |_| "".into()),
-    kebab("seed_queue_enabled", |_| false.into()),
-    kebab("seed_queue_size", |_| QUEUE.into()),
+    kebab("seed_queue_enabled", |view| view.choices.queue.active_seeds.is_some().into()),
+    kebab("seed_queue_size", |view| slots(view, Limit::Seeds, view.choices.queue.active_seeds)),
     other(Name::Camel("seed_ratio_limit"), |view| {
         own(view, Limit::Ratio, held(view.choices.seeding.limits.ratio)).into()
     }),
@@ -136,8 +138,9 @@ pub(super) const KEYS: &[Key] = &[
 /// `encryption` when plain text will do.
 const PLAIN: Name = Name::Odd { new: "allowed", old: "tolerated" };
 
-/// What is shown for a queue without limit.
-const QUEUE: u32 = 5;
+fn slots(view: &View<'_>, limit: Limit, held: Option<u32>) -> Out {
+    units::whole(own(view, limit, held.map(f64::from))).into()
+}
 
 fn alternative(limit: Option<u64>) -> Out {
     units::whole(limit.map_or(NO_LIMIT, units::kilobytes)).into()

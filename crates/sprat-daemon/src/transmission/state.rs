@@ -1,6 +1,7 @@
 //! What the interface stands on, and what it remembers.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use data_encoding::BASE64URL_NOPAD;
@@ -45,6 +46,8 @@ pub struct Transmission {
     pub choose: Choose,
     /// For `session-close`.
     pub close: Close,
+    /// Where everything is kept that outlives the daemon, to be told.
+    pub state: PathBuf,
 }
 
 impl Transmission {
@@ -60,6 +63,7 @@ impl Transmission {
                 Box::pin(async move { service.choose(choices).await.map_err(|ended| ended.to_string()) })
             }),
             close: Arc::new(|| ()),
+            state: PathBuf::new(),
         }
     }
 }

@@ -192,7 +192,7 @@ async fn transmission_remote_changes_the_daemon() {
     assert_eq!(house.service.choices().seeding.limits.ratio, SeedingLimit::Limit(2.5));
     user.sees("-si", &["2.5"]).await;
     user.does("-GSR").await;
-    assert_eq!(house.service.choices().seeding.limits.ratio, SeedingLimit::Inherit);
+    assert_eq!(house.service.choices().seeding.limits.ratio, SeedingLimit::Unlimited);
 
     let incomplete = house.place.downloads().join("half");
     user.does(&format!("-c {}", incomplete.display())).await;

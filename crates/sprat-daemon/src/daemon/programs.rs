@@ -1,0 +1,53 @@
+//! The interfaces for programs that were made for other daemons, each behind the gate and in the shapes that these programs know.
+
+use std::io;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::http::header::{HeaderValue, WWW_AUTHENTICATE};
+use axum::response::{IntoResponse as _, Response};
+
+use super::Shared;
+use crate::access::{Access, Door, Needs, Refusal, guard};
+use crate::http::{BodyRefusal, BodyRule};
+use crate::transmission::{self, Transmission};
+
+/// Whatever kind they say it is: some say none. A page of somebody else gets no further than the gate, and without the session id
+/// no further than the door.
+const ANY_KIND: BodyRule = BodyRule::new(
+    &["application/json", "application/json-rpc", "text/plain", "application/x-www-form-urlencoded"],
+    48 << 20,
+);
+
+/// What programs for Transmission speak, to be nested at `/transmission`.
+pub(super) fn transmission(shared: &Arc<Shared>) -> io::Result<Router> {
+    let around = Transmission {
+        fetch: transmission::fetching(shared.fetcher.clone()),
+        ..Transmission::alone(shared.service.clone())
+    };
+    // It reads by POST; what changes something needs everything, as there is no saying which does.
+    let door = Door {
+        bearer: true,
+        basic: true,
+        cookie: None,
+        cookie_without_origin: false,
+        needs: Needs::AtLeast(Access::Full),
+        refuse,
+    };
+    let router = ANY_KIND.guard(transmission::router(around)?, refuse_body);
+    Ok(guard(router, Arc::clone(&shared.gate), door))
+}
+
+/// They ask for a password only when they are asked for one.
+fn refuse(refusal: &Refusal) -> Response {
+    let mut response = refusal.to_text();
+    if refusal.status() == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"sprat\""));
+    }
+    response
+}
+
+fn refuse_body(refusal: BodyRefusal) -> Response {
+    (refusal.status(), format!("{refusal}\n")).into_response()
+}
