@@ -30,8 +30,8 @@ pub use error::ApiError;
 pub use list::{ListQuery, Page, SortBy};
 
 use crate::access::{Door, Gate};
-use crate::daemon::Shared;
 use crate::fetch::Fetcher;
+use crate::running::Running;
 use crate::service::Service;
 
 /// What it is called in the description.
@@ -47,7 +47,7 @@ fn upload_routes() -> OpenApiRouter<(Service, Fetcher)> {
     OpenApiRouter::new().routes(routes!(add::add)).routes(routes!(add::inspect))
 }
 
-fn shared_routes() -> OpenApiRouter<Arc<Shared>> {
+fn shared_routes() -> OpenApiRouter<Arc<Running>> {
     OpenApiRouter::new().routes(routes!(settings::list, settings::change)).routes(routes!(settings::reset))
 }
 
@@ -78,13 +78,13 @@ fn routes() -> OpenApiRouter<Service> {
 }
 
 /// What needs a token: to be nested at `/api/v1`, behind the gate.
-pub(crate) fn router(shared: &Arc<Shared>) -> Router {
+pub(crate) fn router(shared: &Arc<Running>) -> Router {
     let settings = Router::from(shared_routes()).with_state(Arc::clone(shared));
     Router::from(routes()).with_state(shared.service.clone()).merge(settings).merge(describing())
 }
 
 /// What takes torrent files: as [`router`].
-pub(crate) fn uploads(shared: &Arc<Shared>) -> Router {
+pub(crate) fn uploads(shared: &Arc<Running>) -> Router {
     Router::from(upload_routes()).with_state((shared.service.clone(), shared.fetcher.clone()))
 }
 
@@ -101,7 +101,7 @@ fn describing() -> Router {
 }
 
 /// Logging in and out, which needs no token yet.
-pub(crate) fn login(shared: &Arc<Shared>, door: Door) -> Router {
+pub(crate) fn login(shared: &Arc<Running>, door: Door) -> Router {
     Router::from(login_routes()).with_state((Arc::clone(&shared.gate), door))
 }
 

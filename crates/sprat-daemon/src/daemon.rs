@@ -21,11 +21,11 @@ use crate::http::{
 use crate::metrics;
 use crate::notify::{Stage, Supervisor};
 use crate::page;
+use crate::running::{Running, plan};
 use crate::service::{Service, ServiceConfig, ServiceError};
 use crate::settings::{Layers, LogLevel, Overlay, OverlayError, Places, Settings, SettingsError, changed};
 use crate::state::{OpenError, State};
 
-mod plan;
 mod programs;
 mod watching;
 
@@ -80,85 +80,12 @@ pub enum DaemonError {
 
 /// A running daemon.
 pub struct Daemon {
-    shared: Arc<Shared>,
+    shared: Arc<Running>,
     supervisor: Supervisor,
     stopping: watch::Sender<bool>,
     server: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
     addresses: Vec<std::net::SocketAddr>,
-}
-
-/// What the interfaces share.
-pub(crate) struct Shared {
-    pub(crate) service: Service,
-    pub(crate) gate: Arc<Gate>,
-    pub(crate) fetcher: Fetcher,
-    layers: Mutex<Layers>,
-    /// One change at a time is written down and carried out.
-    changing: tokio::sync::Mutex<()>,
-    tls: Option<Arc<Tls>>,
-    set_log_level: Box<dyn Fn(LogLevel) + Send + Sync>,
-}
-
-/// Why settings were not changed.
-#[derive(Debug, Error)]
-pub(crate) enum ChangeSettingsError {
-    #[error(transparent)]
-    Update(#[from] crate::settings::UpdateError),
-    #[error(transparent)]
-    Overlay(#[from] OverlayError),
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
-}
-
-impl Shared {
-    /// The settings as they hold now.
-    pub(crate) fn layers(&self) -> MutexGuard<'_, Layers> {
-        self.layers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Changes settings for good, and carries out what can be carried out at once. Returns the keys that wait for a restart.
-    pub(crate) async fn change_settings(
-        &self,
-        change: impl FnOnce(&Layers) -> Result<Layers, ChangeSettingsError>,
-    ) -> Result<Vec<String>, ChangeSettingsError> {
-        let _one_at_a_time = self.changing.lock().await;
-        let before = self.layers().clone();
-        let after = change(&before)?;
-        after.overlay().write(self.service.ledger()).await?;
-        let differing = changed(before.settings(), after.settings());
-        *self.layers() = after;
-        self.carry_out();
-        let waits = differing.iter().filter(|key| key.change != crate::settings::Change::AtOnce);
-        Ok(waits.map(|key| key.path()).collect())
-    }
-
-    /// Has everything that can change at run time be as the settings say.
-    fn carry_out(&self) {
-        let layers = self.layers().clone();
-        let settings = layers.settings();
-        (self.set_log_level)(settings.log.level);
-        self.gate.set_session_life(settings.into());
-        let service = self.service.clone();
-        let choices = plan::choices(&layers);
-        if choices != service.choices() {
-            tokio::spawn(async move { service.choose(choices).await });
-        }
-    }
-
-    /// Reads the file and the certificate again. What cannot be used is in the log, and all stays as it was.
-    async fn reload(&self) {
-        if let Some(tls) = &self.tls
-            && let Err(error) = tls.reload()
-        {
-            tracing::error!(%error, "the certificate stays as it was");
-        }
-        match self.change_settings(|layers| Ok(layers.reloaded()?)).await {
-            Ok(waits) if waits.is_empty() => tracing::info!("the configuration was read again"),
-            Ok(waits) => tracing::warn!(?waits, "the configuration was read again; this waits for a restart"),
-            Err(error) => tracing::error!(%error, "the configuration stays as it was"),
-        }
-    }
 }
 
 impl Daemon {
@@ -202,7 +129,7 @@ impl Daemon {
         let proxies = Proxies::new(settings.api.trusted_proxies.iter().copied());
         let server = Server::new(listeners, tls.clone(), proxies, ServerLimits::default());
         let addresses = server.addresses();
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(Running {
             service,
             gate,
             fetcher: Fetcher::new(sprat_engine::http::HttpClient::new(sprat_engine::http::HttpConfig::new(
@@ -273,7 +200,7 @@ impl Daemon {
 }
 
 /// Everything that is served.
-fn router(shared: &Arc<Shared>, settings: &Settings) -> io::Result<Router> {
+fn router(shared: &Arc<Running>, settings: &Settings) -> io::Result<Router> {
     let door = Door::own(refuse);
     let refuse_body = |refusal: crate::http::BodyRefusal| {
         let error = ApiError::new(refusal.status(), "body", refusal);
@@ -309,7 +236,7 @@ fn refuse(refusal: &Refusal) -> axum::response::Response {
 }
 
 /// Has the limits hold that the time of day asks for.
-async fn look_at_clock(shared: Arc<Shared>) {
+async fn look_at_clock(shared: Arc<Running>) {
     let mut ticks = tokio::time::interval(LOOK_AT_CLOCK);
     loop {
         ticks.tick().await;

@@ -11,6 +11,7 @@ pub mod labels;
 pub mod metrics;
 pub mod notify;
 pub mod page;
+mod running;
 pub mod schedule;
 pub mod service;
 pub mod settings;

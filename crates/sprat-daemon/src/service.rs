@@ -382,7 +382,7 @@ impl Service {
     /// What was counted.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
-        hold(&self.0.statistics).clone()
+        *hold(&self.0.statistics)
     }
 
     fn keep_statistics(&self) {

@@ -10,12 +10,12 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::error::ApiError;
-use crate::daemon::{ChangeSettingsError, Shared};
+use crate::running::{ChangeSettingsError, Running};
 use crate::settings::SettingState;
 
 /// Each setting, with what it means and where its value comes from.
 #[utoipa::path(get, path = "/settings", responses((status = 200, body = Vec<SettingState>)))]
-pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Json<Vec<SettingState>> {
+pub(super) async fn list(State(shared): State<Arc<Running>>) -> Json<Vec<SettingState>> {
     Json(shared.layers().states())
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Changed {
 #[utoipa::path(patch, path = "/settings", request_body = Object, responses(
     (status = 200, body = Changed), (status = 422, body = ApiError)))]
 pub(super) async fn change(
-    State(shared): State<Arc<Shared>>,
+    State(shared): State<Arc<Running>>,
     Json(patch): Json<Value>,
 ) -> Result<Json<Changed>, ApiError> {
     let after_restart = shared.change_settings(|layers| Ok(layers.patched(&patch)?)).await?;
@@ -49,7 +49,7 @@ pub(super) struct ResetRequest {
 #[utoipa::path(post, path = "/settings/reset", request_body = ResetRequest, responses(
     (status = 200, body = Changed), (status = 422, body = ApiError)))]
 pub(super) async fn reset(
-    State(shared): State<Arc<Shared>>,
+    State(shared): State<Arc<Running>>,
     Json(request): Json<ResetRequest>,
 ) -> Result<Json<Changed>, ApiError> {
     let keys = request.keys;

@@ -8,9 +8,9 @@ use axum::http::StatusCode;
 use axum::http::header::{HeaderValue, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse as _, Response};
 
-use super::Shared;
 use crate::access::{Access, Door, Needs, Refusal, guard};
 use crate::http::{BodyRefusal, BodyRule};
+use crate::running::Running;
 use crate::transmission::{self, Transmission};
 
 /// Whatever kind they say it is: some say none. A page of somebody else gets no further than the gate, and without the session id
@@ -21,7 +21,7 @@ const ANY_KIND: BodyRule = BodyRule::new(
 );
 
 /// What programs for Transmission speak, to be nested at `/transmission`.
-pub(super) fn transmission(shared: &Arc<Shared>) -> io::Result<Router> {
+pub(super) fn transmission(shared: &Arc<Running>) -> io::Result<Router> {
     let around = Transmission {
         fetch: transmission::fetching(shared.fetcher.clone()),
         ..Transmission::alone(shared.service.clone())

@@ -8,7 +8,7 @@ use sprat_engine::state::{Change, Table};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::Shared;
+use crate::running::Running;
 use crate::service::{AddError, NewTorrent, Service, Source};
 use crate::settings::{Afterwards, Settings, WatchFolder as Wish};
 use crate::watch_folder::{self, Document, Found, Left, News, Verdict, WatchConfig, WatchFolder};
@@ -17,7 +17,7 @@ use crate::watch_folder::{self, Document, Found, Left, News, Verdict, WatchConfi
 const NEWS: usize = 16;
 
 /// Watches all that the settings name.
-pub(super) fn start(shared: &Arc<Shared>, settings: &Settings) -> Vec<JoinHandle<()>> {
+pub(super) fn start(shared: &Arc<Running>, settings: &Settings) -> Vec<JoinHandle<()>> {
     let watch = |wish: &Wish| {
         let mut wish = wish.clone();
         wish.directory = shared.layers().resolve(&wish.directory);

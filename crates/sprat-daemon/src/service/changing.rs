@@ -94,7 +94,7 @@ impl Service {
             Action::Start => self.note(torrents, |record| start(record, false)),
             Action::ForceStart => self.note(torrents, |record| start(record, true)),
             Action::Stop => {
-                self.note(torrents, |record| (record.is_started, record.is_forced) = (false, false))
+                self.note(torrents, |record| (record.is_started, record.is_forced) = (false, false));
             }
             Action::QueueTop | Action::QueueUp | Action::QueueDown | Action::QueueBottom => {
                 self.requeue(torrents, action);

@@ -136,7 +136,7 @@ impl Service {
                     service.tell_of(torrent, HappeningKind::Moved { directory });
                 }
                 Err(error) => {
-                    service.tell_of(torrent, HappeningKind::MoveFailed { reason: error.to_string() })
+                    service.tell_of(torrent, HappeningKind::MoveFailed { reason: error.to_string() });
                 }
             }
         });

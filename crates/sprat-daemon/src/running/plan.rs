@@ -20,13 +20,13 @@ use crate::torrents::share_limits::{Action, Layer};
 use crate::torrents::{SeedingLimit, SeedingLimits};
 
 /// Whom strangers may make us contact.
-pub(super) fn policy(settings: &Settings) -> Arc<AddressPolicy> {
+pub(crate) fn policy(settings: &Settings) -> Arc<AddressPolicy> {
     let permissive = settings.addresses.allow_private;
     Arc::new(if permissive { AddressPolicy::permissive() } else { AddressPolicy::public() })
 }
 
 /// The engine's client.
-pub(super) fn client(layers: &Layers, policy: &Arc<AddressPolicy>) -> ClientConfig {
+pub(crate) fn client(layers: &Layers, policy: &Arc<AddressPolicy>) -> ClientConfig {
     let settings = layers.settings();
     let (peers, limits) = (&settings.peers, &settings.limits);
     let mut session = Config {
@@ -72,7 +72,7 @@ pub(super) fn client(layers: &Layers, policy: &Arc<AddressPolicy>) -> ClientConf
 }
 
 /// What the service may choose anew while it runs.
-pub(super) fn choices(layers: &Layers) -> Choices {
+pub(crate) fn choices(layers: &Layers) -> Choices {
     let settings = layers.settings();
     let limits = &settings.limits;
     let resolve = |path: &std::path::PathBuf| layers.resolve(path);

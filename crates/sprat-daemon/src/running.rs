@@ -1,0 +1,86 @@
+//! What a running daemon is asked and told by its interfaces: the torrents, the gate, and the settings as they hold now.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use thiserror::Error;
+
+use crate::access::Gate;
+use crate::fetch::Fetcher;
+use crate::http::Tls;
+use crate::service::Service;
+use crate::settings::{Layers, LogLevel, OverlayError, SettingsError, changed};
+
+pub(crate) mod plan;
+
+/// What the interfaces share.
+pub(crate) struct Running {
+    pub(crate) service: Service,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) fetcher: Fetcher,
+    pub(crate) layers: Mutex<Layers>,
+    /// One change at a time is written down and carried out.
+    pub(crate) changing: tokio::sync::Mutex<()>,
+    pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) set_log_level: Box<dyn Fn(LogLevel) + Send + Sync>,
+}
+
+/// Why settings were not changed.
+#[derive(Debug, Error)]
+pub(crate) enum ChangeSettingsError {
+    #[error(transparent)]
+    Update(#[from] crate::settings::UpdateError),
+    #[error(transparent)]
+    Overlay(#[from] OverlayError),
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+}
+
+impl Running {
+    /// The settings as they hold now.
+    pub(crate) fn layers(&self) -> MutexGuard<'_, Layers> {
+        self.layers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes settings for good, and carries out what can be carried out at once. Returns the keys that wait for a restart.
+    pub(crate) async fn change_settings(
+        &self,
+        change: impl FnOnce(&Layers) -> Result<Layers, ChangeSettingsError>,
+    ) -> Result<Vec<String>, ChangeSettingsError> {
+        let _one_at_a_time = self.changing.lock().await;
+        let before = self.layers().clone();
+        let after = change(&before)?;
+        after.overlay().write(self.service.ledger()).await?;
+        let differing = changed(before.settings(), after.settings());
+        *self.layers() = after;
+        self.carry_out();
+        let waits = differing.iter().filter(|key| key.change != crate::settings::Change::AtOnce);
+        Ok(waits.map(|key| key.path()).collect())
+    }
+
+    /// Has everything that can change at run time be as the settings say.
+    pub(crate) fn carry_out(&self) {
+        let layers = self.layers().clone();
+        let settings = layers.settings();
+        (self.set_log_level)(settings.log.level);
+        self.gate.set_session_life(settings.into());
+        let service = self.service.clone();
+        let choices = plan::choices(&layers);
+        if choices != service.choices() {
+            tokio::spawn(async move { service.choose(choices).await });
+        }
+    }
+
+    /// Reads the file and the certificate again. What cannot be used is in the log, and all stays as it was.
+    pub(crate) async fn reload(&self) {
+        if let Some(tls) = &self.tls
+            && let Err(error) = tls.reload()
+        {
+            tracing::error!(%error, "the certificate stays as it was");
+        }
+        match self.change_settings(|layers| Ok(layers.reloaded()?)).await {
+            Ok(waits) if waits.is_empty() => tracing::info!("the configuration was read again"),
+            Ok(waits) => tracing::warn!(?waits, "the configuration was read again; this waits for a restart"),
+            Err(error) => tracing::error!(%error, "the configuration stays as it was"),
+        }
+    }
+}
