@@ -18,7 +18,7 @@ pub(super) enum Out {
     Text(String),
     /// A word that the dialects spell as they do names.
     Word(Name),
-    List(Vec<Out>),
+    List(Vec<Self>),
     Object(Object),
 }
 
