@@ -1,7 +1,7 @@
 //! Gets the other BitTorrent programs that the interoperability tests talk to.
 //!
-//! What is present is left alone. What is missing is installed where that is possible (root and apt; for
-//! libtorrent a Python virtual environment under the target directory); else one line says what is missing and why.
+//! What is present is left alone. What is missing is installed where that is possible (root and apt; for Python
+//! modules a virtual environment under the target directory); else one line says what is missing and why.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -19,8 +19,10 @@ struct Client {
     package: &'static str,
 }
 
-const CLIENTS: [Client; 5] = [
+const CLIENTS: [Client; 6] = [
     Client { program: "transmission-daemon", package: "transmission-daemon" },
+    // Not a peer: it tells our daemon what to do.
+    Client { program: "transmission-remote", package: "transmission-cli" },
     Client { program: "aria2c", package: "aria2" },
     Client { program: "rtorrent", package: "rtorrent" },
     Client { program: "opentracker", package: "opentracker" },
@@ -28,8 +30,19 @@ const CLIENTS: [Client; 5] = [
     Client { program: "faketime", package: "faketime" },
 ];
 
-/// What pip is asked for: any libtorrent that knows v2 torrents.
-const LIBTORRENT: &str = "libtorrent>=2.0,<3";
+/// A Python module of another project.
+struct Module {
+    name: &'static str,
+    /// What pip is asked for.
+    requirement: &'static str,
+}
+
+const MODULES: [Module; 2] = [
+    // Any that knows v2 torrents.
+    Module { name: "libtorrent", requirement: "libtorrent>=2.0,<3" },
+    // What programs around torrents use to speak to Transmission.
+    Module { name: "transmission_rpc", requirement: "transmission-rpc>=7,<8" },
+];
 
 /// Installs what is missing and notes what stays missing.
 pub(crate) fn install(workspace: &Workspace, report: &mut Report) {
@@ -40,16 +53,16 @@ pub(crate) fn install(workspace: &Workspace, report: &mut Report) {
     for client in missing_clients() {
         report.skip(&format!("client {}", client.program), "not installed, and could not be (see above)");
     }
-    if !has_libtorrent(workspace) {
-        report.step("client libtorrent", || {
-            Ok(passed_or_skipped(install_libtorrent(workspace), "in a virtual environment"))
+    for module in missing_modules(workspace) {
+        report.step(&format!("client {}", module.name), || {
+            Ok(passed_or_skipped(install_module(workspace, module), "in a virtual environment"))
         });
     }
 }
 
 /// Whether the interoperability tests can be run in full.
 pub(crate) fn all_present(workspace: &Workspace) -> bool {
-    missing_clients().next().is_none() && has_libtorrent(workspace)
+    missing_clients().next().is_none() && missing_modules(workspace).next().is_none()
 }
 
 /// That something cannot be installed here is no failure of the project; its tests are skipped.
@@ -142,29 +155,39 @@ impl Drop for ServiceBan {
     }
 }
 
-/// The interpreter that has libtorrent. The tests look for it in the same place.
+/// The interpreter that has the modules. The tests look for it in the same place.
 fn python(workspace: &Workspace) -> PathBuf {
     workspace.target.join("interop/venv/bin/python")
 }
 
-fn has_libtorrent(workspace: &Workspace) -> bool {
-    is_runnable(Command::new(python(workspace)).args(["-c", "import libtorrent"]))
+fn missing_modules(workspace: &Workspace) -> impl Iterator<Item = &'static Module> {
+    MODULES.iter().filter(|module| !has_module(workspace, module))
 }
 
-fn install_libtorrent(workspace: &Workspace) -> Result<()> {
-    let venv = workspace.target.join("interop/venv");
+fn has_module(workspace: &Workspace, module: &Module) -> bool {
+    is_runnable(Command::new(python(workspace)).args(["-c", &format!("import {}", module.name)]))
+}
+
+fn install_module(workspace: &Workspace, module: &Module) -> Result<()> {
+    if !is_runnable(Command::new(python(workspace)).args(["-m", "pip", "--version"])) {
+        make_environment(&workspace.target.join("interop/venv"))?;
+    }
+    let mut pip = Command::new(python(workspace));
+    pip.args(["-m", "pip", "install", "--quiet", "--only-binary=:all:", module.requirement]);
+    run(&mut pip).with_context(|| format!("pip could not install {}", module.name))?;
+    if !has_module(workspace, module) {
+        bail!("the installed {} cannot be imported", module.name);
+    }
+    Ok(())
+}
+
+fn make_environment(directory: &Path) -> Result<()> {
     let mut make = Command::new("python3");
-    make.args(["-m", "venv", "--clear"]).arg(&venv);
+    make.args(["-m", "venv", "--clear"]).arg(directory);
     if run(&mut make).is_err() {
         // Debian keeps the module in a package of its own.
         apt_install(&["python3-venv"]).context("python3 cannot make a virtual environment")?;
         run(&mut make)?;
-    }
-    let mut pip = Command::new(python(workspace));
-    pip.args(["-m", "pip", "install", "--quiet", "--only-binary=:all:", LIBTORRENT]);
-    run(&mut pip).context("pip could not install libtorrent")?;
-    if !has_libtorrent(workspace) {
-        bail!("the installed libtorrent cannot be imported");
     }
     Ok(())
 }

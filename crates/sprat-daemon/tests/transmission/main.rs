@@ -3,6 +3,14 @@
 //! Those that need programs of others (`transmission-remote` of Debian, the Python module transmission-rpc) say so and pass where these are
 //! missing, unless `SPRAT_INTEROP=require` is set; `cargo xtask install-clients` gets them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "all of this is a test"
+)]
+
 mod house;
 mod python;
 mod remote;
