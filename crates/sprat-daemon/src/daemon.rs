@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -23,7 +23,7 @@ use crate::notify::{Stage, Supervisor};
 use crate::page;
 use crate::running::{Running, plan};
 use crate::service::{Service, ServiceConfig, ServiceError};
-use crate::settings::{Layers, LogLevel, Overlay, OverlayError, Places, Settings, SettingsError, changed};
+use crate::settings::{Layers, LogLevel, Overlay, OverlayError, Places, Settings, SettingsError};
 use crate::state::{OpenError, State};
 
 mod programs;

@@ -113,7 +113,6 @@ impl Known {
                 torrent.facts.totals = live.totals;
                 if let Some(bytes) = live.bytes {
                     torrent.facts.left = bytes.left;
-                    torrent.facts.size = torrent.facts.size.max(bytes.total);
                 }
                 if !matches!(live.doing, Doing::Closing) {
                     self.awake.insert(id);

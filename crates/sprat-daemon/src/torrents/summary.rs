@@ -142,7 +142,8 @@ pub struct TroubleText {
 pub fn summarise(id: u32, facts: &Facts, record: &Record, live: Option<&Live>) -> Summary {
     let totals = live.map_or(facts.totals, |live| live.totals);
     let bytes = live.and_then(|live| live.bytes);
-    let size = bytes.map_or(facts.size, |bytes| bytes.total);
+    // What the session counts has padding in it.
+    let size = if facts.size > 0 { facts.size } else { bytes.map_or(0, |bytes| bytes.total) };
     let lacks = bytes.map_or(facts.left, |bytes| bytes.left);
     let is_complete = facts.is_complete && facts.is_known;
     let left = bytes.map_or(if is_complete { 0 } else { lacks }, |bytes| bytes.wanted_left);
