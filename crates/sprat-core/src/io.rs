@@ -427,13 +427,16 @@ impl AddTorrent {
 pub struct Manner {
     /// The first and last pieces of each wanted file come before all others, so that it can be seen what the file is.
     pub first_last_first: bool,
+    /// Alone with everything, it shows each peer few pieces at a time, and the next ones when those have spread (BEP 16).
+    /// Whoever is connected when that is chosen knows better already.
+    pub super_seeding: bool,
     /// Connections at most, besides the limits of the session.
     pub connections: Option<usize>,
 }
 
 impl Manner {
     /// Nothing of it.
-    pub const USUAL: Self = Self { first_last_first: false, connections: None };
+    pub const USUAL: Self = Self { first_last_first: false, super_seeding: false, connections: None };
 }
 
 /// A torrent that has nothing to do, from an earlier session: see [`crate::sleeper`].

@@ -19,6 +19,7 @@
 //! | `bottleneck` | whether the swarm waits for our upload |
 //! | `spreading` | what a lone seeder gives to whom |
 //! | `pex` | telling peers of one another |
+//! | `super_seeding` | a lone seeder that does not say what it has |
 //! | `upload` | answering requests |
 //! | `reading` | somebody reads what is there, and needs the rest soon |
 //! | `recheck` | files that have lost something are looked at as a whole |
@@ -68,6 +69,7 @@ mod recheck;
 mod sleep;
 mod spreading;
 mod status;
+mod super_seeding;
 mod turnover;
 mod upload;
 mod verdict;
@@ -81,6 +83,7 @@ use recheck::Recheck;
 use sleep::Sleep;
 use spreading::Spreading;
 pub use status::{ConnectionStatus, TorrentState, TorrentStatus};
+use super_seeding::SuperSeeding;
 use turnover::Turnover;
 
 /// How often a torrent with connections looks after them.
@@ -142,6 +145,7 @@ pub struct Torrent {
     files_by_root: BTreeMap<Sha256Hash, usize>,
 
     spreading: Spreading,
+    super_seeding: SuperSeeding,
     turnover: Turnover,
     bottleneck: Bottleneck,
     first_blocks: FirstBlocks,
@@ -251,6 +255,7 @@ impl Torrent {
             trees: BTreeMap::new(),
             files_by_root: BTreeMap::new(),
             spreading: Spreading::default(),
+            super_seeding: SuperSeeding::default(),
             turnover: Turnover::default(),
             bottleneck: Bottleneck::default(),
             first_blocks: FirstBlocks::default(),
@@ -466,6 +471,7 @@ impl Torrent {
         self.look_after_downloads(cx);
         self.look_after_questions(cx);
         self.exchange_peers(cx);
+        self.look_after_shown(cx);
         self.turn_over(cx);
         self.look_for_bottleneck(cx.now);
         self.dial(cx);

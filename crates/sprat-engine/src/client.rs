@@ -290,6 +290,12 @@ impl Client {
         self.run(move |driver| driver.change_manner(torrent, |manner| manner.first_last_first = on)).await
     }
 
+    /// Whether a torrent, when it is alone with everything, shows each peer few pieces at a time, and the next ones when those have
+    /// spread (BEP 16). Whoever is connected knows already what it has.
+    pub async fn set_super_seeding(&self, torrent: TorrentId, on: bool) -> Result<(), Ended> {
+        self.run(move |driver| driver.change_manner(torrent, |manner| manner.super_seeding = on)).await
+    }
+
     /// Limits the connections of one torrent; `None`: as the session has it. Where there are more, those go that move least.
     pub async fn set_torrent_connections(
         &self,

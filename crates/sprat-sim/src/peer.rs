@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use sprat_core::bitfield::Bitfield;
 use sprat_core::config::Config;
-use sprat_core::io::{ConnectionId, RateLimits};
+use sprat_core::io::{ConnectionId, Manner, RateLimits};
 use sprat_core::peer_list::PeerSource;
 use sprat_core::sleeper::Sleeper;
 use sprat_core::storage::TorrentId;
@@ -85,6 +85,8 @@ pub struct PeerConfig {
     pub from_magnet: bool,
     /// It fetches pieces in order rather than rarest first.
     pub sequential: bool,
+    /// What else its user has chosen.
+    pub manner: Manner,
     /// It begins to read in the middle: so long after it has come, from this piece on.
     pub reads: Option<(Duration, u32)>,
     /// Which group of peers it is counted in, for the figures.
@@ -116,6 +118,7 @@ impl Default for PeerConfig {
             has_per_mille: 0,
             from_magnet: false,
             sequential: false,
+            manner: Manner::USUAL,
             reads: None,
             group: 0,
             joins: Duration::ZERO,

@@ -57,6 +57,7 @@ impl Torrent {
         self.limits.forget(id);
         self.set_suspects_free(id);
         self.spreading.forget(id);
+        self.super_seeding.forget(id);
         let useful = connection.downloaded > 0 || connection.uploaded > 0;
         let known_as = match connection.direction {
             Direction::Outgoing => Some(connection.address),

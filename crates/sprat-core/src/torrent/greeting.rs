@@ -148,7 +148,7 @@ impl Torrent {
         let mut connection = PeerConnection::new(cx.now, introduction, &self.geometry);
         connection.planted = cx.config.planted();
         match &mut greeting {
-            Greeting::Due => connection.say_pieces(self.picker.have()),
+            Greeting::Due => self.say_what_we_have(&mut connection),
             // It was told that we have nothing, and one bitfield a connection is all that BEP 3 knows.
             Greeting::Done { hash_requests, .. } => {
                 self.say_haves(cx.now, &mut connection);
@@ -164,6 +164,7 @@ impl Torrent {
         }
         self.identities.insert(id, PeerKey { ip: address.ip(), id: peer_id });
         self.connections.insert(id, Box::new(connection));
+        self.show_more(cx.now, id);
         self.touch(id);
         self.wake(cx.now);
         match greeting {
@@ -198,7 +199,7 @@ impl Torrent {
             port: Some(cx.config.listen_port).filter(|port| *port != 0),
             request_queue: Some(QUEUE_LIMIT),
             your_ip: Some(address.ip()),
-            upload_only: self.picker.is_finished().then_some(true),
+            upload_only: (self.picker.is_finished() && !self.super_seeding.is_hiding()).then_some(true),
             ..ExtensionHandshake::default()
         }
     }

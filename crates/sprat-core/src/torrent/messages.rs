@@ -137,6 +137,7 @@ impl Torrent {
     fn on_has(&mut self, cx: &mut Context<'_>, id: ConnectionId, piece: PieceIndex) {
         self.picker.peer_has(piece);
         self.note_spread(cx.now, id, piece);
+        self.show_after(cx.now, piece);
         let Some(connection) = self.connections.get_mut(&id) else { return };
         if connection.is_seed() {
             self.peers.seen_complete(connection.address);

@@ -154,6 +154,7 @@ impl Torrent {
     /// Nobody but us has everything, and there are several who want it.
     pub(super) fn spreads(&self) -> bool {
         self.is_alone_with_everything()
+            && !self.super_seeding.is_hiding()
             && self.connections.values().filter(|connection| connection.wanted).nth(1).is_some()
     }
 

@@ -81,6 +81,8 @@ pub(super) struct Entry {
     pub(super) sequential: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     first_last_first: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    super_seeding: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     connections: Option<usize>,
     #[serde(default)]
@@ -222,6 +224,7 @@ impl Entry {
             select_only: None,
             sequential: false,
             first_last_first: false,
+            super_seeding: false,
             connections: None,
             download_limit: None,
             upload_limit: None,
@@ -400,11 +403,16 @@ impl Entry {
     }
 
     pub(super) const fn manner(&self) -> Manner {
-        Manner { first_last_first: self.first_last_first, connections: self.connections }
+        Manner {
+            first_last_first: self.first_last_first,
+            super_seeding: self.super_seeding,
+            connections: self.connections,
+        }
     }
 
     pub(super) const fn set_manner(&mut self, manner: Manner) {
         self.first_last_first = manner.first_last_first;
+        self.super_seeding = manner.super_seeding;
         self.connections = manner.connections;
     }
 
@@ -581,7 +589,7 @@ mod tests {
         let mut entry = sample();
         (entry.size, entry.files, entry.recheck) = (5, 2, true);
         entry.note = Note::new("a note").unwrap();
-        entry.set_manner(Manner { first_last_first: true, connections: Some(9) });
+        entry.set_manner(Manner { first_last_first: true, super_seeding: true, connections: Some(9) });
         entry.set_trackers(vec![vec!["http://mine/".to_owned()]], vec!["http://mine/".to_owned()]);
         assert_eq!(Entry::decode(ADDED.as_bytes()), Ok(entry.clone()));
         assert_eq!(String::from_utf8(entry.encode()).unwrap(), ADDED.trim_end());

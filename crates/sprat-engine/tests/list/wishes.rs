@@ -207,7 +207,7 @@ async fn the_manner_of_a_torrent_is_kept_awake_and_asleep() {
     let magnet = AddMagnet::new(torrent(home.path(), 2).0.info_hashes);
     let link = run.client.add_magnet(magnet, home.path().join("copy")).await.unwrap().unwrap();
     run.client.set_first_last_first(link, true).await.unwrap();
-    run.client.set_first_last_first(id, false).await.unwrap();
+    run.client.set_super_seeding(id, true).await.unwrap();
     run.wait_for(|event| matches!(event, Event::FellAsleep { .. })).await;
     run.client.set_torrent_connections(id, Some(3)).await.unwrap();
     run.end().await;
@@ -215,7 +215,7 @@ async fn the_manner_of_a_torrent_is_kept_awake_and_asleep() {
     let manners: Vec<Manner> = run.list().await.iter().map(|line| line.manner).collect();
     let expected = [
         Manner { first_last_first: true, ..Manner::USUAL },
-        Manner { connections: Some(3), ..Manner::USUAL },
+        Manner { super_seeding: true, connections: Some(3), ..Manner::USUAL },
     ];
     assert_eq!(manners, expected);
     let ids: Vec<TorrentId> = run.list().await.iter().map(|line| line.torrent).collect();

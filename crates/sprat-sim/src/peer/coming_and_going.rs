@@ -40,6 +40,7 @@ impl Peer {
         let wish = AddMagnet {
             peers: known.collect(),
             sequential: self.config.sequential,
+            manner: self.config.manner,
             ..AddMagnet::new(metainfo.info_hashes)
         };
         // The session is new, so that the torrent cannot be there already.

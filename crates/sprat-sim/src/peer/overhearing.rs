@@ -62,7 +62,8 @@ impl Peer {
         }
         let counted = torrent.have();
         let empty = Bitfield::new(counted.len());
-        let before = had.as_ref().unwrap_or(&empty);
+        // A super-seeder does not tell what it has before it is time.
+        let before = had.as_ref().filter(|_| !torrent.manner().super_seeding).unwrap_or(&empty);
         wires.values().try_for_each(|wire| wire.at_rest(before, counted))?;
         if had.as_ref() != Some(counted) {
             *had = Some(counted.clone());

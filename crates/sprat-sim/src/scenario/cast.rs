@@ -80,6 +80,7 @@ fn peer(setup: &Setup, group: &GroupSetup, number: u16, joins: Duration, leaves:
         has_per_mille: if let Has::Some(Share(per_mille)) = group.has { per_mille } else { 0 },
         from_magnet: group.from_magnet,
         sequential: group.sequential,
+        manner: sprat_core::io::Manner::USUAL,
         reads: None,
         group: number,
         joins,
