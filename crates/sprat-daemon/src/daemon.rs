@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use sprat_engine::http::{HttpClient, HttpConfig};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -26,6 +27,7 @@ use crate::service::{Service, ServiceConfig, ServiceError};
 use crate::settings::{Layers, LogLevel, Overlay, OverlayError, Places, Settings, SettingsError};
 use crate::state::{OpenError, State};
 
+mod notifying;
 mod programs;
 mod watching;
 
@@ -73,6 +75,9 @@ pub enum DaemonError {
     /// Nowhere to listen.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// What is wished is not done yet: to go on without it could hurt.
+    #[error("{0} is not supported yet; take it out of the configuration")]
+    Unsupported(&'static str),
     /// Anything else of the system.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -109,6 +114,12 @@ impl Daemon {
             tracing::warn!(%problem, "a setting that was changed through the API does not fit any more");
         }
         let settings = layers.settings().clone();
+        if settings.peers.interface.is_some() {
+            return Err(DaemonError::Unsupported("peers.interface"));
+        }
+        if settings.api.qbittorrent {
+            return Err(DaemonError::Unsupported("api.qbittorrent"));
+        }
         let (tokens_of, kept) = (directory.clone(), ledger.clone());
         let tokens = tokio::task::spawn_blocking(move || Tokens::open(&tokens_of, kept)).await;
         let tokens = tokens.map_err(io::Error::other)??;
@@ -129,12 +140,11 @@ impl Daemon {
         let proxies = Proxies::new(settings.api.trusted_proxies.iter().copied());
         let server = Server::new(listeners, tls.clone(), proxies, ServerLimits::default());
         let addresses = server.addresses();
+        let http = HttpClient::new(HttpConfig::new(policy));
         let shared = Arc::new(Running {
             service,
             gate,
-            fetcher: Fetcher::new(sprat_engine::http::HttpClient::new(sprat_engine::http::HttpConfig::new(
-                policy,
-            ))),
+            fetcher: Fetcher::new(http.clone()),
             layers: Mutex::new(layers),
             changing: tokio::sync::Mutex::default(),
             tls,
@@ -144,6 +154,7 @@ impl Daemon {
         let router = router(&shared, &settings)?;
         let server = tokio::spawn(server.serve(router, is_stopping));
         let mut tasks = vec![tokio::spawn(look_at_clock(Arc::clone(&shared)))];
+        tasks.push(tokio::spawn(notifying::notify(Arc::clone(&shared), http)));
         tasks.extend(watching::start(&shared, &settings));
         supervisor.tell(Stage::Ready);
         Ok(Self { shared, supervisor, stopping, server, tasks, addresses })

@@ -27,6 +27,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::clock;
+use utoipa::ToSchema;
 
 /// Events that wait for one hook. More than these are dropped, the newest first, and counted.
 const MAX_WAITING: usize = 256;
@@ -47,7 +48,7 @@ const SIGNATURE: HeaderName = HeaderName::from_static("x-sprat-signature-256");
 const EVENT: HeaderName = HeaderName::from_static("x-sprat-event");
 
 /// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
     /// A torrent was added.

@@ -17,6 +17,7 @@ use super::quantity::{
 };
 use super::secret::Secret;
 use crate::schedule::Weekday;
+use crate::webhook::EventKind;
 
 /// Where the API listens unless told otherwise: this machine only. 7772 is S-P-R-A on a telephone.
 const API_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7772);
@@ -222,10 +223,10 @@ section! {
 section! {
     /// Whom to tell of what happens.
     webhooks: Webhooks {
-        /// Each is sent a JSON object by POST. `events` are the names of the kinds of events; none: all. With `secret`, the
-        /// header X-Sprat-Signature is the HMAC-SHA-256 of the body.
+        /// Each is sent a JSON object by POST. `events` are the kinds of events that it wants (added, metadata, finished, removed,
+        /// trouble); none: all. With `secret`, the header X-Sprat-Signature-256 is the HMAC-SHA-256 of the body.
         endpoints: Vec<Webhook> [AtOnce] = Vec::new(),
-            example "[{ url = \"https://example.org/hook\", events = [\"completed\"], secret = \"change me\" }]";
+            example "[{ url = \"https://example.org/hook\", events = [\"finished\"], secret = \"change me\" }]";
     }
 }
 
@@ -312,7 +313,7 @@ pub struct Webhook {
     pub url: Secret<String>,
     /// The kinds of events; none is all of them.
     #[serde(default)]
-    pub events: Vec<String>,
+    pub events: Vec<EventKind>,
     /// The key of the signature.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]

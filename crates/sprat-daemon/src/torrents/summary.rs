@@ -142,11 +142,11 @@ pub struct TroubleText {
 pub fn summarise(id: u32, facts: &Facts, record: &Record, live: Option<&Live>) -> Summary {
     let totals = live.map_or(facts.totals, |live| live.totals);
     let bytes = live.and_then(|live| live.bytes);
-    // What the session counts has padding in it.
     let size = if facts.size > 0 { facts.size } else { bytes.map_or(0, |bytes| bytes.total) };
-    let lacks = bytes.map_or(facts.left, |bytes| bytes.left);
+    // What the session counts has padding in it.
+    let lacks = bytes.map_or(facts.left, |bytes| bytes.left).min(size);
     let is_complete = facts.is_complete && facts.is_known;
-    let left = bytes.map_or(if is_complete { 0 } else { lacks }, |bytes| bytes.wanted_left);
+    let left = bytes.map_or(if is_complete { 0 } else { lacks }, |bytes| bytes.wanted_left).min(size);
     let have = size.saturating_sub(lacks);
     let wanted = have.saturating_add(left).min(size);
     let state = state(facts, record, live);

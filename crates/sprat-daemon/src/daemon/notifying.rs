@@ -1,0 +1,58 @@
+//! Telling hooks what happens.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use sprat_engine::http::HttpClient;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::running::Running;
+use crate::service::{Happening, HappeningKind};
+use crate::settings::Webhook;
+use crate::webhook::{EventKind, HookConfig, Webhooks};
+
+/// Runs as long as the daemon. Hooks that were changed in the settings hold from the next happening on.
+pub(super) async fn notify(running: Arc<Running>, http: HttpClient) {
+    let mut happenings = running.service.happenings();
+    let mut hooks = Webhooks::new(http);
+    let mut held: Vec<Webhook> = Vec::new();
+    loop {
+        match happenings.recv().await {
+            Ok(happening) => {
+                let wanted = running.layers().settings().webhooks.endpoints.clone();
+                set(&mut hooks, &mut held, wanted);
+                tell(&mut hooks, &happening);
+            }
+            Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "hooks were not told of everything"),
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+fn set(hooks: &mut Webhooks, held: &mut Vec<Webhook>, wanted: Vec<Webhook>) {
+    for (at, hook) in wanted.iter().enumerate().filter(|(at, hook)| held.get(*at) != Some(hook)) {
+        let config = HookConfig {
+            url: hook.url.reveal().clone(),
+            secret: hook.secret.as_ref().map(|secret| secret.reveal().clone()),
+            events: hook.events.iter().copied().collect::<BTreeSet<_>>(),
+            paused: false,
+        };
+        hooks.set(&at.to_string(), config);
+    }
+    for at in wanted.len()..held.len() {
+        hooks.remove(&at.to_string());
+    }
+    *held = wanted;
+}
+
+fn tell(hooks: &mut Webhooks, happening: &Happening) {
+    let kind = match happening.kind {
+        HappeningKind::Added => EventKind::Added,
+        HappeningKind::MetadataFound => EventKind::Metadata,
+        HappeningKind::Finished => EventKind::Finished,
+        HappeningKind::Removed => EventKind::Removed,
+        HappeningKind::TroubleBegan(_) | HappeningKind::MoveFailed { .. } => EventKind::Trouble,
+        HappeningKind::TroubleEnded | HappeningKind::GaveEnough | HappeningKind::Moved { .. } => return,
+    };
+    hooks.notify(kind, &serde_json::to_value(happening).unwrap_or_default());
+}
