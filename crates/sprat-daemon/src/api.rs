@@ -1,7 +1,7 @@
 //! The daemon's own interface, `/api/v1`: REST, and a stream of what changes. Its description is made from this code
 //! ([`description`]), and served at `/api/v1/openapi.json`.
 //!
-//! Who may ask is decided before ([`access`](crate::access)); what is asked is answered by the [`Service`](crate::Service).
+//! Who may ask is decided before ([`access`](crate::access)); what is asked is answered by the [`Service`].
 
 #![allow(unused_qualifications, reason = "utoipa writes them")]
 

@@ -2,7 +2,7 @@
 //! never waits for a disk that somebody else waits for.
 //!
 //! Two things are held: the engine's [`Client`], and behind a lock that nobody keeps while waiting, what the daemon itself knows of each
-//! torrent. Once a second, and when something happens, [`keeping`] compares the two, puts what has changed on the
+//! torrent. Once a second, and when something happens, `keeping` compares the two, puts what has changed on the
 //! [board](crate::torrents::Board), and lets the policies (queue, seeding limits) decide.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,5 +1,5 @@
 //! Everything that can be chosen about the daemon: what it is called, what it means, its unit, its default, and when a
-//! change of it takes effect, all declared once in [`sections`].
+//! change of it takes effect, all declared once in `sections`.
 //!
 //! A value comes from one of three layers: the default, the configuration file, and what was changed through the API
 //! ([`Overlay`]). The file belongs to whoever wrote it and is never rewritten.

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A dialect makes a request of what was sent, and of the answer what is sent back; what lies between knows of none. All names
-//! that differ between the two stand where the value is made ([`names`]). Who may ask is decided before: this is mounted behind the gate,
+//! that differ between the two stand where the value is made (`names`). Who may ask is decided before: this is mounted behind the gate,
 //! which also knows HTTP's basic authentication. What maps to what is in `docs/TRANSMISSION.md`.
 
 mod absent;
