@@ -14,6 +14,7 @@ use std::time::Instant;
 use sprat_core::io::RateLimits;
 use sprat_core::storage::TorrentId;
 use sprat_core::time::Time;
+use sprat_engine::address_policy::AddressPolicy;
 use sprat_engine::client::{Client, ClientConfig, Ended, Home, Note, StartError};
 use sprat_engine::ledger::{Ledger, LedgerHandle};
 use sprat_engine::shelf::Shelf;
@@ -159,6 +160,8 @@ struct Inner {
     epoch: Instant,
     ledger: LedgerHandle,
     shelf: Shelf,
+    /// Whom to contact on the word of strangers.
+    policy: Arc<AddressPolicy>,
     known: Mutex<Known>,
     choices: Mutex<Choices>,
     fixed: Fixed,
@@ -247,6 +250,7 @@ impl Service {
         client.session.limits = choices.limits_now();
         client.storage.ledger = Some(handle.clone());
         client.home = Some(Home { ledger: handle.clone(), shelf: shelf.clone() });
+        let policy = Arc::clone(&client.policy);
         let reading = handle.clone();
         let kept = tokio::task::spawn_blocking(move || {
             Ok::<_, StateError>((Labels::read(&reading)?, Statistics::read(&reading)?))
@@ -266,6 +270,7 @@ impl Service {
             client,
             ledger: handle,
             shelf,
+            policy,
             known: Mutex::new(known),
             choices: Mutex::new(choices),
             fixed,

@@ -2,9 +2,13 @@
 
 mod service_under_test;
 
+use std::sync::Arc;
+
 use sprat_core::storage::Files;
+use sprat_daemon::Service;
 use sprat_daemon::service::{Action, AddError, Change, HappeningKind, NewTorrent, Source};
 use sprat_daemon::torrents::State;
+use sprat_engine::address_policy::AddressPolicy;
 
 use crate::service_under_test::{Place, next, torrent, until, until_one};
 
@@ -101,4 +105,19 @@ async fn files_lie_only_below_directories_that_were_chosen() {
     let new = NewTorrent { directory: Some(below), ..NewTorrent::new(Source::File(file)) };
     assert!(matches!(service.add(new).await, Err(AddError::Directory(_))));
     service.stop().await;
+}
+
+#[tokio::test]
+async fn a_link_leads_to_nobody_in_the_private_network() {
+    for (policy, known) in [(AddressPolicy::public(), 0), (AddressPolicy::permissive(), 1)] {
+        let place = Place::new();
+        let mut config = place.config();
+        config.client.policy = Arc::new(policy);
+        let service = Service::start(config).await.unwrap();
+        let link = "magnet:?xt=urn:btih:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa&x.pe=127.0.0.1:9";
+        let added = service.add(NewTorrent::new(Source::Magnet(link.to_owned()))).await.unwrap();
+        let one = until_one(&service, &added.hash, |one| one.state == State::FetchingMetadata).await;
+        assert_eq!(one.known_peers, known);
+        service.stop().await;
+    }
 }

@@ -181,7 +181,9 @@ impl Service {
                 let named = magnet
                     .peers
                     .iter()
-                    .filter_map(|(host, port)| Some(SocketAddr::new(host.parse().ok()?, *port)));
+                    .filter_map(|(host, port)| Some(SocketAddr::new(host.parse().ok()?, *port)))
+                    // The link is a stranger's.
+                    .filter(|peer| self.0.policy.accepts_peer(*peer, None));
                 let add = AddMagnet {
                     trackers: magnet.trackers.iter().map(|tracker| vec![tracker.clone()]).collect(),
                     extra_trackers: new.trackers,
