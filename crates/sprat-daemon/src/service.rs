@@ -43,7 +43,7 @@ pub use changing::{Action, Change, ChangeError};
 pub use happenings::{Happening, HappeningKind};
 pub use inspecting::{
     FileDetails, InspectError, PeerDetails, PeerOrigin, Pieces, Priority, TorrentDetails, TrackerDetails,
-    TrackerWord, version_text,
+    TrackerWord,
 };
 pub use moving::MoveError;
 
@@ -245,7 +245,7 @@ impl Service {
             dht: client.dht.is_some(),
             lsd: client.lsd,
         };
-        let State { ledger, shelf, damages, .. } = state;
+        let State { ledger, shelf, damages } = state;
         let handle = ledger.handle();
         client.session.limits = choices.limits_now();
         client.storage.ledger = Some(handle.clone());

@@ -1,7 +1,7 @@
 //! What outlives the daemon: one directory, with the ledger and the metadata of torrents.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sprat_engine::ledger::Ledger;
 use sprat_engine::shelf::Shelf;
@@ -11,8 +11,6 @@ use thiserror::Error;
 /// The state of a daemon, open.
 #[derive(Debug)]
 pub struct State {
-    /// Where it lies.
-    pub directory: PathBuf,
     /// Records.
     pub ledger: Ledger,
     /// Metadata.
@@ -35,10 +33,9 @@ pub enum OpenError {
 impl State {
     /// Opens it, and makes it if there is none. Waits for the disk.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
-        let below = directory.join("torrents");
-        let (store, damages) = StateStore::open(&below)?;
+        let directory = directory.join("torrents");
+        let (store, damages) = StateStore::open(&directory)?;
         let damages = damages.iter().map(Damage::to_string).collect();
-        let (directory, shelf) = (directory.to_path_buf(), Shelf::below(&below));
-        Ok(Self { directory, ledger: Ledger::start(store)?, shelf, damages })
+        Ok(Self { ledger: Ledger::start(store)?, shelf: Shelf::below(&directory), damages })
     }
 }

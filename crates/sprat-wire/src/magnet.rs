@@ -12,7 +12,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use thiserror::Error;
 
 use crate::hash::{InfoHashes, Sha1Hash, Sha256Hash};
-use crate::metainfo::MAX_FILES;
+use crate::metainfo::{MAX_FILES, Metainfo};
 
 #[cfg(test)]
 mod tests;
@@ -82,6 +82,17 @@ impl Magnet {
             peers: Vec::new(),
             web_seeds: Vec::new(),
             select_only: None,
+        }
+    }
+
+    /// The link of a torrent: what it is, how it calls itself, its trackers and web seeds.
+    #[must_use]
+    pub fn of(metainfo: &Metainfo) -> Self {
+        Self {
+            name: Some(metainfo.info.name.clone()),
+            trackers: metainfo.trackers.concat(),
+            web_seeds: metainfo.web_seeds.clone(),
+            ..Self::new(metainfo.info_hashes)
         }
     }
 

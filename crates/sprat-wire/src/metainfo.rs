@@ -84,6 +84,18 @@ pub enum Version {
     Hybrid,
 }
 
+impl Version {
+    /// As people write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::V1 => "v1",
+            Self::V2 => "v2",
+            Self::Hybrid => "hybrid",
+        }
+    }
+}
+
 /// The info dictionary: names, lengths and hashes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Info {

@@ -9,7 +9,7 @@ use sprat_engine::create::{CreateError, CreateOptions, Created};
 use sprat_engine::whole_file;
 use sprat_wire::magnet::Magnet;
 use sprat_wire::metainfo::build::Description;
-use sprat_wire::metainfo::{Metainfo, Version};
+use sprat_wire::metainfo::Version;
 
 use crate::cli::{CreateArgs, MakeArgs, TorrentVersion};
 use crate::exit::{Failure, OrExit as _};
@@ -98,7 +98,7 @@ pub(crate) fn tell(created: &Created, target: &Path, output: Output) {
     let info = &created.metainfo.info;
     let seconds = created.elapsed.as_secs_f64();
     let rate = created.content_length as f64 / seconds.max(1e-9);
-    let magnet = magnet_of(&created.metainfo);
+    let magnet = Magnet::of(&created.metainfo);
     output.line(format_args!(
         "{} in {} pieces of {}, hashed in {seconds:.2} s ({})",
         text::bytes(created.content_length),
@@ -115,14 +115,4 @@ pub(crate) fn tell(created: &Created, target: &Path, output: Output) {
         "bytes": created.content_length, "pieces": info.piece_count(), "piece_length": info.piece_length,
         "seconds": seconds,
     }));
-}
-
-/// The magnet link of a torrent.
-pub(crate) fn magnet_of(metainfo: &Metainfo) -> Magnet {
-    Magnet {
-        name: Some(metainfo.info.name.clone()),
-        trackers: metainfo.trackers.iter().flatten().cloned().collect(),
-        web_seeds: metainfo.web_seeds.clone(),
-        ..Magnet::new(metainfo.info_hashes)
-    }
 }

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use serde_json::json;
 use sprat_wire::magnet::Magnet;
-use sprat_wire::metainfo::{Metainfo, Version};
+use sprat_wire::metainfo::Metainfo;
 
 use crate::cli::ShowArgs;
 use crate::exit::{Failure, OrExit as _};
 use crate::output::Output;
-use crate::{create, get, text};
+use crate::{get, text};
 
 pub(crate) fn run(args: &ShowArgs, output: Output) -> anyhow::Result<()> {
     if args.source.starts_with("magnet:") {
@@ -19,27 +19,19 @@ pub(crate) fn run(args: &ShowArgs, output: Output) -> anyhow::Result<()> {
     }
     let metainfo = get::read(Path::new(&args.source))?;
     if args.magnet {
-        output.result(create::magnet_of(&metainfo));
-        output.object(&json!({ "magnet": create::magnet_of(&metainfo).to_string() }));
+        output.result(Magnet::of(&metainfo));
+        output.object(&json!({ "magnet": Magnet::of(&metainfo).to_string() }));
     } else {
         show_torrent(&metainfo, output);
     }
     Ok(())
 }
 
-const fn version_name(version: Version) -> &'static str {
-    match version {
-        Version::V1 => "v1",
-        Version::V2 => "v2",
-        Version::Hybrid => "hybrid",
-    }
-}
-
 fn show_torrent(metainfo: &Metainfo, output: Output) {
     let info = &metainfo.info;
     let row = |name: &str, value: &str| output.result(format_args!("{name:<13} {value}"));
     row("name", &text::safe(&info.name, 300));
-    row("version", version_name(info.version));
+    row("version", info.version.name());
     if let Some(hash) = metainfo.info_hashes.v1() {
         row("info-hash v1", &hash.to_string());
     }
@@ -86,14 +78,14 @@ fn show_torrent(metainfo: &Metainfo, output: Output) {
         })
         .collect();
     output.object(&json!({
-        "name": info.name, "version": version_name(info.version),
+        "name": info.name, "version": info.version.name(),
         "info_hash_v1": metainfo.info_hashes.v1().map(|hash| hash.to_string()),
         "info_hash_v2": metainfo.info_hashes.v2().map(|hash| hash.to_string()),
         "bytes": info.content_length(), "pieces": info.piece_count(), "piece_length": info.piece_length,
         "private": info.private, "comment": metainfo.comment, "created_by": metainfo.created_by,
         "creation_date": metainfo.creation_date, "trackers": metainfo.trackers,
         "web_seeds": metainfo.web_seeds, "nodes": metainfo.nodes, "files": files,
-        "magnet": create::magnet_of(metainfo).to_string(),
+        "magnet": Magnet::of(metainfo).to_string(),
     }));
 }
 

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use super::error::ApiError;
 use crate::fetch::{self, Fetcher};
-use crate::service::{NewTorrent, Priority, Service, Source, version_text};
+use crate::service::{NewTorrent, Priority, Service, Source};
 use crate::torrents::SeedingLimits;
 
 /// A torrent that is to be added: one of `file`, `magnet` and `url`, and how.
@@ -201,7 +201,7 @@ fn of_metainfo(service: &Service, metainfo: &Metainfo) -> Inspected {
         is_known: service.find(&hash).is_some(),
         hash,
         name: info.name.clone(),
-        version: Some(version_text(info.version)),
+        version: Some(info.version.name()),
         size: info.content_length(),
         piece_length: info.piece_length,
         is_private: info.private,

@@ -24,6 +24,7 @@ const ANY_KIND: BodyRule = BodyRule::new(
 pub(super) fn transmission(shared: &Arc<Running>) -> io::Result<Router> {
     let around = Transmission {
         fetch: transmission::fetching(shared.fetcher.clone()),
+        state: shared.layers().state_directory(),
         ..Transmission::alone(shared.service.clone())
     };
     // It reads by POST; what changes something needs everything, as there is no saying which does.

@@ -12,7 +12,9 @@ use sprat_core::storage::TorrentId;
 use sprat_core::time::Time;
 use sprat_core::torrent::Torrent;
 use sprat_engine::client::Ended;
-use sprat_wire::metainfo::{File, Metainfo, Version};
+use sprat_wire::hash::InfoHashes;
+use sprat_wire::magnet::Magnet;
+use sprat_wire::metainfo::{File, Metainfo};
 use thiserror::Error;
 use utoipa::ToSchema;
 
@@ -268,7 +270,7 @@ impl Service {
         Ok(TorrentDetails {
             info_hash_v1: listing.info_hashes.v1().map(|hash| hash.to_string()),
             info_hash_v2: listing.info_hashes.v2().map(|hash| hash.to_string()),
-            magnet: magnet(&summary.name, &listing.info_hashes, known),
+            magnet: magnet(&summary.name, listing.info_hashes, known),
             comment: known.and_then(|metainfo| metainfo.comment.clone()),
             created_by: known.and_then(|metainfo| metainfo.created_by.clone()),
             created_at: known.and_then(|metainfo| metainfo.creation_date),
@@ -337,13 +339,7 @@ impl Service {
     /// The trackers of a torrent.
     pub async fn trackers(&self, torrent: TorrentId) -> Result<Vec<TrackerDetails>, InspectError> {
         let trackers = move |session: &mut sprat_core::Session, now: Time| {
-            let awake =
-                session.torrent(torrent).map(|one| one.trackers().map(|one| tracker(one, now)).collect());
-            let asleep =
-                || session.sleeper(torrent).map(|one| one.trackers().map(|one| tracker(one, now)).collect());
-            let sought =
-                || session.seeker(torrent).map(|one| one.trackers().map(|one| tracker(one, now)).collect());
-            awake.or_else(asleep).or_else(sought).unwrap_or_default()
+            session.trackers(torrent).into_iter().map(|one| tracker(one, now)).collect()
         };
         Ok(self.0.client.with(trackers).await?)
     }
@@ -403,25 +399,9 @@ fn tracker(status: TrackerStatus, now: Time) -> TrackerDetails {
     }
 }
 
-fn magnet(name: &str, hashes: &sprat_wire::hash::InfoHashes, metainfo: Option<&Metainfo>) -> String {
-    let trackers = metainfo.map(|metainfo| metainfo.trackers.concat()).unwrap_or_default();
-    let magnet = sprat_wire::magnet::Magnet {
-        info_hashes: *hashes,
-        name: Some(name.to_owned()),
-        trackers,
-        peers: Vec::new(),
-        web_seeds: Vec::new(),
-        select_only: None,
-    };
-    magnet.to_string()
-}
-
-/// As people write it.
-#[must_use]
-pub const fn version_text(version: Version) -> &'static str {
-    match version {
-        Version::V1 => "v1",
-        Version::V2 => "v2",
-        Version::Hybrid => "hybrid",
-    }
+/// The link of what is known of a torrent, under the name that it has here.
+fn magnet(name: &str, hashes: InfoHashes, metainfo: Option<&Metainfo>) -> String {
+    let link = metainfo.map_or_else(|| Magnet::new(hashes), Magnet::of);
+    // It is to find peers, and to be short.
+    Magnet { name: Some(name.to_owned()), web_seeds: Vec::new(), ..link }.to_string()
 }

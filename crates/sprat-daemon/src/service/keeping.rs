@@ -99,7 +99,7 @@ impl Known {
             let live = lives.remove(&id);
             let Some(torrent) = self.torrents.get_mut(&id) else { continue };
             if let Some(live) = &live {
-                let known = torrent.live.as_ref().map_or(torrent.facts.totals, |live| live.totals);
+                let known = torrent.facts.totals;
                 let received = live.totals.downloaded.saturating_sub(known.downloaded);
                 let sent = live.totals.uploaded.saturating_sub(known.uploaded);
                 downloaded += received;
@@ -196,7 +196,7 @@ impl Service {
             }
             one.record.completed_at = Some(now);
             one.is_unwritten = true;
-            let downloaded = one.live.as_ref().map_or(one.facts.totals, |live| live.totals).downloaded;
+            let downloaded = one.facts.totals.downloaded;
             known.show(torrent);
             downloaded
         };
@@ -235,8 +235,8 @@ impl Service {
         let mut known = hold(&self.0.known);
         if let Some(one) = known.torrents.get_mut(&listing.torrent) {
             let mut facts = Facts::of(listing);
-            if let Some(live) = &one.live {
-                facts.totals = live.totals;
+            if one.live.is_some() {
+                facts.totals = one.facts.totals;
             }
             if facts.name.is_empty() {
                 facts.name.clone_from(&one.facts.name);

@@ -38,6 +38,7 @@ pub struct Snapshot {
     run: u64,
     revision: u64,
     lines: Arc<[Arc<Line>]>,
+    by_hash: Arc<BTreeMap<String, TorrentId>>,
     gone: Arc<VecDeque<(u64, Gone)>>,
 }
 
@@ -67,6 +68,8 @@ pub struct Board {
     run: u64,
     revision: u64,
     lines: BTreeMap<TorrentId, Arc<Line>>,
+    /// Shared with snapshots until torrents come or go.
+    by_hash: Arc<BTreeMap<String, TorrentId>>,
     gone: Arc<VecDeque<(u64, Gone)>>,
     is_changed: bool,
 }
@@ -75,7 +78,14 @@ impl Board {
     /// An empty one. `run` tells one run of the daemon from others.
     #[must_use]
     pub fn new(run: u64) -> Self {
-        Self { run, revision: 0, lines: BTreeMap::new(), gone: Arc::default(), is_changed: false }
+        Self {
+            run,
+            revision: 0,
+            lines: BTreeMap::new(),
+            by_hash: Arc::default(),
+            gone: Arc::default(),
+            is_changed: false,
+        }
     }
 
     /// A torrent is like this now.
@@ -84,6 +94,9 @@ impl Board {
             return;
         }
         self.is_changed = true;
+        if self.by_hash.get(&summary.hash) != Some(&torrent) {
+            Arc::make_mut(&mut self.by_hash).insert(summary.hash.clone(), torrent);
+        }
         let line = Line { torrent, revision: self.revision + 1, summary };
         self.lines.insert(torrent, Arc::new(line));
     }
@@ -92,6 +105,10 @@ impl Board {
     pub fn remove(&mut self, torrent: TorrentId) {
         let Some(line) = self.lines.remove(&torrent) else { return };
         self.is_changed = true;
+        // Another one may have it by now.
+        if self.by_hash.get(&line.summary.hash) == Some(&torrent) {
+            Arc::make_mut(&mut self.by_hash).remove(&line.summary.hash);
+        }
         let gone = Arc::make_mut(&mut self.gone);
         gone.push_back((self.revision + 1, Gone { torrent, hash: line.summary.hash.clone() }));
         if gone.len() > GONE {
@@ -112,7 +129,13 @@ impl Board {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let lines = self.lines.values().cloned().collect();
-        Snapshot { run: self.run, revision: self.revision, lines, gone: Arc::clone(&self.gone) }
+        Snapshot {
+            run: self.run,
+            revision: self.revision,
+            lines,
+            by_hash: Arc::clone(&self.by_hash),
+            gone: Arc::clone(&self.gone),
+        }
     }
 }
 
@@ -139,7 +162,7 @@ impl Snapshot {
     /// One of them, by its hash.
     #[must_use]
     pub fn by_hash(&self, hash: &str) -> Option<&Arc<Line>> {
-        self.lines.iter().find(|line| line.summary.hash.eq_ignore_ascii_case(hash))
+        self.line(*self.by_hash.get(&hash.to_ascii_lowercase())?)
     }
 
     /// What has changed since.

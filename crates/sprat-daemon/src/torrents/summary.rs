@@ -140,7 +140,7 @@ pub struct TroubleText {
 /// Puts together what is known.
 #[must_use]
 pub fn summarise(id: u32, facts: &Facts, record: &Record, live: Option<&Live>) -> Summary {
-    let totals = live.map_or(facts.totals, |live| live.totals);
+    let totals = facts.totals;
     let bytes = live.and_then(|live| live.bytes);
     let size = if facts.size > 0 { facts.size } else { bytes.map_or(0, |bytes| bytes.total) };
     // What the session counts has padding in it.
