@@ -8,8 +8,8 @@ use serde_json::json;
 use sprat_engine::create::{CreateError, CreateOptions, Created};
 use sprat_engine::whole_file;
 use sprat_wire::magnet::Magnet;
-use sprat_wire::metainfo::build::Description;
 use sprat_wire::metainfo::Version;
+use sprat_wire::metainfo::build::Description;
 
 use crate::cli::{CreateArgs, MakeArgs, TorrentVersion};
 use crate::exit::{Failure, OrExit as _};
