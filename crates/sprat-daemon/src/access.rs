@@ -12,6 +12,7 @@
 mod back_off;
 mod door;
 mod gate;
+mod links;
 mod origin;
 mod refusal;
 mod sessions;

@@ -6,6 +6,7 @@
 #![allow(unused_qualifications, reason = "utoipa writes them")]
 
 mod add;
+mod content;
 mod error;
 mod events;
 mod files;
@@ -33,6 +34,7 @@ use crate::access::{Door, Gate};
 use crate::fetch::Fetcher;
 use crate::running::Running;
 use crate::service::Service;
+use crate::streaming::{StreamLimits, Streaming};
 
 /// What it is called in the description.
 #[derive(OpenApi)]
@@ -47,8 +49,16 @@ fn upload_routes() -> OpenApiRouter<(Service, Fetcher)> {
     OpenApiRouter::new().routes(routes!(add::add)).routes(routes!(add::inspect))
 }
 
+fn content_routes() -> OpenApiRouter<Streaming> {
+    OpenApiRouter::new().routes(routes!(content::content))
+}
+
 fn shared_routes() -> OpenApiRouter<Arc<Running>> {
-    OpenApiRouter::new().routes(routes!(settings::list, settings::change)).routes(routes!(settings::reset))
+    OpenApiRouter::new()
+        .routes(routes!(content::link))
+        .routes(routes!(content::playlist))
+        .routes(routes!(settings::list, settings::change))
+        .routes(routes!(settings::reset))
 }
 
 fn login_routes() -> OpenApiRouter<(Arc<Gate>, Door)> {
@@ -80,7 +90,12 @@ fn routes() -> OpenApiRouter<Service> {
 /// What needs a token: to be nested at `/api/v1`, behind the gate.
 pub(crate) fn router(shared: &Arc<Running>) -> Router {
     let settings = Router::from(shared_routes()).with_state(Arc::clone(shared));
-    Router::from(routes()).with_state(shared.service.clone()).merge(settings).merge(describing())
+    let content = Router::from(content_routes()).with_state(shared.streaming.clone());
+    Router::from(routes())
+        .with_state(shared.service.clone())
+        .merge(content)
+        .merge(settings)
+        .merge(describing())
 }
 
 /// What takes torrent files: as [`router`].
@@ -91,7 +106,14 @@ pub(crate) fn uploads(shared: &Arc<Running>) -> Router {
 /// What needs nothing but a service, with no gate before it: for programs that embed one, and mount it behind a gate of their own.
 pub fn of_service(service: Service, fetcher: Fetcher) -> Router {
     let uploads = Router::from(upload_routes()).with_state((service.clone(), fetcher));
-    Router::from(routes()).with_state(service).merge(uploads).merge(describing())
+    let streaming = Streaming::new(service.clone(), StreamLimits::default());
+    let content = Router::from(content_routes()).with_state(streaming);
+    Router::from(routes()).with_state(service).merge(content).merge(uploads).merge(describing())
+}
+
+/// Files that are read by whoever has a link, without a token: to be nested at `/content`.
+pub(crate) fn links(shared: &Arc<Running>) -> Router {
+    Router::new().route("/{hash}/{index}/{link}/{name}", get(content::linked)).with_state(Arc::clone(shared))
 }
 
 fn describing() -> Router {
@@ -110,6 +132,7 @@ pub(crate) fn login(shared: &Arc<Running>, door: Door) -> Router {
 pub fn description() -> Description {
     let mut all = routes().split_for_parts().1;
     all.merge(upload_routes().split_for_parts().1);
+    all.merge(content_routes().split_for_parts().1);
     all.merge(shared_routes().split_for_parts().1);
     all.merge(login_routes().split_for_parts().1);
     all

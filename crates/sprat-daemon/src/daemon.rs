@@ -26,6 +26,7 @@ use crate::running::{Running, plan};
 use crate::service::{Service, ServiceConfig, ServiceError};
 use crate::settings::{Layers, LogLevel, Overlay, OverlayError, Places, Settings, SettingsError};
 use crate::state::{OpenError, State};
+use crate::streaming::{StreamLimits, Streaming};
 
 mod notifying;
 mod programs;
@@ -123,7 +124,7 @@ impl Daemon {
         let (tokens_of, kept) = (directory.clone(), ledger.clone());
         let tokens = tokio::task::spawn_blocking(move || Tokens::open(&tokens_of, kept)).await;
         let tokens = tokens.map_err(io::Error::other)??;
-        let gate = Arc::new(Gate::new(GateConfig::from(&settings), tokens));
+        let gate = Arc::new(Gate::new(GateConfig::from(&settings), tokens).map_err(io::Error::other)?);
         let tls = TlsFiles::of(&layers).map(Tls::load).transpose()?;
         let mut listeners = inherited.listen()?;
         // Whoever hands sockets over has decided where to listen.
@@ -142,6 +143,7 @@ impl Daemon {
         let addresses = server.addresses();
         let http = HttpClient::new(HttpConfig::new(policy));
         let shared = Arc::new(Running {
+            streaming: Streaming::new(service.clone(), StreamLimits::default()),
             service,
             gate,
             fetcher: Fetcher::new(http.clone()),
@@ -228,6 +230,8 @@ fn router(shared: &Arc<Running>, settings: &Settings) -> io::Result<Router> {
         .merge(page::router())
         .route("/health", get(async || "alive\n"))
         .route("/ready", get(async || "ready\n"));
+        // Whoever has a link has been let in before.
+        .nest("/content", api::links(shared))
     let mut router = Router::new().nest("/api/v1", guarded.merge(login)).merge(metrics).merge(admit(
         open,
         Arc::clone(&shared.gate),

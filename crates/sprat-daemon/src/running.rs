@@ -9,6 +9,7 @@ use crate::fetch::Fetcher;
 use crate::http::Tls;
 use crate::service::Service;
 use crate::settings::{Layers, LogLevel, OverlayError, SettingsError, changed};
+use crate::streaming::Streaming;
 
 pub(crate) mod plan;
 
@@ -17,6 +18,7 @@ pub(crate) struct Running {
     pub(crate) service: Service,
     pub(crate) gate: Arc<Gate>,
     pub(crate) fetcher: Fetcher,
+    pub(crate) streaming: Streaming,
     pub(crate) layers: Mutex<Layers>,
     /// One change at a time is written down and carried out.
     pub(crate) changing: tokio::sync::Mutex<()>,

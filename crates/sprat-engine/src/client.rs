@@ -34,6 +34,7 @@ mod local;
 mod means;
 mod moves;
 mod note;
+mod read_ahead;
 mod reader;
 mod readers;
 mod reading;
@@ -370,7 +371,8 @@ impl Client {
         result.await.map_err(|_| Ended)
     }
 
-    /// A reader of a file, by its number in the info dictionary. Returns when the torrent is awake.
+    /// A reader of a file, by its number in the info dictionary. Returns when the torrent is awake; [`ReadError::Storage`] if it slept and
+    /// its metadata cannot be loaded.
     pub async fn reader(
         &self,
         torrent: TorrentId,

@@ -1,6 +1,7 @@
 //! The one place that decides whether a request may pass.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
@@ -14,7 +15,8 @@ use tokio::time::Instant;
 
 use super::back_off::BackOff;
 use super::door::{Door, Needs};
-use super::origin::{Hosts, check_origin, only};
+use super::links::{self, Links, Opens};
+use super::origin::{Hosts, check_origin, only, origin_of};
 use super::refusal::Refusal;
 use super::sessions::{SessionLife, Sessions};
 use super::token::{Access, Token};
@@ -51,6 +53,7 @@ pub struct Gate {
     proxies: Proxies,
     sessions: Mutex<Sessions>,
     back_off: Mutex<BackOff>,
+    links: Links,
 }
 
 /// How a request has shown what it may.
@@ -83,16 +86,19 @@ pub struct Admitted {
 }
 
 impl Gate {
-    /// A gate with these tokens.
-    #[must_use]
-    pub fn new(config: GateConfig, tokens: Tokens) -> Self {
-        Self {
+    /// How long a [link](Self::link) opens.
+    pub const LINK_LIFE: Duration = links::LIFE;
+
+    /// A gate with these tokens. Fails if the system has no randomness.
+    pub fn new(config: GateConfig, tokens: Tokens) -> Result<Self, getrandom::Error> {
+        Ok(Self {
             tokens,
             hosts: Hosts::new(&config.hosts),
             proxies: config.proxies,
             sessions: Mutex::new(Sessions::new(config.session_life)),
             back_off: Mutex::default(),
-        }
+            links: Links::new(Instant::now())?,
+        })
     }
 
     /// The tokens.
@@ -163,8 +169,7 @@ impl Gate {
             (sessions.life.whole, sessions.open(token, Instant::now()))
         };
         let session = session.map_err(|_| Refusal::Malformed)?.reveal();
-        let by_proxy = connection.ip().is_some_and(|remote| self.proxies.says_tls(remote, &parts.headers));
-        let secure = if connection.tls || by_proxy { "; Secure" } else { "" };
+        let secure = if self.proxies.is_encrypted(connection, &parts.headers) { "; Secure" } else { "" };
         let seconds = life.as_secs();
         let cookie =
             format!("{name}={session}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
@@ -180,7 +185,26 @@ impl Gate {
         HeaderValue::try_from(format!("{name}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict")).ok()
     }
 
-    /// Ends a token and its sessions, at once.
+    /// The origin under which a request has reached us: `https://nas.lan`.
+    pub fn own_origin(&self, parts: &Parts, connection: &Connection) -> Result<String, Refusal> {
+        let host = self.hosts.check(parts, connection)?;
+        Ok(origin_of(&host, self.proxies.is_encrypted(connection, &parts.headers)))
+    }
+
+    /// What stands in the address of a file so that whoever has it may read this file, and nothing else. For programs that cannot send a
+    /// token.
+    #[must_use]
+    pub fn link(&self, granted: &Granted, torrent: &str, file: usize) -> String {
+        self.links.make(Opens { torrent, file }, &granted.token.id, Instant::now())
+    }
+
+    /// Whether a link opens this file: it was made here, its time is not over, and the token that it was made with still holds.
+    pub fn judge_link(&self, link: &str, torrent: &str, file: usize) -> Result<(), Refusal> {
+        let token = self.links.check(Opens { torrent, file }, link, Instant::now());
+        token.filter(|token| self.tokens.has(token)).map(|_| ()).ok_or(Refusal::WrongLink)
+    }
+
+    /// Ends a token, its sessions and its links, at once.
     pub async fn revoke(&self, id: &str) -> Result<(), TokenError> {
         self.tokens.revoke(id).await?;
         self.sessions().close_all(id);

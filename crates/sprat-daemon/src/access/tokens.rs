@@ -188,6 +188,11 @@ impl Tokens {
         }
     }
 
+    /// Whether there is a token of this id still.
+    pub(super) fn has(&self, id: &str) -> bool {
+        id == OWNER || self.others().iter().any(|known| known.info.id == id)
+    }
+
     async fn write(&self, id: &str, value: Option<Vec<u8>>) -> Result<(), StateError> {
         let change = Change { table: Table::Settings, key: format!("{RECORDS}{id}").into_bytes(), value };
         let (reply, answer) = oneshot::channel();
