@@ -1,6 +1,6 @@
 //! What does not change by itself: what a torrent is, and where it lies.
 
-use sprat_core::io::{RateLimits, Totals};
+use sprat_core::io::{Manner, RateLimits, Totals};
 use sprat_engine::client::Listing;
 use sprat_wire::hash::InfoHashes;
 
@@ -29,6 +29,8 @@ pub struct Facts {
     pub is_moving: bool,
     /// Pieces in order.
     pub sequential: bool,
+    /// How it goes about its work otherwise.
+    pub manner: Manner,
     /// Its own limits.
     pub limits: RateLimits,
     /// Counted so far.
@@ -51,6 +53,7 @@ impl Facts {
             is_paused: listing.is_paused,
             is_moving: listing.relocating.is_some(),
             sequential: listing.sequential,
+            manner: listing.manner,
             limits: listing.limits,
             totals: listing.totals,
         }
