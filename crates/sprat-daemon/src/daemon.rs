@@ -9,7 +9,7 @@ use axum::Router;
 use axum::routing::get;
 use sprat_engine::http::{HttpClient, HttpConfig};
 use thiserror::Error;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::access::{Access, Door, Gate, GateConfig, Needs, Refusal, TokenError, Tokens, admit, guard};
@@ -150,6 +150,7 @@ impl Daemon {
             layers: Mutex::new(layers),
             changing: tokio::sync::Mutex::default(),
             tls,
+            closing: Notify::new(),
             set_log_level,
         });
         let (stopping, is_stopping) = watch::channel(false);
@@ -174,7 +175,7 @@ impl Daemon {
         Tokens::file(&self.shared.layers().state_directory())
     }
 
-    /// Runs until `stop` is ready; each message of `reload` has the configuration read again.
+    /// Runs until `stop` is ready, or somebody who may ends it through an interface; each message of `reload` has the configuration read again.
     pub async fn run(&self, stop: impl Future<Output = ()>, mut reload: mpsc::Receiver<()>) {
         let every = self.supervisor.watchdog_interval();
         // Nobody waits for it: once a day costs nothing.
@@ -183,6 +184,7 @@ impl Daemon {
         loop {
             tokio::select! {
                 () = &mut stop => return,
+                () = self.shared.closing.notified() => return,
                 _ = alive.tick(), if every.is_some() => {
                     // Alive is who still answers.
                     if self.shared.service.client().with(|_, _| ()).await.is_ok() {
@@ -228,10 +230,10 @@ fn router(shared: &Arc<Running>, settings: &Settings) -> io::Result<Router> {
     let metrics = guard(metrics::router(shared.service.clone()), Arc::clone(&shared.gate), measured);
     let open = Router::new()
         .merge(page::router())
-        .route("/health", get(async || "alive\n"))
-        .route("/ready", get(async || "ready\n"));
         // Whoever has a link has been let in before.
         .nest("/content", api::links(shared))
+        .route("/health", get(async || "alive\n"))
+        .route("/ready", get(async || "ready\n"));
     let mut router = Router::new().nest("/api/v1", guarded.merge(login)).merge(metrics).merge(admit(
         open,
         Arc::clone(&shared.gate),
@@ -255,6 +257,6 @@ async fn look_at_clock(shared: Arc<Running>) {
     let mut ticks = tokio::time::interval(LOOK_AT_CLOCK);
     loop {
         ticks.tick().await;
-        shared.carry_out();
+        shared.look_at_clock().await;
     }
 }

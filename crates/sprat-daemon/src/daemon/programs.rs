@@ -22,7 +22,13 @@ const ANY_KIND: BodyRule = BodyRule::new(
 
 /// What programs for Transmission speak, to be nested at `/transmission`.
 pub(super) fn transmission(shared: &Arc<Running>) -> io::Result<Router> {
+    let (chooser, closer) = (Arc::clone(shared), Arc::clone(shared));
     let around = Transmission {
+        choose: Arc::new(move |before, after| {
+            let shared = Arc::clone(&chooser);
+            Box::pin(async move { shared.choose(&before, &after).await.map_err(|error| error.to_string()) })
+        }),
+        close: Arc::new(move || closer.closing.notify_one()),
         fetch: transmission::fetching(shared.fetcher.clone()),
         state: shared.layers().state_directory(),
         ..Transmission::alone(shared.service.clone())

@@ -14,7 +14,9 @@ use sprat_engine::udp::UdpConfig;
 use crate::clock;
 use crate::schedule::{Schedule, Span as ScheduleSpan, SpeedLimits, TimeOfDay, Weekday};
 use crate::service::Choices;
-use crate::settings::{AlternativeWindow, CountLimit, Layers, RateLimit, SeedingAction, Settings};
+use crate::settings::{
+    AlternativeRates, AlternativeWindow, CountLimit, Layers, RateLimit, SeedingAction, Settings,
+};
 use crate::torrents::queue::{QueueLimits, SlowThreshold};
 use crate::torrents::share_limits::{Action, Layer};
 use crate::torrents::{SeedingLimit, SeedingLimits};
@@ -85,7 +87,11 @@ pub(crate) fn choices(layers: &Layers) -> Choices {
             download: rate(limits.alternative_download_rate),
             upload: rate(limits.alternative_upload_rate),
         },
-        is_alternative: is_alternative_now(settings),
+        is_alternative: match settings.limits.alternative {
+            AlternativeRates::Schedule => is_scheduled_now(settings),
+            AlternativeRates::On => true,
+            AlternativeRates::Off => false,
+        },
         seeding: Layer {
             limits: SeedingLimits {
                 ratio: limit(
@@ -115,8 +121,8 @@ pub(crate) fn choices(layers: &Layers) -> Choices {
     }
 }
 
-/// Whether the time of day has limits of its own.
-fn is_alternative_now(settings: &Settings) -> bool {
+/// Whether the time of day asks for the alternative limits.
+pub(crate) fn is_scheduled_now(settings: &Settings) -> bool {
     let spans = settings.limits.alternative_schedule.iter().map(span).collect();
     let week = Schedule { time_zone: None, spans }.resolve();
     let week = week.inspect_err(|error| tracing::error!(%error, "the schedule cannot be used")).ok();

@@ -140,6 +140,9 @@ section! {
         alternative_download_rate: RateLimit [AtOnce] = Limit::Unlimited, example "\"1 MiB/s\"";
         /// Instead of `upload_rate`, while the alternative rates are on.
         alternative_upload_rate: RateLimit [AtOnce] = Limit::Unlimited, example "\"100 KiB/s\"";
+        /// Whether the alternative rates are on: "schedule", "on" or "off". Switched by hand through an interface, they stay so until the
+        /// schedule says the same.
+        alternative: AlternativeRates [AtOnce] = AlternativeRates::Schedule;
         /// When the alternative rates are on: on these days (mon, tue, wed, thu, fri, sat, sun; none: every day) from a local
         /// time until a later one, or until that time of the next day.
         alternative_schedule: Vec<AlternativeWindow> [AtOnce] = Vec::new(),
@@ -275,6 +278,18 @@ pub enum Afterwards {
     Remove,
     /// Nothing; it is not added twice.
     Keep,
+}
+
+/// Whether the alternative rates are on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AlternativeRates {
+    /// As the time of day says.
+    Schedule,
+    /// They are.
+    On,
+    /// They are not.
+    Off,
 }
 
 /// When the alternative rates are on.

@@ -29,8 +29,8 @@ pub fn fetching(fetcher: Fetcher) -> Fetch {
     })
 }
 
-/// Applies choices, and keeps them; an error is for a person.
-pub type Choose = Arc<dyn Fn(Choices) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+/// Has choices be other than they were, and keeps that; an error is for a person.
+pub type Choose = Arc<dyn Fn(Choices, Choices) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
 /// Ends the daemon, soon.
 pub type Close = Arc<dyn Fn() + Send + Sync>;
@@ -58,7 +58,7 @@ impl Transmission {
         Self {
             service,
             fetch: Arc::new(|_| Box::pin(async { Err("nothing is fetched here".to_owned()) })),
-            choose: Arc::new(move |choices| {
+            choose: Arc::new(move |_, choices| {
                 let service = chooser.clone();
                 Box::pin(async move { service.choose(choices).await.map_err(|ended| ended.to_string()) })
             }),
