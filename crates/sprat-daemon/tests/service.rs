@@ -72,7 +72,7 @@ async fn what_the_user_has_said_is_there_after_a_restart() {
         add_tags: ["red".to_owned()].into(),
         upload_limit: Some(Some(50_000)),
         sequential: Some(true),
-        first_last_first: Some(true),
+        first_last: Some(true),
         super_seeding: Some(true),
         connection_limit: Some(Some(7)),
         ..Change::default()
@@ -84,7 +84,7 @@ async fn what_the_user_has_said_is_there_after_a_restart() {
         ("another name", Some(50_000), true)
     );
     assert_eq!(
-        (before.first_last_first, before.super_seeding, before.connection_limit),
+        (before.first_last, before.super_seeding, before.connection_limit),
         (true, true, Some(7))
     );
     service.stop().await;
@@ -99,7 +99,7 @@ async fn what_the_user_has_said_is_there_after_a_restart() {
     let back = Change { super_seeding: Some(false), connection_limit: Some(None), ..Change::default() };
     service.change(added.torrent, back).await.unwrap();
     let one = service.snapshot().by_hash(&added.hash).unwrap().summary.clone();
-    assert_eq!((one.first_last_first, one.super_seeding, one.connection_limit), (true, false, None));
+    assert_eq!((one.first_last, one.super_seeding, one.connection_limit), (true, false, None));
     service.stop().await;
 }
 

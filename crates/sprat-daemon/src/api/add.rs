@@ -48,7 +48,7 @@ pub(super) struct AddRequest {
     /// Pieces in order.
     sequential: bool,
     /// The first and last pieces of each wanted file before all others.
-    first_last_first: bool,
+    first_last: bool,
     /// When it is alone with everything, to show each peer few pieces at a time (BEP 16).
     super_seeding: bool,
     /// Connections at most; as many as any torrent may have unless it is said otherwise.
@@ -106,7 +106,7 @@ pub(super) async fn add(
         adopt: request.adopt,
         sequential: request.sequential,
         manner: Manner {
-            first_last_first: request.first_last_first,
+            first_last_first: request.first_last,
             super_seeding: request.super_seeding,
             connections: request.connection_limit,
         },

@@ -56,7 +56,7 @@ pub(super) struct ChangeRequest {
     /// Pieces in order.
     sequential: Option<bool>,
     /// The first and last pieces of each wanted file before all others.
-    first_last_first: Option<bool>,
+    first_last: Option<bool>,
     /// When it is alone with everything, to show each peer few pieces at a time (BEP 16).
     super_seeding: Option<bool>,
     /// Connections at most.
@@ -88,7 +88,7 @@ pub(super) async fn change(
         upload_limit: request.upload_limit,
         seeding: request.seeding,
         sequential: request.sequential,
-        first_last_first: request.first_last_first,
+        first_last: request.first_last,
         super_seeding: request.super_seeding,
         connection_limit: request.connection_limit,
         ..Change::default()

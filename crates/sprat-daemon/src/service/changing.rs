@@ -62,7 +62,7 @@ pub struct Change {
     /// Pieces in order.
     pub sequential: Option<bool>,
     /// The first and last pieces of each wanted file before all others.
-    pub first_last_first: Option<bool>,
+    pub first_last: Option<bool>,
     /// When it is alone with everything, to show each peer few pieces at a time (BEP 16).
     pub super_seeding: Option<bool>,
     /// Connections at most, or as many as any torrent may have.
@@ -148,7 +148,7 @@ impl Service {
         if let Some(on) = change.sequential {
             client.set_sequential(torrent, on).await?;
         }
-        if let Some(on) = change.first_last_first {
+        if let Some(on) = change.first_last {
             client.set_first_last_first(torrent, on).await?;
         }
         if let Some(on) = change.super_seeding {

@@ -113,7 +113,7 @@ pub struct Summary {
     /// Pieces in order rather than rarest first.
     pub sequential: bool,
     /// The first and last pieces of each wanted file before all others.
-    pub first_last_first: bool,
+    pub first_last: bool,
     /// When it is alone with everything, it shows each peer few pieces at a time (BEP 16).
     pub super_seeding: bool,
     /// Connections at most; none of its own: as many as any torrent may have.
@@ -203,7 +203,7 @@ pub fn summarise(id: u32, facts: &Facts, record: &Record, live: Option<&Live>) -
         is_private: facts.is_private,
         has_metadata: facts.is_known,
         sequential: facts.sequential,
-        first_last_first: facts.manner.first_last_first,
+        first_last: facts.manner.first_last_first,
         super_seeding: facts.manner.super_seeding,
         connection_limit: facts.manner.connections,
         download_limit: facts.limits.download,
