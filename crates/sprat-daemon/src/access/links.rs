@@ -19,7 +19,8 @@ const PURPOSE: &[u8] = b"sprat: link to a file\0";
 
 /// What seals links.
 pub(super) struct Links {
-    key: [u8; 32],
+    /// As long as a block of the hash, the longest that is used as it is.
+    key: [u8; 64],
     epoch: Instant,
 }
 
@@ -35,7 +36,7 @@ pub(super) struct Opens<'a> {
 impl Links {
     /// With a key that nobody has seen.
     pub(super) fn new(now: Instant) -> Result<Self, getrandom::Error> {
-        let mut key = [0; 32];
+        let mut key = [0; 64];
         getrandom::fill(&mut key)?;
         Ok(Self { key, epoch: now })
     }
