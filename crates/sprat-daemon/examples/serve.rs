@@ -36,6 +36,7 @@ use sprat_engine::http::{HttpClient, HttpConfig};
 use sprat_engine::listen::ListenConfig;
 use sprat_engine::storage::StorageConfig;
 use sprat_engine::udp::UdpConfig;
+use sprat_engine::uplink::Uplink;
 
 /// What is asked of it.
 #[derive(Default)]
@@ -104,6 +105,7 @@ fn config(home: &std::path::Path) -> std::io::Result<ServiceConfig> {
             listen: Some(ListenConfig::loopback(0..=0)),
             storage: StorageConfig::default(),
             policy: Arc::new(AddressPolicy::permissive()),
+            uplink: Uplink::any(),
             udp: UdpConfig::loopback(0),
             dht: None,
             lsd: false,

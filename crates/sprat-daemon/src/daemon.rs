@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use sprat_engine::http::{HttpClient, HttpConfig};
+use sprat_engine::uplink::InterfaceNameError;
 use thiserror::Error;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -79,6 +80,9 @@ pub enum DaemonError {
     /// What is wished is not done yet: to go on without it could hurt.
     #[error("{0} is not supported yet; take it out of the configuration")]
     Unsupported(&'static str),
+    /// The interface.
+    #[error("peers.interface: {0}")]
+    Interface(#[from] InterfaceNameError),
     /// Anything else of the system.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -115,9 +119,6 @@ impl Daemon {
             tracing::warn!(%problem, "a setting that was changed through the API does not fit any more");
         }
         let settings = layers.settings().clone();
-        if settings.peers.interface.is_some() {
-            return Err(DaemonError::Unsupported("peers.interface"));
-        }
         if settings.api.qbittorrent {
             return Err(DaemonError::Unsupported("api.qbittorrent"));
         }
@@ -132,8 +133,12 @@ impl Daemon {
             listeners = bind(&settings.api.listen).await?;
         }
         let policy = plan::policy(&settings);
-        let config =
-            ServiceConfig { client: plan::client(&layers, &policy), state, choices: plan::choices(&layers) };
+        let uplink = plan::uplink(&settings)?;
+        let config = ServiceConfig {
+            client: plan::client(&layers, &policy, uplink.clone()),
+            state,
+            choices: plan::choices(&layers),
+        };
         let service = Service::start(config).await?;
         for damage in service.damages() {
             tracing::error!(damage, "a part of the state was damaged");
@@ -141,12 +146,14 @@ impl Daemon {
         let proxies = Proxies::new(settings.api.trusted_proxies.iter().copied());
         let server = Server::new(listeners, tls.clone(), proxies, ServerLimits::default());
         let addresses = server.addresses();
-        let http = HttpClient::new(HttpConfig::new(policy));
+        let http = HttpClient::new(HttpConfig { uplink, ..HttpConfig::new(Arc::clone(&policy)) });
+        // Hooks are mostly in the house.
+        let for_hooks = HttpClient::new(HttpConfig::new(policy));
         let shared = Arc::new(Running {
             streaming: Streaming::new(service.clone(), StreamLimits::default()),
             service,
             gate,
-            fetcher: Fetcher::new(http.clone()),
+            fetcher: Fetcher::new(http),
             layers: Mutex::new(layers),
             changing: tokio::sync::Mutex::default(),
             tls,
@@ -157,7 +164,7 @@ impl Daemon {
         let router = router(&shared, &settings)?;
         let server = tokio::spawn(server.serve(router, is_stopping));
         let mut tasks = vec![tokio::spawn(look_at_clock(Arc::clone(&shared)))];
-        tasks.push(tokio::spawn(notifying::notify(Arc::clone(&shared), http)));
+        tasks.push(tokio::spawn(notifying::notify(Arc::clone(&shared), for_hooks)));
         tasks.extend(watching::start(&shared, &settings));
         supervisor.tell(Stage::Ready);
         Ok(Self { shared, supervisor, stopping, server, tasks, addresses })

@@ -10,6 +10,7 @@ use sprat_engine::dht::DhtConfig;
 use sprat_engine::listen::ListenConfig;
 use sprat_engine::storage::StorageConfig;
 use sprat_engine::udp::UdpConfig;
+use sprat_engine::uplink::{InterfaceNameError, Uplink};
 
 use crate::clock;
 use crate::schedule::{Schedule, Span as ScheduleSpan, SpeedLimits, TimeOfDay, Weekday};
@@ -27,8 +28,13 @@ pub(crate) fn policy(settings: &Settings) -> Arc<AddressPolicy> {
     Arc::new(if permissive { AddressPolicy::permissive() } else { AddressPolicy::public() })
 }
 
+/// By which interface peers, trackers and what strangers name are reached. What is no name of one has been refused with the settings.
+pub(crate) fn uplink(settings: &Settings) -> Result<Uplink, InterfaceNameError> {
+    settings.peers.interface.as_deref().map_or(Ok(Uplink::any()), Uplink::only)
+}
+
 /// The engine's client.
-pub(crate) fn client(layers: &Layers, policy: &Arc<AddressPolicy>) -> ClientConfig {
+pub(crate) fn client(layers: &Layers, policy: &Arc<AddressPolicy>, uplink: Uplink) -> ClientConfig {
     let settings = layers.settings();
     let (peers, limits) = (&settings.peers, &settings.limits);
     let mut session = Config {
@@ -65,6 +71,7 @@ pub(crate) fn client(layers: &Layers, policy: &Arc<AddressPolicy>) -> ClientConf
         listen: Some(ListenConfig { v4, v6, ports }),
         storage: StorageConfig::default(),
         policy: Arc::clone(policy),
+        uplink,
         udp: UdpConfig { addresses: peers.addresses.clone(), port: 0 },
         dht,
         lsd: peers.lsd && !is_here,
