@@ -16,6 +16,7 @@ mod session;
 mod settings;
 mod several;
 mod system;
+mod trace;
 
 use std::sync::Arc;
 
@@ -67,6 +68,7 @@ fn routes() -> OpenApiRouter<Service> {
         .routes(routes!(one::pieces))
         .routes(routes!(one::torrent_file))
         .routes(routes!(one::relocate))
+        .routes(routes!(trace::trace))
         .routes(routes!(files::files))
         .routes(routes!(files::change))
         .routes(routes!(events::events))
