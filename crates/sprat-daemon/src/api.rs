@@ -8,6 +8,8 @@
 mod add;
 mod error;
 mod events;
+mod feed_rules;
+mod feeds;
 mod files;
 mod labels;
 mod list;
@@ -30,6 +32,7 @@ pub use error::ApiError;
 pub use list::{ListQuery, Page, SortBy};
 
 use crate::access::{Door, Gate};
+use crate::feeding::Feeding;
 use crate::fetch::Fetcher;
 use crate::running::Running;
 use crate::service::Service;
@@ -49,6 +52,17 @@ fn upload_routes() -> OpenApiRouter<(Service, Fetcher)> {
 
 fn shared_routes() -> OpenApiRouter<Arc<Running>> {
     OpenApiRouter::new().routes(routes!(settings::list, settings::change)).routes(routes!(settings::reset))
+}
+
+fn feed_routes() -> OpenApiRouter<Feeding> {
+    OpenApiRouter::new()
+        .routes(routes!(feeds::list))
+        .routes(routes!(feeds::details, feeds::put, feeds::delete))
+        .routes(routes!(feeds::items))
+        .routes(routes!(feeds::refresh))
+        .routes(routes!(feed_rules::list))
+        .routes(routes!(feed_rules::details, feed_rules::put, feed_rules::delete))
+        .routes(routes!(feed_rules::test))
 }
 
 fn login_routes() -> OpenApiRouter<(Arc<Gate>, Door)> {
@@ -80,7 +94,9 @@ fn routes() -> OpenApiRouter<Service> {
 /// What needs a token: to be nested at `/api/v1`, behind the gate.
 pub(crate) fn router(shared: &Arc<Running>) -> Router {
     let settings = Router::from(shared_routes()).with_state(Arc::clone(shared));
-    Router::from(routes()).with_state(shared.service.clone()).merge(settings).merge(describing())
+    let feeds = Router::from(feed_routes()).with_state(shared.feeding.clone());
+    let service = Router::from(routes()).with_state(shared.service.clone());
+    service.merge(settings).merge(feeds).merge(describing())
 }
 
 /// What takes torrent files: as [`router`].
@@ -111,6 +127,7 @@ pub fn description() -> Description {
     let mut all = routes().split_for_parts().1;
     all.merge(upload_routes().split_for_parts().1);
     all.merge(shared_routes().split_for_parts().1);
+    all.merge(feed_routes().split_for_parts().1);
     all.merge(login_routes().split_for_parts().1);
     all
 }
