@@ -18,6 +18,7 @@ mod session;
 mod settings;
 mod several;
 mod system;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -65,6 +66,11 @@ fn feed_routes() -> OpenApiRouter<Feeding> {
         .routes(routes!(feed_rules::test))
 }
 
+/// For whoever may do everything.
+fn token_routes() -> OpenApiRouter<Arc<Gate>> {
+    OpenApiRouter::new().routes(routes!(tokens::list, tokens::create)).routes(routes!(tokens::revoke))
+}
+
 fn login_routes() -> OpenApiRouter<(Arc<Gate>, Door)> {
     OpenApiRouter::new().routes(routes!(session::log_in)).routes(routes!(session::log_out))
 }
@@ -104,6 +110,11 @@ pub(crate) fn uploads(shared: &Arc<Running>) -> Router {
     Router::from(upload_routes()).with_state((shared.service.clone(), shared.fetcher.clone()))
 }
 
+/// What needs a token that may do everything, also to look: as [`router`].
+pub(crate) fn tokens(shared: &Arc<Running>) -> Router {
+    Router::from(token_routes()).with_state(Arc::clone(&shared.gate))
+}
+
 /// What needs nothing but a service, with no gate before it: for programs that embed one, and mount it behind a gate of their own.
 pub fn of_service(service: Service, fetcher: Fetcher) -> Router {
     let uploads = Router::from(upload_routes()).with_state((service.clone(), fetcher));
@@ -128,6 +139,7 @@ pub fn description() -> Description {
     all.merge(upload_routes().split_for_parts().1);
     all.merge(shared_routes().split_for_parts().1);
     all.merge(feed_routes().split_for_parts().1);
+    all.merge(token_routes().split_for_parts().1);
     all.merge(login_routes().split_for_parts().1);
     all
 }

@@ -229,6 +229,9 @@ fn router(shared: &Arc<Running>, settings: &Settings) -> io::Result<Router> {
     let uploads = UPLOAD.guard(api::uploads(shared), refuse_body);
     let others = BodyRule::JSON.guard(api::router(shared), refuse_body);
     let guarded = guard(uploads.merge(others), Arc::clone(&shared.gate), door);
+    let all_rights = Door { needs: Needs::AtLeast(Access::Full), ..door };
+    let tokens = BodyRule::JSON.guard(api::tokens(shared), refuse_body);
+    let tokens = guard(tokens, Arc::clone(&shared.gate), all_rights);
     // Who logs in has nothing yet; the gate looks at where it comes from all the same.
     let login = BodyRule::JSON.guard(api::login(shared, door), refuse_body);
     let measured = Door { needs: Needs::AtLeast(Access::ReadOnly), ..door };
@@ -237,11 +240,10 @@ fn router(shared: &Arc<Running>, settings: &Settings) -> io::Result<Router> {
         .merge(page::router())
         .route("/health", get(async || "alive\n"))
         .route("/ready", get(async || "ready\n"));
-    let mut router = Router::new().nest("/api/v1", guarded.merge(login)).merge(metrics).merge(admit(
-        open,
-        Arc::clone(&shared.gate),
-        refuse,
-    ));
+    let mut router = Router::new()
+        .nest("/api/v1", login.merge(tokens).merge(guarded))
+        .merge(metrics)
+        .merge(admit(open, Arc::clone(&shared.gate), refuse));
     if settings.api.transmission {
         router = router.nest("/transmission", programs::transmission(shared)?);
     }

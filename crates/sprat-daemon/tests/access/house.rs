@@ -84,7 +84,7 @@ impl House {
 
     /// Tokens of every kind, and a session.
     pub(crate) async fn keys(&self) -> Keys {
-        let made = |name, access| self.gate.tokens().create(name, access, String::new());
+        let made = |name, access| self.gate.tokens().create(name, access);
         let (_, read_only) = made("look", Access::ReadOnly).await.unwrap();
         let (info, revoked) = made("gone", Access::Full).await.unwrap();
         self.gate.revoke(&info.id).await.unwrap();

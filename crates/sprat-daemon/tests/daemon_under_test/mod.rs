@@ -80,9 +80,36 @@ impl House {
 
     /// A request with the owner's token.
     pub(crate) fn request(&self, method: &str, target: &str) -> Request {
+        self.request_with(&self.token, method, target)
+    }
+
+    /// A request with a token.
+    pub(crate) fn request_with(&self, token: &str, method: &str, target: &str) -> Request {
         Request::new(method, target)
             .header("Host", self.address.to_string())
-            .header("Authorization", format!("Bearer {}", self.token))
+            .header("Authorization", format!("Bearer {token}"))
+    }
+
+    /// Logs in with a token: the `Cookie` of the session.
+    pub(crate) async fn log_in(&self, token: &str) -> String {
+        let request = Request::new("POST", "/api/v1/login")
+            .header("Host", self.address.to_string())
+            .header("Origin", format!("http://{}", self.address))
+            .header("Content-Type", "application/json")
+            .body(serde_json::json!({"token": token}).to_string());
+        let answer = exchange(self.address, &request.to_bytes()).await.unwrap();
+        let cookie = answer.header("set-cookie").unwrap();
+        assert!(cookie.contains("; HttpOnly; SameSite=Strict") && !cookie.contains(token), "{cookie}");
+        cookie.split(';').next().unwrap().to_owned()
+    }
+
+    /// Makes a token: its id, and its secret.
+    pub(crate) async fn make_token(&self, name: &str, access: &str) -> (String, String) {
+        let wish = serde_json::json!({"name": name, "access": access});
+        let made = self.tell("POST", "/tokens", wish).await;
+        assert_eq!(made.status, 201, "{made:?}");
+        let text = |key: &str| made.body[key].as_str().unwrap().to_owned();
+        (text("id"), text("token"))
     }
 
     /// Sends a request.
@@ -126,8 +153,14 @@ impl House {
 
     /// What happens from now on.
     pub(crate) async fn happenings(&self) -> Happenings {
+        self.happenings_for(&self.token).await
+    }
+
+    /// What happens from now on, told to whoever has a token.
+    pub(crate) async fn happenings_for(&self, token: &str) -> Happenings {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        stream.write_all(&self.request("GET", "/api/v1/events").to_bytes()).await.unwrap();
+        let request = self.request_with(token, "GET", "/api/v1/events");
+        stream.write_all(&request.to_bytes()).await.unwrap();
         let mut happenings = Happenings { stream, text: String::new() };
         // The first event is the list as it is: from then on nothing is missed.
         happenings.line("data: ").await;
@@ -154,6 +187,13 @@ impl Happenings {
             }
         };
         timeout(PATIENCE, reading).await.unwrap_or_else(|_| panic!("{kind} does not happen"))
+    }
+
+    /// Reads until the stream ends.
+    pub(crate) async fn ended(mut self) {
+        let reading =
+            async { while self.stream.read(&mut [0; 4096]).await.is_ok_and(|length| length > 0) {} };
+        timeout(PATIENCE, reading).await.expect("the stream goes on");
     }
 
     /// What follows `start` in the next line that begins with it.
