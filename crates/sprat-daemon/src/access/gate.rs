@@ -176,12 +176,19 @@ impl Gate {
     }
 
     /// Ends the session of a request, if it has one. Returns the `Set-Cookie` header that removes the cookie.
-    pub fn log_out(&self, parts: &Parts, door: &Door) -> Option<HeaderValue> {
-        let name = door.cookie?;
+    pub fn log_out(
+        &self,
+        parts: &Parts,
+        connection: &Connection,
+        door: &Door,
+    ) -> Result<HeaderValue, Refusal> {
+        self.admit(parts, connection)?;
+        let name = door.cookie.ok_or(Refusal::NoToken)?;
         if let Some(session) = cookie(&parts.headers, name).and_then(|cookie| Token::parse(&cookie).ok()) {
             self.sessions().close(&session);
         }
-        HeaderValue::try_from(format!("{name}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict")).ok()
+        let cookie = format!("{name}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict");
+        HeaderValue::try_from(cookie).map_err(|_| Refusal::Malformed)
     }
 
     /// Ends a token, its sessions and the streams that were opened with it, at once. That is durable when this returns.
