@@ -87,8 +87,8 @@ pub(crate) struct Case {
     pub(crate) is_trick: bool,
 }
 
-/// All operations of an OpenAPI document. `fill` says what stands for a parameter of a path, `example` what is sent to a
-/// method and path of the document that take a body.
+/// All operations of an OpenAPI document. `fill` makes a path of one of the document with parameters, and `example` what is
+/// sent to a method and path of the document that take a body.
 pub(crate) fn routes_of(
     document: &Value,
     fill: impl Fn(&str) -> String,
@@ -106,20 +106,11 @@ pub(crate) fn routes_of(
                 || example(method, path).unwrap_or_else(|| serde_json::json!({})).to_string().into_bytes();
             routes.push(Route {
                 body: (!kinds.is_empty()).then(|| Body { kinds, bytes: body() }),
-                ..Route::new(&method.to_uppercase(), &filled(path, &fill), Needs::ByMethod)
+                ..Route::new(&method.to_uppercase(), &fill(path), Needs::ByMethod)
             });
         }
     }
     routes
-}
-
-/// A path with something in the place of each parameter.
-pub(crate) fn filled(path: &str, fill: impl Fn(&str) -> String) -> String {
-    let part = |part: &str| match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
-        Some(parameter) => fill(parameter),
-        None => part.to_owned(),
-    };
-    path.split('/').map(part).collect::<Vec<_>>().join("/")
 }
 
 /// One value of a dimension: what it is, whether it is wrong, and the headers that it consists of.

@@ -43,7 +43,7 @@ async fn keys(furnished: &Furnished) -> Keys {
 /// Everything that the daemon describes, and what it serves besides.
 async fn routes(furnished: &Furnished) -> Vec<Route> {
     let document = furnished.house.get("/openapi.json").await;
-    let fill = |parameter: &str| furnished.fill(parameter);
+    let fill = |path: &str| furnished.path_of(path);
     let described = matrix::routes_of(&document, fill, |method, path| furnished.body_of(method, path));
     let described = described.into_iter().map(|route| {
         let needs = match route.path.as_str() {

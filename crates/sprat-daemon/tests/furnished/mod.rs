@@ -60,8 +60,16 @@ impl Furnished {
         }
     }
 
-    /// What stands for a parameter of a path.
-    pub(crate) fn fill(&self, parameter: &str) -> String {
+    /// A path of the description, with something that is there in the place of each parameter.
+    pub(crate) fn path_of(&self, path: &str) -> String {
+        let part = |part: &str| match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
+            Some(parameter) => self.fill(parameter),
+            None => part.to_owned(),
+        };
+        path.split('/').map(part).collect::<Vec<_>>().join("/")
+    }
+
+    fn fill(&self, parameter: &str) -> String {
         match parameter {
             "hash" => self.hash.clone(),
             "id" => self.token.clone(),
