@@ -77,7 +77,7 @@ fn login_routes() -> OpenApiRouter<(Arc<Gate>, Door)> {
 
 fn routes() -> OpenApiRouter<Service> {
     OpenApiRouter::with_openapi(Title::openapi())
-        .routes(routes!(list::list))
+        .routes(routes!(list::list, several::change))
         .routes(routes!(session::session))
         .routes(routes!(several::act))
         .routes(routes!(several::remove))
