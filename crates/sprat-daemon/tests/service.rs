@@ -5,7 +5,7 @@ mod service_under_test;
 use std::sync::Arc;
 
 use sprat_core::io::Event;
-use sprat_core::storage::Files;
+use sprat_core::storage::{Files, TorrentId};
 use sprat_daemon::Service;
 use sprat_daemon::service::{Action, AddError, Change, ChangeError, HappeningKind, NewTorrent, Source};
 use sprat_daemon::torrents::State;
@@ -89,6 +89,45 @@ async fn what_the_user_has_said_is_there_after_a_restart() {
     assert_eq!(service.statistics().all().added, 1);
     service.act(&[added.torrent], Action::Start).await.unwrap();
     until_one(&service, &added.hash, |one| one.state == State::Seeding && one.have == 100_000).await;
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn many_are_changed_at_once_or_none() {
+    let place = Place::new();
+    let service = place.start().await;
+    let mut torrents = Vec::new();
+    for number in 1..4 {
+        let file = torrent(&place.home.path().join("elsewhere"), &format!("{number}"), number, 1000);
+        let new = NewTorrent {
+            start: false,
+            tags: ["old".to_owned()].into(),
+            ..NewTorrent::new(Source::File(file))
+        };
+        torrents.push(service.add(new).await.unwrap().torrent);
+    }
+    let change = Change {
+        label: Some(Some("many".to_owned())),
+        add_tags: ["new".to_owned()].into(),
+        remove_tags: ["old".to_owned()].into(),
+        upload_limit: Some(Some(1000)),
+        ..Change::default()
+    };
+    let nobody = [torrents[0], TorrentId(u32::MAX)];
+    assert!(matches!(service.change_all(&nobody, change.clone()).await, Err(ChangeError::Unknown)));
+    let are = |label: Option<&str>| {
+        let snapshot = service.snapshot();
+        snapshot.lines().iter().filter(|line| line.summary.label.as_deref() == label).count()
+    };
+    assert_eq!(are(None), 3);
+    service.change_all(&torrents[..2], change).await.unwrap();
+    assert_eq!((are(Some("many")), are(None)), (2, 1));
+    let snapshot = service.snapshot();
+    let one = &snapshot.lines()[0].summary;
+    assert_eq!(
+        (one.tags.iter().map(String::as_str).collect::<Vec<_>>(), one.upload_limit),
+        (vec!["new"], Some(1000))
+    );
     service.stop().await;
 }
 

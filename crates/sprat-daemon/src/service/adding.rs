@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use super::{HappeningKind, PrivateAddress, Service, Torrent, hold, note_of};
 use crate::clock;
+use crate::fetch;
 use crate::labels::Labels;
 use crate::torrents::{Facts, Record, SeedingLimits};
 
@@ -27,6 +28,15 @@ pub enum Source {
     File(Bytes),
     /// A magnet link.
     Magnet(String),
+}
+
+impl From<fetch::Source> for Source {
+    fn from(fetched: fetch::Source) -> Self {
+        match fetched {
+            fetch::Source::TorrentFile(bytes) => Self::File(bytes),
+            fetch::Source::Magnet(magnet) => Self::Magnet(magnet.to_string()),
+        }
+    }
 }
 
 /// How a torrent is to be added.

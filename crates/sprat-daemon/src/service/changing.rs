@@ -129,14 +129,35 @@ impl Service {
 
     /// Changes a torrent.
     pub async fn change(&self, torrent: TorrentId, change: Change) -> Result<(), ChangeError> {
+        self.change_all(&[torrent], change).await
+    }
+
+    /// Changes torrents: all of them, or if one is not there, none.
+    pub async fn change_all(&self, torrents: &[TorrentId], change: Change) -> Result<(), ChangeError> {
         let label = change.label.iter().flatten();
         let named = label.chain(change.tags.iter().flatten()).chain(&change.add_tags);
         if let Some(name) = named.clone().find(|name| !Labels::is_name(name)) {
             return Err(ChangeError::Name(name.clone()));
         }
-        if hold(&self.0.known).record(torrent).is_none() {
+        let are_there = |known: &Known| torrents.iter().all(|torrent| known.torrents.contains_key(torrent));
+        if !are_there(&hold(&self.0.known)) {
             return Err(ChangeError::Unknown);
         }
+        for torrent in torrents {
+            self.change_in_engine(*torrent, &change).await?;
+        }
+        if let Some(Some(label)) = &change.label {
+            self.change_labels(|labels| labels.labels.entry(label.clone()).or_default().clone());
+        }
+        self.note(torrents, |record| change.note(record));
+        for torrent in torrents {
+            self.read_facts(*torrent).await?;
+        }
+        Ok(self.look().await?)
+    }
+
+    /// What of a change is not ours to keep.
+    async fn change_in_engine(&self, torrent: TorrentId, change: &Change) -> Result<(), ChangeError> {
         let client = &self.0.client;
         if !change.priorities.is_empty() {
             self.set_priorities(torrent, &change.priorities).await?;
@@ -156,12 +177,7 @@ impl Service {
             };
             client.set_torrent_limits(torrent, limits).await?;
         }
-        if let Some(Some(label)) = &change.label {
-            self.change_labels(|labels| labels.labels.entry(label.clone()).or_default().clone());
-        }
-        self.note(&[torrent], |record| change.note(record));
-        self.read_facts(torrent).await?;
-        Ok(self.look().await?)
+        Ok(())
     }
 
     /// Has peers called: all of these, or none.
