@@ -78,7 +78,7 @@ scene('pictures', async ({ browser, daemon }) => {
   await leecher.ask('POST', '/torrents', { file: taken.bytes.toString('base64') });
   await introduce(leecher, seeder, taken.hash);
 
-  const { page, faults } = await visit(browser, leecher.address, { width: 1360, height: 850 });
+  const { page, faults } = await visit(browser, leecher, { width: 1360, height: 850 });
   await see(page, '.row .done', 'Needs attention');
   await pause(25_000);
   const films = all[1]?.name ?? '';
@@ -127,7 +127,26 @@ scene('pictures', async ({ browser, daemon }) => {
   await picture('page-menu');
   await page.keyboard.press('Escape');
 
-  const small = await visit(browser, leecher.address, { width: 390, height: 800, scale: 2 });
+  await look(false);
+  for (const [button, title, name] of /** @type {[string, string, string][]} */ ([['#settings', 'Settings', 'page-settings'], ['.little-graph', 'Statistics', 'page-statistics'], ['#speeds', 'Speed limits', 'page-speeds']])) {
+    await page.click(button);
+    await see(page, 'dialog h2', title);
+    await pause(1200);
+    await picture(name);
+    if (button === '#settings') {
+      for (const pane of ['Limits', 'Labels']) {
+        await click(page, '.panes nav button', pane);
+        await picture(`page-settings-${pane.toLowerCase()}`);
+      }
+    }
+    await page.keyboard.press('Escape');
+  }
+  await click(page, '.row .title', films, { button: 'right' });
+  await click(page, '[role=menuitem]', 'Limits');
+  await picture('page-limits');
+  await page.keyboard.press('Escape');
+
+  const small = await visit(browser, leecher, { width: 390, height: 800, scale: 2 });
   await see(small.page, '.row .title', films);
   await pause(1500);
   await small.page.evaluate(() => document.querySelectorAll('.toast button').forEach((button) => button instanceof HTMLElement && button.click()));
@@ -143,5 +162,10 @@ scene('pictures', async ({ browser, daemon }) => {
   await pause(600);
   await small.page.evaluate(() => document.querySelectorAll('.toast button').forEach((button) => button instanceof HTMLElement && button.click()));
   await take(small.page, 'phone-dark');
+  await small.page.click('[aria-label="Close details"]');
+  await small.page.click('#settings');
+  await see(small.page, 'dialog h2', 'Settings');
+  await pause(400);
+  await take(small.page, 'phone-settings');
   assert.deepEqual([...faults, ...small.faults], []);
 });
