@@ -50,6 +50,7 @@ scene('what helps people who cannot see or point finds no fault, wherever one is
   }
   await page.click('[aria-label="Close details"]');
   await page.click('#settings');
+  await see(page, 'dialog h2', 'Settings');
   for (const pane of await page.$$eval('.panes nav button', (buttons) => buttons.map((button) => button.textContent ?? ''))) {
     await click(page, '.panes nav button', pane);
     await look(`settings, ${pane}`);

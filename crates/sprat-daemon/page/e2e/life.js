@@ -115,6 +115,10 @@ scene('several are chosen and acted on together, and the daemon may go away and 
   await see(page, '.connection', 'Not connected');
   await see(page, '.row .title', 'two');
   await leecher.again();
+  // A login ends with the daemon.
+  await see(page, 'dialog label', 'Access token');
+  await page.keyboard.type(leecher.token);
+  await page.keyboard.press('Enter');
   await page.waitForFunction(() => document.querySelector('.connection')?.textContent === '', { timeout: 20_000 });
   await see(page, '.status', '3 torrents');
   await leecher.ask('POST', '/torrents/act', { torrents: 'all', action: 'start' });

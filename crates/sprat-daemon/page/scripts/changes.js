@@ -139,7 +139,7 @@ export async function limits(torrents) {
   const [down, up] = [rate(common(torrents, (one) => one.download_limit ?? null)), rate(common(torrents, (one) => one.upload_limit ?? null))];
   down.setAttribute('data-first', '');
   const same = common(torrents, (one) => JSON.stringify(one.seeding));
-  const enough = seeding.fields(same === undefined ? undefined : JSON.parse(same), 'As its label or the settings say');
+  const enough = seeding.fields(same === undefined ? undefined : JSON.parse(same), 'what its label or the settings say');
   const orders = await orderFields(torrents);
   const isChanged = (/** @type {HTMLInputElement} */ input) => input.value !== input.defaultValue;
   show({

@@ -19,17 +19,17 @@ function readRatio(text) {
 
 /**
  * @param {SeedingLimits | undefined} limits What is so now; none where several say different things.
- * @param {string} above Where a limit comes from if nothing is said here.
+ * @param {string} usual What holds if nothing is said here.
  * @returns {{ element: HTMLElement, isTouched: () => boolean, read: () => SeedingLimits }}
  */
-export function fields(limits, above) {
+export function fields(limits, usual) {
   let isTouched = false;
   const parts = /** @type {(keyof SeedingLimits)[]} */ (Object.keys(KINDS)).map((key) => {
     const { name, example, write, read } = KINDS[key];
     const limit = limits?.[key] ?? 'inherit';
     const number = typeof limit === 'object' ? limit.limit : null;
     const choice = el('select', { 'aria-label': name },
-      el('option', { value: 'inherit' }, above), el('option', { value: 'unlimited' }, 'No limit'), el('option', { value: 'limit' }, 'Until'));
+      el('option', { value: 'inherit' }, 'As usual'), el('option', { value: 'unlimited' }, 'No limit'), el('option', { value: 'limit' }, 'Until'));
     choice.value = typeof limit === 'object' ? 'limit' : limit;
     const input = el('input', { type: 'text', value: number === null ? '' : write(number), placeholder: example, 'aria-label': `${name}, until`, spellcheck: false });
     const show = () => {
@@ -46,7 +46,8 @@ export function fields(limits, above) {
       read: () => (choice.value === 'limit' ? { limit: read(input.value) } : /** @type {'inherit' | 'unlimited'} */ (choice.value)),
     };
   });
-  const element = el('fieldset', {}, el('legend', {}, 'It has given enough after'), ...parts.map((part) => part.element));
+  const element = el('fieldset', {}, el('legend', {}, 'It has given enough after'), ...parts.map((part) => part.element),
+    el('p', { class: 'hint' }, `As usual is ${usual}.`));
   element.addEventListener('input', () => {
     isTouched = true;
   });

@@ -44,7 +44,7 @@ function entry(label, update) {
 function ask(label, update) {
   const name = el('input', { type: 'text', value: label?.name ?? '', disabled: label !== null, maxLength: 200, spellcheck: false });
   const directory = el('input', { type: 'text', value: label?.directory ?? '', spellcheck: false });
-  const limits = seeding.fields(label?.seeding, 'As in the settings');
+  const limits = seeding.fields(label?.seeding, 'what the settings say');
   (label ? directory : name).setAttribute('data-first', '');
   show({
     title: label ? 'Label' : 'New label',
