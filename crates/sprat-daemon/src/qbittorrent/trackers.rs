@@ -18,7 +18,7 @@ use crate::service::{Change, PeerDetails, PeerOrigin, TrackerDetails, TrackerWor
 pub(super) async fn list(State(web): State<Arc<Web>>, params: Params) -> Result<Json<Vec<Value>>, Failure> {
     let line = one(&web, &params)?;
     let (trackers, peers) = tokio::join!(web.service.trackers(line.torrent), web.service.peers(line.torrent));
-    let (trackers, peers) = (each_once(trackers?), peers?);
+    let (trackers, peers) = (TrackerDetails::each_once(trackers?), peers?);
     let fixed = web.service.fixed();
     let is_open = !line.summary.is_private;
     let others = [
@@ -74,24 +74,11 @@ fn describe(tracker: &TrackerDetails) -> Value {
     })
 }
 
-/// A hybrid torrent has two swarms at each of its trackers: the one that has answered speaks for both.
-fn each_once(all: Vec<TrackerDetails>) -> Vec<TrackerDetails> {
-    let mut found: Vec<TrackerDetails> = Vec::new();
-    for tracker in all {
-        match found.iter_mut().find(|one| one.url == tracker.url && one.tier == tracker.tier) {
-            Some(twin) if twin.answered.is_none() && tracker.answered.is_some() => *twin = tracker,
-            Some(_) => {}
-            None => found.push(tracker),
-        }
-    }
-    found
-}
-
 /// Their URLs by tier.
 async fn tiers(web: &Web, torrent: TorrentId) -> Result<Vec<Vec<String>>, Failure> {
     let mut tiers: Vec<Vec<String>> = Vec::new();
     let mut last = None;
-    for tracker in each_once(web.service.trackers(torrent).await?) {
+    for tracker in TrackerDetails::each_once(web.service.trackers(torrent).await?) {
         if last.replace(tracker.tier) != Some(tracker.tier) {
             tiers.push(Vec::new());
         }

@@ -40,14 +40,18 @@ async fn a_session_begins_with_a_token_and_ends_with_a_logout() {
 #[tokio::test]
 async fn a_wrong_password_fails_and_many_have_to_wait() {
     let house = House::new().await;
-    for _ in 0..6 {
+    let mut mistakes = 0;
+    loop {
         let reply = log_in(&house, "adminadmin", &[]).await;
-        assert_eq!((reply.status, reply.body.as_str()), (200, "Fails."));
         assert_eq!(reply.header("Set-Cookie"), None);
+        if reply.status == 403 {
+            assert!(reply.header("Retry-After").is_some());
+            break;
+        }
+        assert_eq!((reply.status, reply.body.as_str()), (200, "Fails."));
+        mistakes += 1;
+        assert!(mistakes < 20, "waits grow with each");
     }
-    let reply = log_in(&house, "adminadmin", &[]).await;
-    assert_eq!(reply.status, 403);
-    assert!(reply.header("Retry-After").is_some());
     assert_eq!(log_in(&house, &house.token, &[]).await.body, "Ok.", "the owner is never kept out");
     house.service.stop().await;
 }
