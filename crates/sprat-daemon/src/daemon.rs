@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use sprat_engine::http::{HttpClient, HttpConfig};
+use sprat_engine::state::StateError;
 use sprat_engine::uplink::InterfaceNameError;
 use thiserror::Error;
 use tokio::sync::{Notify, mpsc, watch};
@@ -15,6 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::access::{Access, Door, Gate, GateConfig, Needs, Refusal, TokenError, Tokens, admit, guard};
 use crate::api::{self, ApiError};
+use crate::feeding::Feeding;
 use crate::fetch::Fetcher;
 use crate::http::{
     BindError, BodyRule, Inherited, Proxies, Server, ServerLimits, Tls, TlsError, TlsFiles, bind,
@@ -68,6 +70,9 @@ pub enum DaemonError {
     /// The torrents.
     #[error(transparent)]
     Service(#[from] ServiceError),
+    /// The feeds.
+    #[error("cannot read the feeds: {0}")]
+    Feeds(#[from] StateError),
     /// The token.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -77,9 +82,6 @@ pub enum DaemonError {
     /// Nowhere to listen.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// What is wished is not done yet: to go on without it could hurt.
-    #[error("{0} is not supported yet; take it out of the configuration")]
-    Unsupported(&'static str),
     /// The interface.
     #[error("peers.interface: {0}")]
     Interface(#[from] InterfaceNameError),
@@ -119,9 +121,6 @@ impl Daemon {
             tracing::warn!(%problem, "a setting that was changed through the API does not fit any more");
         }
         let settings = layers.settings().clone();
-        if settings.api.qbittorrent {
-            return Err(DaemonError::Unsupported("api.qbittorrent"));
-        }
         let (tokens_of, kept) = (directory.clone(), ledger.clone());
         let tokens = tokio::task::spawn_blocking(move || Tokens::open(&tokens_of, kept)).await;
         let tokens = tokens.map_err(io::Error::other)??;
@@ -149,11 +148,14 @@ impl Daemon {
         let http = HttpClient::new(HttpConfig { uplink, ..HttpConfig::new(Arc::clone(&policy)) });
         // Hooks are mostly in the house.
         let for_hooks = HttpClient::new(HttpConfig::new(policy));
+        let fetcher = Fetcher::new(http).with_private_servers(plan::private_servers(&settings));
+        let (feeding, matches) = Feeding::open(service.clone(), fetcher.clone()).await?;
         let shared = Arc::new(Running {
             streaming: Streaming::new(service.clone(), StreamLimits::default()),
             service,
             gate,
-            fetcher: Fetcher::new(http),
+            fetcher,
+            feeding: feeding.clone(),
             layers: Mutex::new(layers),
             changing: tokio::sync::Mutex::default(),
             tls,
@@ -165,6 +167,7 @@ impl Daemon {
         let server = tokio::spawn(server.serve(router, is_stopping));
         let mut tasks = vec![tokio::spawn(look_at_clock(Arc::clone(&shared)))];
         tasks.push(tokio::spawn(notifying::notify(Arc::clone(&shared), for_hooks)));
+        tasks.push(tokio::spawn(feeding.run(matches)));
         tasks.extend(watching::start(&shared, &settings));
         supervisor.tell(Stage::Ready);
         Ok(Self { shared, supervisor, stopping, server, tasks, addresses })
@@ -231,6 +234,9 @@ fn router(shared: &Arc<Running>, settings: &Settings) -> io::Result<Router> {
     let uploads = UPLOAD.guard(api::uploads(shared), refuse_body);
     let others = BodyRule::JSON.guard(api::router(shared), refuse_body);
     let guarded = guard(uploads.merge(others), Arc::clone(&shared.gate), door);
+    let all_rights = Door { needs: Needs::AtLeast(Access::Full), ..door };
+    let tokens = BodyRule::JSON.guard(api::tokens(shared), refuse_body);
+    let tokens = guard(tokens, Arc::clone(&shared.gate), all_rights);
     // Who logs in has nothing yet; the gate looks at where it comes from all the same.
     let login = BodyRule::JSON.guard(api::login(shared, door), refuse_body);
     let measured = Door { needs: Needs::AtLeast(Access::ReadOnly), ..door };
@@ -241,13 +247,15 @@ fn router(shared: &Arc<Running>, settings: &Settings) -> io::Result<Router> {
         .nest("/content", api::links(shared))
         .route("/health", get(async || "alive\n"))
         .route("/ready", get(async || "ready\n"));
-    let mut router = Router::new().nest("/api/v1", guarded.merge(login)).merge(metrics).merge(admit(
-        open,
-        Arc::clone(&shared.gate),
-        refuse,
-    ));
+    let mut router = Router::new()
+        .nest("/api/v1", login.merge(tokens).merge(guarded))
+        .merge(metrics)
+        .merge(admit(open, Arc::clone(&shared.gate), refuse));
     if settings.api.transmission {
         router = router.nest("/transmission", programs::transmission(shared)?);
+    }
+    if settings.api.qbittorrent {
+        router = router.nest("/api/v2", programs::qbittorrent(shared));
     }
     Ok(with_security_headers(router))
 }

@@ -6,6 +6,7 @@ use thiserror::Error;
 use tokio::sync::Notify;
 
 use crate::access::Gate;
+use crate::feeding::Feeding;
 use crate::fetch::Fetcher;
 use crate::http::Tls;
 use crate::service::{Choices, Service};
@@ -24,6 +25,7 @@ pub(crate) struct Running {
     pub(crate) gate: Arc<Gate>,
     pub(crate) fetcher: Fetcher,
     pub(crate) streaming: Streaming,
+    pub(crate) feeding: Feeding,
     pub(crate) layers: Mutex<Layers>,
     /// One change at a time is written down and carried out.
     pub(crate) changing: tokio::sync::Mutex<()>,
@@ -72,6 +74,7 @@ impl Running {
         let settings = layers.settings();
         (self.set_log_level)(settings.log.level);
         self.gate.set_session_life(settings.into());
+        self.feeding.set_usual_interval(settings.feeds.interval.duration());
         let choices = plan::choices(&layers);
         if choices != self.service.choices() {
             // Where the client has ended there is nothing left to be chosen.

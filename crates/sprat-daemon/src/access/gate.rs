@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, COOKIE, HeaderValue};
@@ -11,6 +12,7 @@ use axum::http::request::Parts;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use data_encoding::BASE64;
+use futures_util::StreamExt as _;
 use tokio::time::Instant;
 
 use super::back_off::BackOff;
@@ -140,11 +142,13 @@ impl Gate {
                 }
                 let session = Token::parse(&cookie).ok();
                 let token = session.and_then(|cookie| self.sessions().find(&cookie, Instant::now()));
-                let token = token.ok_or(Refusal::WrongToken)?;
+                // It may have been opened in the moment in which the token was revoked.
+                let token = token.filter(|token| self.tokens.holds(&token.id)).ok_or(Refusal::WrongToken)?;
                 Granted { access: token.access, token, way: Way::Session }
             }
         };
         connection.trust();
+        self.tokens.note_use(&granted.token.id);
         let needed = match door.needs {
             Needs::ByMethod if is_safe => Access::ReadOnly,
             Needs::ByMethod => Access::Full,
@@ -177,12 +181,19 @@ impl Gate {
     }
 
     /// Ends the session of a request, if it has one. Returns the `Set-Cookie` header that removes the cookie.
-    pub fn log_out(&self, parts: &Parts, door: &Door) -> Option<HeaderValue> {
-        let name = door.cookie?;
+    pub fn log_out(
+        &self,
+        parts: &Parts,
+        connection: &Connection,
+        door: &Door,
+    ) -> Result<HeaderValue, Refusal> {
+        self.admit(parts, connection)?;
+        let name = door.cookie.ok_or(Refusal::NoToken)?;
         if let Some(session) = cookie(&parts.headers, name).and_then(|cookie| Token::parse(&cookie).ok()) {
             self.sessions().close(&session);
         }
-        HeaderValue::try_from(format!("{name}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict")).ok()
+        let cookie = format!("{name}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict");
+        HeaderValue::try_from(cookie).map_err(|_| Refusal::Malformed)
     }
 
     /// The origin under which a request has reached us: `https://nas.lan`.
@@ -198,17 +209,18 @@ impl Gate {
         self.links.make(Opens { torrent, file }, &granted.token.id, Instant::now())
     }
 
-    /// Whether a link opens this file: it was made here, its time is not over, and the token that it was made with still holds.
-    pub fn judge_link(&self, link: &str, torrent: &str, file: usize) -> Result<(), Refusal> {
+    /// Whether a link opens this file: it was made here, its time is not over, and the token that it was made with still holds. The id
+    /// of that token.
+    pub fn judge_link<'a>(&self, link: &'a str, torrent: &str, file: usize) -> Result<&'a str, Refusal> {
         let token = self.links.check(Opens { torrent, file }, link, Instant::now());
-        token.filter(|token| self.tokens.has(token)).map(|_| ()).ok_or(Refusal::WrongLink)
+        token.filter(|token| self.tokens.holds(token)).ok_or(Refusal::WrongLink)
     }
 
-    /// Ends a token, its sessions and its links, at once.
+    /// Ends a token, its sessions, its links and the streams that were opened with it, at once. That is durable when this returns.
     pub async fn revoke(&self, id: &str) -> Result<(), TokenError> {
-        self.tokens.revoke(id).await?;
+        self.tokens.end(id)?;
         self.sessions().close_all(id);
-        Ok(())
+        self.tokens.forget(id).await
     }
 
     /// Whose token this is. The right one is right however many wrong ones came before it.
@@ -290,7 +302,8 @@ pub fn admit<S: Clone + Send + Sync + 'static>(
 }
 
 /// Puts the gate in front of every route of `router`, also of those that do not exist: who has no token learns nothing.
-/// Behind it each request has its [`Granted`] among its extensions.
+/// Behind it each request has its [`Granted`] among its extensions. An answer without a known length, such as a stream of events,
+/// ends with the token.
 pub fn guard<S: Clone + Send + Sync + 'static>(router: Router<S>, gate: Arc<Gate>, door: Door) -> Router<S> {
     router.layer(from_fn(move |request: Request, next: Next| {
         let gate = Arc::clone(&gate);
@@ -303,11 +316,21 @@ pub fn guard<S: Clone + Send + Sync + 'static>(router: Router<S>, gate: Arc<Gate
                 .and_then(|connection| gate.judge(&parts, &connection, &door));
             match judged {
                 Ok(granted) => {
+                    let token = granted.token.id.clone();
                     parts.extensions.insert(granted);
-                    next.run(Request::from_parts(parts, body)).await
+                    ending_with(gate, token, next.run(Request::from_parts(parts, body)).await)
                 }
                 Err(refusal) => (door.refuse)(&refusal),
             }
         }
     }))
+}
+
+/// An answer that ends with a token, unless its length is known already and it is about to be sent.
+pub(crate) fn ending_with(gate: Arc<Gate>, token: String, response: Response) -> Response {
+    if response.body().size_hint().exact().is_some() {
+        return response;
+    }
+    let ended = async move { gate.tokens.ended(&token).await };
+    response.map(|body| Body::from_stream(body.into_data_stream().take_until(Box::pin(ended))))
 }

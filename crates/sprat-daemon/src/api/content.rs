@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::error::ApiError;
 use super::one::named;
-use crate::access::{Gate, Granted, Refusal};
+use crate::access::{Gate, Granted, Refusal, ending_with};
 use crate::http::Connection;
 use crate::media_type;
 use crate::running::Running;
@@ -53,11 +53,13 @@ pub(super) async fn linked(
     method: Method,
     headers: HeaderMap,
 ) -> Response {
-    if let Err(refusal) = shared.gate.judge_link(&link, &hash, index) {
-        return refused(refusal).into_response();
-    }
+    let token = match shared.gate.judge_link(&link, &hash, index) {
+        Ok(token) => token.to_owned(),
+        Err(refusal) => return refused(refusal).into_response(),
+    };
     connection.trust();
-    answer(&shared.streaming, (&hash, index), &method, &headers).await
+    let response = answer(&shared.streaming, (&hash, index), &method, &headers).await;
+    ending_with(Arc::clone(&shared.gate), token, response)
 }
 
 async fn answer(

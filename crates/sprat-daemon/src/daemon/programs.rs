@@ -9,7 +9,9 @@ use axum::http::header::{HeaderValue, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse as _, Response};
 
 use crate::access::{Access, Door, Needs, Refusal, guard};
+use crate::fetching::fetching;
 use crate::http::{BodyRefusal, BodyRule};
+use crate::qbittorrent::{self, ChangeSettings, QBittorrent};
 use crate::running::Running;
 use crate::transmission::{self, Transmission};
 
@@ -29,7 +31,7 @@ pub(super) fn transmission(shared: &Arc<Running>) -> io::Result<Router> {
             Box::pin(async move { shared.choose(&before, &after).await.map_err(|error| error.to_string()) })
         }),
         close: Arc::new(move || closer.closing.notify_one()),
-        fetch: transmission::fetching(shared.fetcher.clone()),
+        fetch: fetching(shared.fetcher.clone()),
         state: shared.layers().state_directory(),
         ..Transmission::alone(shared.service.clone())
     };
@@ -44,6 +46,26 @@ pub(super) fn transmission(shared: &Arc<Running>) -> io::Result<Router> {
     };
     let router = ANY_KIND.guard(transmission::router(around)?, refuse_body);
     Ok(guard(router, Arc::clone(&shared.gate), door))
+}
+
+/// What programs for qBittorrent speak, to be nested at `/api/v2`.
+pub(super) fn qbittorrent(shared: &Arc<Running>) -> Router {
+    qbittorrent::router(QBittorrent {
+        fetch: fetching(shared.fetcher.clone()),
+        change_settings: changing_settings(shared),
+        ..QBittorrent::alone(shared.service.clone(), Arc::clone(&shared.gate))
+    })
+}
+
+fn changing_settings(shared: &Arc<Running>) -> ChangeSettings {
+    let shared = Arc::clone(shared);
+    Arc::new(move |patch| {
+        let shared = Arc::clone(&shared);
+        Box::pin(async move {
+            let changed = shared.change_settings(|layers| Ok(layers.patched(&patch)?)).await;
+            changed.map(|_| ()).map_err(|error| error.to_string())
+        })
+    })
 }
 
 /// They ask for a password only when they are asked for one.

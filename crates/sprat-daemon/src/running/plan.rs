@@ -2,22 +2,22 @@
 
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
 use sprat_core::config::Config;
 use sprat_core::io::RateLimits;
 use sprat_engine::address_policy::AddressPolicy;
 use sprat_engine::client::ClientConfig;
 use sprat_engine::dht::DhtConfig;
+use sprat_engine::http::HostPort;
 use sprat_engine::listen::ListenConfig;
 use sprat_engine::storage::StorageConfig;
 use sprat_engine::udp::UdpConfig;
 use sprat_engine::uplink::{InterfaceNameError, Uplink};
 
 use crate::clock;
-use crate::schedule::{Schedule, Span as ScheduleSpan, SpeedLimits, TimeOfDay, Weekday};
+use crate::schedule;
 use crate::service::Choices;
-use crate::settings::{
-    AlternativeRates, AlternativeWindow, CountLimit, Layers, RateLimit, SeedingAction, Settings,
-};
+use crate::settings::{AlternativeRates, CountLimit, Layers, RateLimit, SeedingAction, Settings};
 use crate::torrents::queue::{QueueLimits, SlowThreshold};
 use crate::torrents::share_limits::{Action, Layer};
 use crate::torrents::{SeedingLimit, SeedingLimits};
@@ -31,6 +31,12 @@ pub(crate) fn policy(settings: &Settings) -> Arc<AddressPolicy> {
 /// By which interface peers, trackers and what strangers name are reached. What is no name of one has been refused with the settings.
 pub(crate) fn uplink(settings: &Settings) -> Result<Uplink, InterfaceNameError> {
     settings.peers.interface.as_deref().map_or(Ok(Uplink::any()), Uplink::only)
+}
+
+/// Where feeds may be although it is in the private network.
+pub(crate) fn private_servers(settings: &Settings) -> Vec<HostPort> {
+    // They were checked when the settings were read.
+    settings.feeds.private_servers.iter().filter_map(|server| server.parse().ok()).collect()
 }
 
 /// The engine's client.
@@ -130,25 +136,7 @@ pub(crate) fn choices(layers: &Layers) -> Choices {
 
 /// Whether the time of day asks for the alternative limits.
 pub(crate) fn is_scheduled_now(settings: &Settings) -> bool {
-    let spans = settings.limits.alternative_schedule.iter().map(span).collect();
-    let week = Schedule { time_zone: None, spans }.resolve();
-    let week = week.inspect_err(|error| tracing::error!(%error, "the schedule cannot be used")).ok();
-    week.is_some_and(|week| week.at(clock::now()).limits.is_some())
-}
-
-fn span(window: &AlternativeWindow) -> ScheduleSpan {
-    let days = if window.days.is_empty() {
-        Weekday::ALL.into_iter().collect()
-    } else {
-        window.days.iter().copied().collect()
-    };
-    ScheduleSpan {
-        days,
-        from: TimeOfDay::from_minutes(window.from.minutes()),
-        to: TimeOfDay::from_minutes(window.until.minutes()),
-        // Which ones is said elsewhere, once for all spans.
-        limits: SpeedLimits::default(),
-    }
+    schedule::is_open(&settings.limits.alternative_schedule, &TimeZone::system(), clock::now())
 }
 
 fn limit<T>(limit: Option<T>) -> SeedingLimit<T> {

@@ -1,7 +1,7 @@
 //! Players, which have no token.
 
+use crate::player::ask;
 use crate::theatre::{Theatre, bytes};
-use crate::wire::ask;
 
 #[tokio::test]
 async fn a_link_opens_one_file_for_whoever_has_it_and_nothing_else() {

@@ -13,8 +13,11 @@ mod daemon_under_test;
 mod film;
 mod limits;
 mod links;
+mod player;
 mod ranges;
 #[path = "../service_under_test/mod.rs"]
 mod service_under_test;
 mod theatre;
+#[allow(dead_code, reason = "others need more of it")]
+#[path = "../access/wire.rs"]
 mod wire;

@@ -8,18 +8,17 @@ use serde_json::{Value, json};
 use sprat_core::io::RateLimits;
 use sprat_daemon::service::{NewTorrent, Service, Source};
 use sprat_daemon::torrents::State;
-use tempfile::TempDir;
 
-use crate::daemon_under_test::RunningDaemon;
+use crate::daemon_under_test::House;
+use crate::player::{Answer, ask};
 use crate::service_under_test::{Place, torrent_of, until_one};
-use crate::wire::{Answer, ask};
 
 pub(crate) struct Theatre {
-    daemon: RunningDaemon,
+    house: House,
     seeder: Service,
     /// By which the daemon calls the torrent.
     pub(crate) hash: String,
-    _homes: (TempDir, Place),
+    _place: Place,
 }
 
 impl Theatre {
@@ -40,9 +39,8 @@ impl Theatre {
         let hash = seeder.add(new).await.unwrap().hash;
         until_one(&seeder, &hash, |one| one.state == State::Seeding && one.left == 0).await;
 
-        let home = tempfile::tempdir().unwrap();
-        let daemon = RunningDaemon::start(home.path()).await;
-        let theatre = Self { daemon, seeder, hash, _homes: (home, place) };
+        let house = House::open("[addresses]\nallow_private = true\n").await;
+        let theatre = Self { house, seeder, hash, _place: place };
         theatre.add(&file).await;
         theatre
     }
@@ -50,18 +48,16 @@ impl Theatre {
     async fn add(&self, file: &Bytes) {
         let peer = format!("127.0.0.1:{}", self.seeder.client().port());
         let request = json!({"file": BASE64.encode(file), "peers": [peer]});
-        let token = self.authorization();
-        let headers = [("Authorization", token.as_str())];
-        let answer = ask(self.address(), "POST", "/api/v1/torrents", &headers, &request.to_string()).await;
-        assert_eq!(answer.status, 201);
+        let answer = self.house.tell("POST", "/torrents", request).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.daemon.address()
+        self.house.address
     }
 
     pub(crate) fn authorization(&self) -> String {
-        self.daemon.authorization()
+        format!("Bearer {}", self.house.token)
     }
 
     /// Where the API has a file.
@@ -87,11 +83,9 @@ impl Theatre {
         answer
     }
 
-    /// JSON that the API says.
+    /// What the API says of the torrent.
     pub(crate) async fn json(&self, path: &str) -> Value {
-        let mut answer = self.get(&format!("/api/v1/torrents/{}{path}", self.hash), &[]).await;
-        assert_eq!(answer.status, 200);
-        serde_json::from_slice(&answer.rest().await).unwrap()
+        self.house.get(&format!("/torrents/{}{path}", self.hash)).await
     }
 
     /// Bytes of the torrent that the daemon lacks.
@@ -100,7 +94,7 @@ impl Theatre {
     }
 
     pub(crate) async fn close(self) {
-        self.daemon.daemon.stop().await;
+        self.house.close().await;
         self.seeder.stop().await;
     }
 }

@@ -11,10 +11,7 @@
     reason = "all of this is a test"
 )]
 
-#[path = "../daemon_under_test/mod.rs"]
-mod daemon_under_test;
 mod house;
-mod kept;
 mod python;
 mod remote;
 #[path = "../service_under_test/mod.rs"]
