@@ -108,9 +108,6 @@ interface Happening {
   remedy?: string;
   directory?: string;
   reason?: string;
-  feed?: string;
-  rule?: string;
-  title?: string;
 }
 
 interface Inspected {
