@@ -19,6 +19,7 @@ mod settings;
 mod several;
 mod system;
 mod tokens;
+mod trace;
 
 use std::sync::Arc;
 
@@ -87,6 +88,7 @@ fn routes() -> OpenApiRouter<Service> {
         .routes(routes!(one::pieces))
         .routes(routes!(one::torrent_file))
         .routes(routes!(one::relocate))
+        .routes(routes!(trace::trace))
         .routes(routes!(files::files))
         .routes(routes!(files::change))
         .routes(routes!(events::events))

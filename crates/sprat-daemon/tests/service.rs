@@ -4,6 +4,7 @@ mod service_under_test;
 
 use std::sync::Arc;
 
+use sprat_core::io::Event;
 use sprat_core::storage::{Files, TorrentId};
 use sprat_daemon::Service;
 use sprat_daemon::service::{Action, AddError, Change, ChangeError, HappeningKind, NewTorrent, Source};
@@ -159,4 +160,38 @@ async fn a_link_leads_to_nobody_in_the_private_network() {
         assert_eq!(one.known_peers, known);
         service.stop().await;
     }
+}
+
+#[tokio::test]
+async fn nobody_is_contacted_in_the_private_network_because_an_interface_was_told_to() {
+    let place = Place::new();
+    let mut config = place.config();
+    config.client.policy = Arc::new(AddressPolicy::public());
+    let service = Service::start(config).await.unwrap();
+    let mut events = service.client().events();
+    let inside = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = inside.local_addr().unwrap();
+    let tracker = |name: &str| vec![vec![format!("http://{address}/{name}")]];
+
+    let link = Source::Magnet("magnet:?xt=urn:btih:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".to_owned());
+    let new = NewTorrent { trackers: tracker("added"), ..NewTorrent::new(link) };
+    let refused = service.add(NewTorrent { peers: vec![address], ..new.clone() }).await;
+    assert!(matches!(refused, Err(AddError::Address(_))));
+    let torrent = service.add(new).await.unwrap().torrent;
+    let refused = service.add_peers(torrent, vec![address]).await;
+    assert!(matches!(refused, Err(ChangeError::Address(_))));
+    for name in ["added", "changed"] {
+        let (url, reason) = loop {
+            if let Event::TrackerFailed { url, reason, .. } = events.recv().await.unwrap() {
+                break (url, reason);
+            }
+        };
+        assert!(url.ends_with(name), "{url}: {reason}");
+        let change = Change { trackers: Some(tracker("changed")), ..Change::default() };
+        service.change(torrent, change).await.unwrap();
+    }
+    let knock = tokio::net::TcpStream::connect(address).await.unwrap();
+    let (_, first) = inside.accept().await.unwrap();
+    assert_eq!(first, knock.local_addr().unwrap(), "somebody was here before");
+    service.stop().await;
 }

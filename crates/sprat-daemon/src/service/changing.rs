@@ -1,16 +1,18 @@
 //! What the user can do with torrents.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 use sprat_core::io::{FilePriority, RateLimits};
 use sprat_core::storage::{Files, TorrentId};
+use sprat_engine::address_policy::Origin;
 use sprat_engine::client::Ended;
 use sprat_engine::state::StateError;
 use thiserror::Error;
 use utoipa::ToSchema;
 
-use super::{Known, Service, hold};
+use super::{Known, PrivateAddress, Service, hold};
 use crate::labels::Labels;
 use crate::torrents::{Record, SeedingLimits};
 
@@ -79,6 +81,9 @@ pub enum ChangeError {
     /// The torrent has no such file, or it is not known yet which it has.
     #[error("there is no file number {0}")]
     File(usize),
+    /// A peer that nobody is to call on somebody's word.
+    #[error(transparent)]
+    Address(#[from] PrivateAddress),
     /// It could not be written down.
     #[error("it cannot be written down: {0}")]
     State(#[from] StateError),
@@ -158,7 +163,7 @@ impl Service {
             self.set_priorities(torrent, &change.priorities).await?;
         }
         if let Some(tiers) = change.trackers.clone() {
-            client.set_trackers(torrent, tiers).await?;
+            client.set_trackers(torrent, tiers, Origin::Torrent).await?;
         }
         if let Some(on) = change.sequential {
             client.set_sequential(torrent, on).await?;
@@ -173,6 +178,12 @@ impl Service {
             client.set_torrent_limits(torrent, limits).await?;
         }
         Ok(())
+    }
+
+    /// Has peers called: all of these, or none.
+    pub async fn add_peers(&self, torrent: TorrentId, peers: Vec<SocketAddr>) -> Result<(), ChangeError> {
+        self.may_call(&peers)?;
+        Ok(self.0.client.with(move |session, now| session.add_peers(now, torrent, &peers)).await?)
     }
 
     async fn set_priorities(

@@ -16,7 +16,6 @@ use super::quantity::{
     Count, CountLimit, Limit, Rate, RateLimit, RatioLimit, SLOW, Size, Span, SpanLimit, TimeOfDay,
 };
 use super::secret::Secret;
-use crate::schedule::Weekday;
 use crate::webhook::EventKind;
 
 /// Where the API listens unless told otherwise: this machine only. 7772 is S-P-R-A on a telephone.
@@ -278,6 +277,34 @@ pub enum Afterwards {
     Remove,
     /// Nothing; it is not added twice.
     Keep,
+}
+
+/// A day of the week, by its English abbreviation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "their names say it")]
+pub enum Weekday {
+    Mon,
+    Tue,
+    Wed,
+    Thu,
+    Fri,
+    Sat,
+    Sun,
+}
+
+impl From<jiff::civil::Weekday> for Weekday {
+    fn from(day: jiff::civil::Weekday) -> Self {
+        match day {
+            jiff::civil::Weekday::Monday => Self::Mon,
+            jiff::civil::Weekday::Tuesday => Self::Tue,
+            jiff::civil::Weekday::Wednesday => Self::Wed,
+            jiff::civil::Weekday::Thursday => Self::Thu,
+            jiff::civil::Weekday::Friday => Self::Fri,
+            jiff::civil::Weekday::Saturday => Self::Sat,
+            jiff::civil::Weekday::Sunday => Self::Sun,
+        }
+    }
 }
 
 /// When the alternative rates are on.
