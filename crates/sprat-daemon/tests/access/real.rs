@@ -94,7 +94,7 @@ fn is_refused(case: &Case, answer: Option<&Answer>) -> bool {
 
 /// Whether a request got to its handler, which may have its own reasons to do nothing.
 fn is_let_in(answer: &Answer) -> bool {
-    let status = matches!(answer.status, 200..300 | 404 | 409 | 422);
+    let status = matches!(answer.status, 200..300 | 404 | 409 | 422 | 429);
     status && word(answer).is_none_or(|word| !matches!(word.as_str(), "access" | "body"))
 }
 
