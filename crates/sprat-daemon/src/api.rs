@@ -117,12 +117,6 @@ pub(crate) fn tokens(shared: &Arc<Running>) -> Router {
     Router::from(token_routes()).with_state(Arc::clone(&shared.gate))
 }
 
-/// What needs nothing but a service, with no gate before it: for programs that embed one, and mount it behind a gate of their own.
-pub fn of_service(service: Service, fetcher: Fetcher) -> Router {
-    let uploads = Router::from(upload_routes()).with_state((service.clone(), fetcher));
-    Router::from(routes()).with_state(service).merge(uploads).merge(describing())
-}
-
 fn describing() -> Router {
     let description = serde_json::to_string_pretty(&description()).unwrap_or_default();
     let json = ([("content-type", "application/json")], description);

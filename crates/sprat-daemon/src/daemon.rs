@@ -122,9 +122,6 @@ impl Daemon {
         if settings.peers.interface.is_some() {
             return Err(DaemonError::Unsupported("peers.interface"));
         }
-        if settings.api.qbittorrent {
-            return Err(DaemonError::Unsupported("api.qbittorrent"));
-        }
         let (tokens_of, kept) = (directory.clone(), ledger.clone());
         let tokens = tokio::task::spawn_blocking(move || Tokens::open(&tokens_of, kept)).await;
         let tokens = tokens.map_err(io::Error::other)??;
@@ -246,6 +243,9 @@ fn router(shared: &Arc<Running>, settings: &Settings) -> io::Result<Router> {
         .merge(admit(open, Arc::clone(&shared.gate), refuse));
     if settings.api.transmission {
         router = router.nest("/transmission", programs::transmission(shared)?);
+    }
+    if settings.api.qbittorrent {
+        router = router.nest("/api/v2", programs::qbittorrent(shared));
     }
     Ok(with_security_headers(router))
 }

@@ -226,7 +226,7 @@ impl Known {
     fn show(&mut self, id: TorrentId) {
         if let Some(torrent) = self.torrents.get(&id) {
             let summary = summarise(id.0, &torrent.facts, &torrent.record, torrent.live.as_ref());
-            self.board.put(id, summary);
+            self.board.put(id, torrent.facts.identity(), summary);
         }
     }
 

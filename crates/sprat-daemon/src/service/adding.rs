@@ -58,6 +58,8 @@ pub struct NewTorrent {
     pub at_top: bool,
     /// Files that are there already, and that nobody has recorded as ours, may be written.
     pub adopt: bool,
+    /// Its files are at `directory` from the beginning, since they are there already: not where others are until they are complete.
+    pub in_place: bool,
     /// Pieces in order.
     pub sequential: bool,
     /// How much each file is wanted, by its number; those that are not named as usual.
@@ -87,6 +89,7 @@ impl NewTorrent {
             start: true,
             at_top: false,
             adopt: false,
+            in_place: false,
             sequential: false,
             priorities: Vec::new(),
             trackers: Vec::new(),
@@ -233,7 +236,9 @@ impl Service {
         }
         match choices.incomplete {
             // What is there already is not brought elsewhere to be completed.
-            Some(incomplete) if !new.adopt && incomplete != last => Ok((incomplete, Some(last))),
+            Some(incomplete) if !new.adopt && !new.in_place && incomplete != last => {
+                Ok((incomplete, Some(last)))
+            }
             _ => Ok((last, None)),
         }
     }
