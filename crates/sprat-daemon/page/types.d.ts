@@ -43,8 +43,9 @@ interface Torrent {
   is_private: boolean;
   has_metadata: boolean;
   sequential: boolean;
-  first_last?: boolean;
+  first_last_first?: boolean;
   super_seeding?: boolean;
+  connection_limit?: number;
   download_limit?: number;
   upload_limit?: number;
   seeding: SeedingLimits;
@@ -138,7 +139,7 @@ interface Inspected {
 
 interface LabelDetails { name: string; directory: string | null; seeding: SeedingLimits; torrents: number }
 
-interface TokenDetails { id: string; name: string; access: 'full' | 'read_only'; created: string }
+interface TokenDetails { id: string; name: string; access: 'full' | 'read_only'; created: string; last_used_at?: number | null }
 
 interface Counts { downloaded: number; uploaded: number; added: number; completed: number; seconds: number; starts: number }
 
