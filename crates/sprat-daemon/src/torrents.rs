@@ -16,7 +16,7 @@ pub mod share_limits;
 mod summary;
 
 pub use board::{Board, Cursor, Delta, Gone, Line, NoCursor, Snapshot};
-pub use facts::Facts;
+pub use facts::{Facts, Identity};
 pub use live::{Bytes, Doing, Live, look};
 pub use recent::{RECENT, Recent};
 pub use record::{Record, SeedingLimit, SeedingLimits};

@@ -8,6 +8,7 @@ use sprat_core::io::RateLimits;
 use sprat_engine::address_policy::AddressPolicy;
 use sprat_engine::client::ClientConfig;
 use sprat_engine::dht::DhtConfig;
+use sprat_engine::http::HostPort;
 use sprat_engine::listen::ListenConfig;
 use sprat_engine::storage::StorageConfig;
 use sprat_engine::udp::UdpConfig;
@@ -24,6 +25,12 @@ use crate::torrents::{SeedingLimit, SeedingLimits};
 pub(crate) fn policy(settings: &Settings) -> Arc<AddressPolicy> {
     let permissive = settings.addresses.allow_private;
     Arc::new(if permissive { AddressPolicy::permissive() } else { AddressPolicy::public() })
+}
+
+/// Where feeds may be although it is in the private network.
+pub(crate) fn private_servers(settings: &Settings) -> Vec<HostPort> {
+    // They were checked when the settings were read.
+    settings.feeds.private_servers.iter().filter_map(|server| server.parse().ok()).collect()
 }
 
 /// The engine's client.

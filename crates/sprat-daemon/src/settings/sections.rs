@@ -216,6 +216,9 @@ section! {
     feeds: Feeds {
         /// How often each feed is fetched, unless it asks for more time; at least 5 min.
         interval: Span [AtOnce] = Span::minutes(30);
+        /// Servers of your own network, host:port, at which feeds may be, and from which their torrents may be fetched: an
+        /// indexer on this machine or in this house. Nothing else of the private network is ever fetched for a feed.
+        private_servers: Vec<String> [InFile] = Vec::new(), example "[\"127.0.0.1:9117\", \"indexer.lan:9696\"]";
     }
 }
 
@@ -223,7 +226,7 @@ section! {
     /// Whom to tell of what happens.
     webhooks: Webhooks {
         /// Each is sent a JSON object by POST. `events` are the kinds of events that it wants (added, metadata, finished, removed,
-        /// trouble); none: all. With `secret`, the header X-Sprat-Signature-256 is the HMAC-SHA-256 of the body.
+        /// trouble, feed_match); none: all. With `secret`, the header X-Sprat-Signature-256 is the HMAC-SHA-256 of the body.
         endpoints: Vec<Webhook> [AtOnce] = Vec::new(),
             example "[{ url = \"https://example.org/hook\", events = [\"finished\"], secret = \"change me\" }]";
     }
