@@ -43,7 +43,7 @@ interface Torrent {
   is_private: boolean;
   has_metadata: boolean;
   sequential: boolean;
-  first_last_first?: boolean;
+  first_last?: boolean;
   super_seeding?: boolean;
   connection_limit?: number;
   download_limit?: number;

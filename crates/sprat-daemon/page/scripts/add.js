@@ -134,7 +134,7 @@ export async function look(found, context) {
  */
 async function confirm(source, inspected, context, { at, all }) {
   /** @type {[Space | null, boolean]} */
-  const [space, takesEnds] = await Promise.all([api.get('/space').catch(() => null), api.takes('AddRequest', 'first_last_first')]);
+  const [space, takesEnds] = await Promise.all([api.get('/space').catch(() => null), api.takes('AddRequest', 'first_last')]);
   const chosen = new Set(inspected.files.map((file) => file.index));
   const directory = el('input', { type: 'text', value: space?.directory ?? '', spellcheck: false });
   const label = el('input', { type: 'text', list: 'add-labels', maxLength: 200 });
@@ -191,7 +191,7 @@ async function confirm(source, inspected, context, { at, all }) {
           at_top: top.input.checked,
           sequential: inOrder.input.checked,
           adopt: adopt.input.checked,
-          ...(ends ? { first_last_first: ends.input.checked } : {}),
+          ...(ends ? { first_last: ends.input.checked } : {}),
         };
         await api.post('/torrents', { ...source, ...way, priorities: skipped.map((file) => ({ file: file.index, priority: 'skip' })) });
         if (likewise?.input.checked) forOthers = way;

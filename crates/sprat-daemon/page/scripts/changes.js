@@ -169,10 +169,10 @@ export async function limits(torrents) {
   });
 }
 
-/** @type {{ key: 'sequential' | 'first_last_first' | 'super_seeding', name: string, hint: string }[]} */
+/** @type {{ key: 'sequential' | 'first_last' | 'super_seeding', name: string, hint: string }[]} */
 const ORDERS = [
   { key: 'sequential', name: 'Fetch pieces in order', hint: 'For watching while it downloads; slower for everybody else.' },
-  { key: 'first_last_first', name: 'First and last pieces first', hint: 'A player finds there what it needs to begin.' },
+  { key: 'first_last', name: 'First and last pieces first', hint: 'A player finds there what it needs to begin.' },
   { key: 'super_seeding', name: 'Super-seed', hint: 'For the only seed of a new torrent: gives each piece to as few as possible.' },
 ];
 

@@ -42,7 +42,7 @@ const GROUPS = [
       one.connection_limit ? format.count(one.connection_limit, 'connection') : '', seeding.words(one.seeding),
     ].filter(Boolean).join(', ')],
     ['Order', (one) => [
-      one.sequential ? 'pieces in order' : '', one.first_last_first ? 'first and last pieces first' : '', one.super_seeding ? 'super-seeding' : '',
+      one.sequential ? 'pieces in order' : '', one.first_last ? 'first and last pieces first' : '', one.super_seeding ? 'super-seeding' : '',
     ].filter(Boolean).join(', ')],
     ['Added', (one) => format.date(one.added_at)],
     ['Completed', (one) => format.date(one.completed_at)],
