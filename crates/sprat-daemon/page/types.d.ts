@@ -197,3 +197,5 @@ interface RuleDetails extends Rule { name: string; last_match: { at: number; tit
 interface JudgedItem { feed: string; key: string; title: string; would_be_taken: boolean; is_taken: boolean; rejection: string | null }
 
 interface LogEntry { number: number; at: number; level: 'error' | 'warn' | 'info' | 'debug' | 'trace'; target: string; message: string }
+
+interface TraceLine { at: number; peer?: string; way: 'in' | 'out' | 'here'; text: string; lost?: number }
