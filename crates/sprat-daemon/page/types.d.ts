@@ -108,6 +108,9 @@ interface Happening {
   remedy?: string;
   directory?: string;
   reason?: string;
+  feed?: string;
+  rule?: string;
+  title?: string;
 }
 
 interface Inspected {

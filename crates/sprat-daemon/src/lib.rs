@@ -4,6 +4,7 @@ pub mod access;
 pub mod api;
 pub mod clock;
 pub mod daemon;
+mod feeding;
 pub mod feeds;
 pub mod fetch;
 pub mod fetching;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use thiserror::Error;
 
 use crate::access::Gate;
+use crate::feeding::Feeding;
 use crate::fetch::Fetcher;
 use crate::http::Tls;
 use crate::service::Service;
@@ -17,6 +18,7 @@ pub(crate) struct Running {
     pub(crate) service: Service,
     pub(crate) gate: Arc<Gate>,
     pub(crate) fetcher: Fetcher,
+    pub(crate) feeding: Feeding,
     pub(crate) layers: Mutex<Layers>,
     /// One change at a time is written down and carried out.
     pub(crate) changing: tokio::sync::Mutex<()>,
@@ -63,6 +65,7 @@ impl Running {
         let settings = layers.settings();
         (self.set_log_level)(settings.log.level);
         self.gate.set_session_life(settings.into());
+        self.feeding.set_usual_interval(settings.feeds.interval.duration());
         let service = self.service.clone();
         let choices = plan::choices(&layers);
         if choices != service.choices() {

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -149,6 +150,11 @@ pub enum ServiceError {
     #[error(transparent)]
     Ended(#[from] Ended),
 }
+
+/// An address that a stranger could not have us call either: who may use the interfaces may not look around in our network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("{0} is not in the public network, and others are not allowed (addresses.allow_private)")]
+pub struct PrivateAddress(pub SocketAddr);
 
 /// A running service: cheap to clone, and the same one.
 #[derive(Debug, Clone)]
@@ -362,6 +368,12 @@ impl Service {
         self.0.client.with(move |session, now| session.set_limits(now, limits)).await?;
         self.0.nudge.notify_one();
         Ok(())
+    }
+
+    /// Whether peers may be called because an interface was told of them.
+    fn may_call(&self, peers: &[SocketAddr]) -> Result<(), PrivateAddress> {
+        let refused = peers.iter().find(|peer| !self.0.policy.accepts_peer(**peer, None));
+        refused.map_or(Ok(()), |peer| Err(PrivateAddress(*peer)))
     }
 
     /// Who answers to this hash.

@@ -57,15 +57,21 @@ export function words(happening) {
       return `${name} could not be moved: ${happening.reason ?? ''}`;
     case 'removed':
       return `${name} was removed`;
+    case 'feed_match':
+      return `${name} was added for the rule ${happening.rule}`;
+    case 'feed_match_failed':
+      return `${happening.title}, which the rule ${happening.rule} wants, could not be added: ${happening.reason ?? ''}`;
     default:
       return `${name}: ${happening.event.replaceAll('_', ' ')}`;
   }
 }
 
-const BAD = new Set(['trouble_began', 'move_failed']);
+const BAD = new Set(['trouble_began', 'move_failed', 'feed_match_failed']);
 
 /** Of these somebody who did not do them wants to hear. */
-const WORTH_A_NOTE = new Set(['finished', 'trouble_began', 'move_failed', 'moved', 'gave_enough', 'metadata_found']);
+const WORTH_A_NOTE = new Set([
+  'finished', 'trouble_began', 'move_failed', 'moved', 'gave_enough', 'metadata_found', 'feed_match', 'feed_match_failed',
+]);
 
 export class Alerts {
   /**

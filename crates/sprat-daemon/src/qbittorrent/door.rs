@@ -56,12 +56,14 @@ pub(super) async fn log_in(State(web): State<Arc<Web>>, request: Request) -> Res
 }
 
 /// `auth/logout`
-pub(super) fn log_out(web: &Web, request: Request) -> Response {
+pub(super) fn log_out(web: &Web, request: Request) -> Result<Response, Failure> {
     let (parts, _) = request.into_parts();
-    match web.around.gate.log_out(&parts, &door(Access::ReadOnly)) {
-        Some(cookie) => [(SET_COOKIE, cookie)].into_response(),
-        None => StatusCode::OK.into_response(),
-    }
+    let connection =
+        parts.extensions.get::<Connection>().ok_or_else(|| Failure::bad_request("no connection"))?;
+    Ok(match web.around.gate.log_out(&parts, connection, &door(Access::ReadOnly)) {
+        Ok(cookie) => [(SET_COOKIE, cookie)].into_response(),
+        Err(refusal) => refuse(&refusal),
+    })
 }
 
 #[cfg(test)]

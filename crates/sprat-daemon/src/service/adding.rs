@@ -8,14 +8,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sprat_core::io::{AddMagnet, AddTorrent, FilePriority, RateLimits};
 use sprat_core::storage::TorrentId;
+use sprat_engine::address_policy::Origin;
 use sprat_engine::client::{AddError as EngineError, Admission, Ended};
 use sprat_engine::storage::Place;
 use sprat_wire::magnet::{Magnet, MagnetError};
 use sprat_wire::metainfo::{Metainfo, MetainfoError};
 use thiserror::Error;
 
-use super::{HappeningKind, Service, Torrent, hold, note_of};
+use super::{HappeningKind, PrivateAddress, Service, Torrent, hold, note_of};
 use crate::clock;
+use crate::fetch;
 use crate::labels::Labels;
 use crate::torrents::{Facts, Record, SeedingLimits};
 
@@ -26,6 +28,15 @@ pub enum Source {
     File(Bytes),
     /// A magnet link.
     Magnet(String),
+}
+
+impl From<fetch::Source> for Source {
+    fn from(fetched: fetch::Source) -> Self {
+        match fetched {
+            fetch::Source::TorrentFile(bytes) => Self::File(bytes),
+            fetch::Source::Magnet(magnet) => Self::Magnet(magnet.to_string()),
+        }
+    }
 }
 
 /// How a torrent is to be added.
@@ -123,6 +134,9 @@ pub enum AddError {
     /// No name for a label or a tag.
     #[error("{0:?} cannot be the name of a label or a tag")]
     Name(String),
+    /// A peer that nobody is to call on somebody's word.
+    #[error(transparent)]
+    Address(#[from] PrivateAddress),
     /// The engine refuses.
     #[error(transparent)]
     Engine(EngineError),
@@ -154,10 +168,11 @@ impl Service {
                 return Err(AddError::Name(name.clone()));
             }
         }
+        self.may_call(&new.peers)?;
         let (directory, destination) = self.directories_of(&new)?;
         let place = Place { adopt: new.adopt, ..Place::from(directory) };
         let record = self.record_of(&new, destination);
-        let admission = Admission { place, note: note_of(&record) };
+        let admission = Admission { place, note: note_of(&record), trackers_by: Origin::Torrent };
         let (added, name) = match parsed {
             Parsed::File(metainfo) => {
                 let name = metainfo.info.name.clone();
