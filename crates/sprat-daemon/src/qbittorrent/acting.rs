@@ -66,11 +66,8 @@ pub(super) async fn add_peers(State(web): State<Arc<Web>>, params: Params) -> Re
     if peers.is_empty() {
         return Err(Failure::bad_request("no peer is an address with a port"));
     }
-    let torrents = ids(&web, &params)?;
-    let add = move |session: &mut sprat_core::Session, now| {
-        for torrent in torrents {
-            session.add_peers(now, torrent, &peers);
-        }
-    };
-    Ok(web.service.client().with(add).await?)
+    for torrent in ids(&web, &params)? {
+        web.service.add_peers(torrent, peers.clone()).await?;
+    }
+    Ok(())
 }

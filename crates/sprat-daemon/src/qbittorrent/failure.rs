@@ -63,7 +63,7 @@ impl From<ChangeError> for Failure {
             ChangeError::Unknown => Self::unknown(error),
             ChangeError::State(_) => Self::new(StatusCode::INSUFFICIENT_STORAGE, error),
             ChangeError::Ended(error) => error.into(),
-            ChangeError::Name(_) | ChangeError::File(_) => Self::conflict(error),
+            ChangeError::Name(_) | ChangeError::File(_) | ChangeError::Address(_) => Self::conflict(error),
         }
     }
 }

@@ -288,8 +288,7 @@ impl Service {
 
     /// What is known of a torrent.
     pub async fn details(&self, torrent: TorrentId) -> Result<TorrentDetails, InspectError> {
-        let summary =
-            self.snapshot().line(torrent).map(|line| line.summary.clone()).ok_or(InspectError::Unknown)?;
+        let summary = hold(&self.0.known).summary(torrent).ok_or(InspectError::Unknown)?;
         let listing = self.0.client.listing(torrent).await?.ok_or(InspectError::Unknown)?;
         let metainfo = self.metainfo(torrent).await;
         let status =

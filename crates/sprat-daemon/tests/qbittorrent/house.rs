@@ -117,7 +117,7 @@ impl House {
 
     /// A token that allows to look.
     pub(crate) async fn read_only_token(&self) -> String {
-        self.gate.tokens().create("look", Access::ReadOnly, String::new()).await.unwrap().1.reveal()
+        self.gate.tokens().create("look", Access::ReadOnly).await.unwrap().1.reveal()
     }
 
     /// A torrent as it stands in the list.
