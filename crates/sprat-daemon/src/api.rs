@@ -11,6 +11,7 @@ mod events;
 mod files;
 mod labels;
 mod list;
+mod log;
 mod one;
 mod session;
 mod settings;
@@ -31,6 +32,7 @@ pub use list::{ListQuery, Page, SortBy};
 
 use crate::access::{Door, Gate};
 use crate::fetch::Fetcher;
+use crate::log::Journal;
 use crate::running::Running;
 use crate::service::Service;
 
@@ -49,6 +51,10 @@ fn upload_routes() -> OpenApiRouter<(Service, Fetcher)> {
 
 fn shared_routes() -> OpenApiRouter<Arc<Running>> {
     OpenApiRouter::new().routes(routes!(settings::list, settings::change)).routes(routes!(settings::reset))
+}
+
+fn log_routes() -> OpenApiRouter<Arc<Journal>> {
+    OpenApiRouter::new().routes(routes!(log::list)).routes(routes!(log::events))
 }
 
 fn login_routes() -> OpenApiRouter<(Arc<Gate>, Door)> {
@@ -100,6 +106,11 @@ fn describing() -> Router {
     Router::new().route("/openapi.json", get(async move || json))
 }
 
+/// The log, which only those may read who may do everything.
+pub(crate) fn log(shared: &Arc<Running>) -> Router {
+    Router::from(log_routes()).with_state(Arc::clone(&shared.journal))
+}
+
 /// Logging in and out, which needs no token yet.
 pub(crate) fn login(shared: &Arc<Running>, door: Door) -> Router {
     Router::from(login_routes()).with_state((Arc::clone(&shared.gate), door))
@@ -111,6 +122,7 @@ pub fn description() -> Description {
     let mut all = routes().split_for_parts().1;
     all.merge(upload_routes().split_for_parts().1);
     all.merge(shared_routes().split_for_parts().1);
+    all.merge(log_routes().split_for_parts().1);
     all.merge(login_routes().split_for_parts().1);
     all
 }

@@ -19,6 +19,7 @@ use crate::http::{
     BindError, BodyRule, Inherited, Proxies, Server, ServerLimits, Tls, TlsError, TlsFiles, bind,
     with_security_headers,
 };
+use crate::log::Journal;
 use crate::metrics;
 use crate::notify::{Stage, Supervisor};
 use crate::page;
@@ -47,6 +48,8 @@ pub struct Options {
     pub inherited: Inherited,
     /// Whom to tell how far it is.
     pub supervisor: Supervisor,
+    /// Where the last lines of the log are.
+    pub journal: Arc<Journal>,
     /// How much is to be logged from now on.
     pub set_log_level: Box<dyn Fn(LogLevel) + Send + Sync>,
 }
@@ -96,7 +99,7 @@ pub struct Daemon {
 impl Daemon {
     /// Starts everything. When this returns, the interfaces answer. To be called within a runtime of tokio.
     pub async fn start(options: Options) -> Result<Self, DaemonError> {
-        let Options { file, places, inherited, supervisor, set_log_level } = options;
+        let Options { file, places, inherited, supervisor, journal, set_log_level } = options;
         let file = file.or_else(|| Some(places.settings_file.clone()).filter(|file| file.exists()));
         let of_file = Layers::load(file.as_deref(), Overlay::default(), places.clone())?;
         let directory = of_file.state_directory();
@@ -148,6 +151,7 @@ impl Daemon {
             layers: Mutex::new(layers),
             changing: tokio::sync::Mutex::default(),
             tls,
+            journal,
             set_log_level,
         });
         let (stopping, is_stopping) = watch::channel(false);
@@ -220,6 +224,8 @@ fn router(shared: &Arc<Running>, settings: &Settings) -> io::Result<Router> {
     let uploads = UPLOAD.guard(api::uploads(shared), refuse_body);
     let others = BodyRule::JSON.guard(api::router(shared), refuse_body);
     let guarded = guard(uploads.merge(others), Arc::clone(&shared.gate), door);
+    let of_owner = Door { needs: Needs::AtLeast(Access::Full), ..door };
+    let log = guard(api::log(shared), Arc::clone(&shared.gate), of_owner);
     // Who logs in has nothing yet; the gate looks at where it comes from all the same.
     let login = BodyRule::JSON.guard(api::login(shared, door), refuse_body);
     let measured = Door { needs: Needs::AtLeast(Access::ReadOnly), ..door };
@@ -228,7 +234,7 @@ fn router(shared: &Arc<Running>, settings: &Settings) -> io::Result<Router> {
         .merge(page::router())
         .route("/health", get(async || "alive\n"))
         .route("/ready", get(async || "ready\n"));
-    let mut router = Router::new().nest("/api/v1", guarded.merge(login)).merge(metrics).merge(admit(
+    let mut router = Router::new().nest("/api/v1", guarded.merge(log).merge(login)).merge(metrics).merge(admit(
         open,
         Arc::clone(&shared.gate),
         refuse,

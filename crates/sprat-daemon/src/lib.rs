@@ -8,6 +8,7 @@ pub mod feeds;
 pub mod fetch;
 pub mod http;
 pub mod labels;
+pub mod log;
 pub mod metrics;
 pub mod notify;
 pub mod page;

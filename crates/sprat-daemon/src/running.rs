@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::access::Gate;
 use crate::fetch::Fetcher;
+use crate::log::Journal;
 use crate::http::Tls;
 use crate::service::Service;
 use crate::settings::{Layers, LogLevel, OverlayError, SettingsError, changed};
@@ -21,6 +22,7 @@ pub(crate) struct Running {
     /// One change at a time is written down and carried out.
     pub(crate) changing: tokio::sync::Mutex<()>,
     pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) journal: Arc<Journal>,
     pub(crate) set_log_level: Box<dyn Fn(LogLevel) + Send + Sync>,
 }
 

@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use sprat_wire::hash::InfoHash;
 
+pub(crate) mod remote;
+
 /// A complete BitTorrent system: client, tracker and demo in one program.
 #[derive(Debug, Parser)]
 #[command(name = "sprat", version, max_term_width = 100, after_help = EXIT_CODES)]
@@ -29,7 +31,7 @@ pub(crate) struct Cli {
 }
 
 /// Told by `--help`, and kept by [`crate::exit`].
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 torrent or link unusable, \
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 torrent or link unusable or not there, \
 4 disk trouble, 5 network trouble, 6 data does not match, 130 interrupted by Ctrl-C, SIGTERM or SIGHUP \
 (get can be run again to resume). The first of these signals ends in good order within 5 s, another one at once; \
 what seeds or serves until it is interrupted then ends with 0.";
@@ -43,7 +45,7 @@ pub(crate) enum Command {
     Share(ShareArgs),
     /// Make a .torrent file.
     Create(CreateArgs),
-    /// Show what is in a .torrent file or magnet link.
+    /// Show what is in a .torrent file or magnet link, or what a daemon knows of a torrent.
     Show(ShowArgs),
     /// Check files on disk against a .torrent file.
     Verify(VerifyArgs),
@@ -53,6 +55,47 @@ pub(crate) enum Command {
     Dht(DhtArgs),
     /// Look after torrents for years, for a page, programs and scripts.
     Daemon(DaemonArgs),
+    /// Give a daemon torrents to look after.
+    Add(remote::AddArgs),
+    /// List the torrents of a daemon.
+    #[command(visible_alias = "list", after_help = remote::NAMING)]
+    Ls(remote::ListArgs),
+    /// Let torrents of a daemon run.
+    #[command(after_help = remote::NAMING)]
+    Start(remote::StartArgs),
+    /// Let torrents of a daemon not run.
+    #[command(after_help = remote::NAMING)]
+    Stop(remote::ActArgs),
+    /// Take torrents out of a daemon's list. Their files stay, unless --files is given.
+    #[command(visible_alias = "remove", after_help = remote::NAMING)]
+    Rm(remote::RemoveArgs),
+    /// Bring the files of torrents into another directory.
+    #[command(visible_alias = "move", after_help = remote::NAMING)]
+    Mv(remote::MoveArgs),
+    /// Change limits, label, tags, name or place in the queue of a daemon's torrents.
+    #[command(after_help = remote::NAMING)]
+    Set(remote::SetArgs),
+    /// Compare the files of a daemon's torrents with their hashes.
+    #[command(after_help = remote::NAMING)]
+    Recheck(remote::ActArgs),
+    /// List the peers that a daemon's torrent is connected to.
+    #[command(after_help = remote::NAMING)]
+    Peers(remote::PeersArgs),
+    /// List the trackers of a daemon's torrent, or change which it has.
+    #[command(after_help = remote::NAMING)]
+    Trackers(remote::TrackersArgs),
+    /// List the files of a daemon's torrent, or say how much they are wanted.
+    #[command(after_help = remote::NAMING)]
+    Files(remote::FilesArgs),
+    /// Show what a daemon has counted.
+    Stats(remote::StatisticsArgs),
+    /// Print what happens in a daemon, as it happens.
+    #[command(after_help = remote::NAMING)]
+    Watch(remote::WatchArgs),
+    /// Print the last lines of a daemon's log.
+    Log(remote::LogArgs),
+    /// Watch and steer a daemon's torrents in the terminal.
+    Top(remote::TopArgs),
     /// Watch a file cross a swarm of real sessions on this machine.
     Demo(DemoArgs),
     /// Simulate swarms of up to ten thousand peers that run the shipped protocol code.
@@ -284,12 +327,18 @@ pub(crate) struct CreateArgs {
 /// `sprat show`
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
-    /// A .torrent file or a magnet link.
+    /// A magnet link, the path of a .torrent file, or a torrent of a daemon: by its info-hash or the beginning of it, by its
+    /// name, or by a part of its name that no other torrent has. A file that is there comes first; what ends in `.torrent` or
+    /// has a `/` in it is always a file.
     pub(crate) source: String,
 
     /// Print the magnet link only.
     #[arg(long)]
     pub(crate) magnet: bool,
+
+    /// The daemon.
+    #[command(flatten)]
+    pub(crate) at: remote::DaemonAt,
 }
 
 /// `sprat verify`
