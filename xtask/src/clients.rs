@@ -37,11 +37,13 @@ struct Module {
     requirement: &'static str,
 }
 
-const MODULES: [Module; 2] = [
+const MODULES: [Module; 3] = [
     // Any that knows v2 torrents.
     Module { name: "libtorrent", requirement: "libtorrent>=2.0,<3" },
     // What programs around torrents use to speak to Transmission.
     Module { name: "transmission_rpc", requirement: "transmission-rpc>=7,<8" },
+    // The same for qBittorrent.
+    Module { name: "qbittorrentapi", requirement: "qbittorrent-api>=2026,<2027" },
 ];
 
 /// Installs what is missing and notes what stays missing.

@@ -59,6 +59,8 @@ enum Bench {
     Control(Passed),
     /// Ten thousand torrents with nothing to do: starting, memory, idling, stopping.
     Many(Passed),
+    /// How soon a daemon with ten thousand torrents answers, idle and at work, sprat beside other daemons.
+    Daemon(Passed),
     /// Making and checking a torrent, sprat beside other programs.
     Create(Passed),
     /// Simulated swarms against their targets: `sprat sim`.
@@ -111,6 +113,7 @@ fn run_bench(workspace: &Workspace, report: &mut Report, part: Bench) {
         Bench::Connections(passed) => ("sprat", "connections", passed),
         Bench::Control(passed) => ("sprat", "control", passed),
         Bench::Many(passed) => ("sprat", "many", passed),
+        Bench::Daemon(passed) => ("sprat", "daemon", passed),
         Bench::Create(passed) => ("sprat", "create", passed),
         Bench::RealSwarm(passed) => ("sprat", "real_swarm", passed),
         Bench::Micro(passed) => ("sprat-core", "micro", passed),

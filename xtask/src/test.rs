@@ -113,8 +113,8 @@ fn page(workspace: &Workspace, report: &mut Report) {
         return;
     }
     // The daemon that the browser is shown.
-    let serve = ["build", "-p", "sprat-daemon", "--example", "serve"];
-    report.step("page: a daemon for it", || must_succeed(workspace.cargo(serve)));
+    let daemon = ["build", "-p", "sprat"];
+    report.step("page: a daemon for it", || must_succeed(workspace.cargo(daemon)));
     report.step("page", || {
         let mut command = Command::new("sh");
         command.arg("check.sh").current_dir(&folder);

@@ -336,6 +336,10 @@ impl PeerConnection {
         self.deframer.next(&limits).map_err(|_| DisconnectReason::Malformed("message length"))
     }
 
+    pub(crate) fn is_between_messages(&self) -> bool {
+        self.deframer.is_between_messages()
+    }
+
     pub(crate) fn is_fast(&self) -> bool {
         self.reserved.has_fast()
     }

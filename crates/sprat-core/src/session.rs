@@ -506,6 +506,12 @@ impl Session {
         member.map(|member| either!(member, it => it.trackers().collect())).unwrap_or_default()
     }
 
+    /// Whether there is such a torrent, awake or not.
+    #[must_use]
+    pub fn knows(&self, id: TorrentId) -> bool {
+        self.members.contains_key(&id)
+    }
+
     /// Who answers to this name.
     #[must_use]
     pub fn by_info_hash(&self, info_hash: InfoHash) -> Option<TorrentId> {
@@ -529,6 +535,14 @@ impl Session {
     #[must_use]
     pub fn torrent_of(&self, connection: ConnectionId) -> Option<TorrentId> {
         self.owners.get(&connection).copied()
+    }
+
+    /// Nothing is held of a message of this connection that has not come whole; as far as that is known, so after the handshakes of an
+    /// awake torrent.
+    #[must_use]
+    pub fn is_between_messages(&self, connection: ConnectionId) -> bool {
+        let torrent = self.owners.get(&connection).and_then(|owner| self.torrent(*owner));
+        torrent.is_some_and(|torrent| torrent.is_between_messages(connection))
     }
 
     /// Takes in one thing that happened.

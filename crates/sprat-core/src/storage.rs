@@ -164,6 +164,25 @@ pub enum StorageRequest {
     },
 }
 
+impl StorageRequest {
+    /// Whom it is for.
+    #[must_use]
+    pub const fn torrent(&self) -> TorrentId {
+        match self {
+            Self::Open { torrent, .. }
+            | Self::Write { torrent, .. }
+            | Self::Finish { torrent, .. }
+            | Self::Forget { torrent, .. }
+            | Self::Verify { torrent, .. }
+            | Self::Read { torrent, .. }
+            | Self::Leaves { torrent, .. }
+            | Self::Commit { torrent, .. }
+            | Self::Probe { torrent }
+            | Self::Close { torrent, .. } => *torrent,
+        }
+    }
+}
+
 /// An answer from the disk.
 #[derive(Debug, Clone)]
 pub enum StorageReply {

@@ -3,6 +3,12 @@
 type TorrentState =
   | 'stopped' | 'queued' | 'fetching_metadata' | 'checking' | 'downloading' | 'seeding' | 'moving' | 'trouble';
 
+/** A limit of its own, none, or that of whoever it belongs to. */
+type SeedingLimit = 'inherit' | 'unlimited' | { limit: number };
+
+/** When a torrent has given enough: sent for each byte of its content, and seconds. */
+interface SeedingLimits { ratio: SeedingLimit; seconds: SeedingLimit; idle_seconds: SeedingLimit }
+
 interface Trouble { kind: string; text: string; remedy: string }
 
 /** A torrent as it stands in the list. Rates are bytes per second, progress is in thousandths. */
@@ -37,8 +43,12 @@ interface Torrent {
   is_private: boolean;
   has_metadata: boolean;
   sequential: boolean;
+  first_last?: boolean;
+  super_seeding?: boolean;
   download_limit?: number;
   upload_limit?: number;
+  seeding: SeedingLimits;
+  has_given_enough: boolean;
   origin: string;
   /** The name in lower case, for searching; added by the page. */
   key?: string;
@@ -69,6 +79,7 @@ interface FileDetails { index: number; path: string; size: number; have: number;
 
 interface PeerDetails {
   address: string;
+  source: 'user' | 'lsd' | 'incoming' | 'tracker' | 'pex' | 'dht' | null;
   client: string;
   is_incoming: boolean;
   progress: number;
@@ -108,6 +119,9 @@ interface Happening {
   remedy?: string;
   directory?: string;
   reason?: string;
+  feed?: string;
+  rule?: string;
+  title?: string;
 }
 
 interface Inspected {
@@ -122,7 +136,13 @@ interface Inspected {
   is_known: boolean;
 }
 
-interface LabelDetails { name: string; directory?: string | null; torrents: number }
+interface LabelDetails { name: string; directory: string | null; seeding: SeedingLimits; torrents: number }
+
+interface TokenDetails { id: string; name: string; access: 'full' | 'read_only'; created: string }
+
+interface Counts { downloaded: number; uploaded: number; added: number; completed: number; seconds: number; starts: number }
+
+interface Statistics { session: Counts; all: Counts; download_rate: number; upload_rate: number; peers: number; torrents: number }
 
 interface Space { directory: string; free: number; total: number }
 
@@ -131,6 +151,48 @@ interface Setting {
   documentation: string;
   value: unknown;
   default: unknown;
-  origin: string;
+  origin: 'default' | 'file' | 'api';
   change: 'at_once' | 'at_restart' | 'in_file';
 }
+
+interface FeedDetails {
+  name: string;
+  url: string;
+  interval_secs: number | null;
+  paused: boolean;
+  title: string | null;
+  fetched_at: number | null;
+  error: string | null;
+  failures: number;
+  next_fetch_secs: number | null;
+  items: number;
+}
+
+interface FeedItem {
+  key: string;
+  title: string;
+  source: string | null;
+  page: string | null;
+  published_at: number | null;
+  size: number | null;
+  is_taken: boolean;
+  failure: string | null;
+}
+
+interface Rule {
+  enabled: boolean;
+  feeds: string[];
+  notation: 'words' | 'regex';
+  must_contain: string;
+  must_not_contain: string;
+  episodes: string;
+  each_episode_once: boolean;
+  ignore_days: number;
+  add: { label: string | null; tags: string[]; save_path: string | null; paused: boolean };
+}
+
+interface RuleDetails extends Rule { name: string; last_match: { at: number; title: string } | null }
+
+interface JudgedItem { feed: string; key: string; title: string; would_be_taken: boolean; is_taken: boolean; rejection: string | null }
+
+interface LogEntry { number: number; at: number; level: 'error' | 'warn' | 'info' | 'debug' | 'trace'; target: string; message: string }

@@ -8,6 +8,8 @@
 mod add;
 mod error;
 mod events;
+mod feed_rules;
+mod feeds;
 mod files;
 mod labels;
 mod list;
@@ -17,6 +19,8 @@ mod session;
 mod settings;
 mod several;
 mod system;
+mod tokens;
+mod trace;
 
 use std::sync::Arc;
 
@@ -31,6 +35,7 @@ pub use error::ApiError;
 pub use list::{ListQuery, Page, SortBy};
 
 use crate::access::{Door, Gate};
+use crate::feeding::Feeding;
 use crate::fetch::Fetcher;
 use crate::log::Journal;
 use crate::running::Running;
@@ -53,6 +58,23 @@ fn shared_routes() -> OpenApiRouter<Arc<Running>> {
     OpenApiRouter::new().routes(routes!(settings::list, settings::change)).routes(routes!(settings::reset))
 }
 
+fn feed_routes() -> OpenApiRouter<Feeding> {
+    OpenApiRouter::new()
+        .routes(routes!(feeds::list))
+        .routes(routes!(feeds::details, feeds::put, feeds::delete))
+        .routes(routes!(feeds::items))
+        .routes(routes!(feeds::refresh))
+        .routes(routes!(feed_rules::list))
+        .routes(routes!(feed_rules::details, feed_rules::put, feed_rules::delete))
+        .routes(routes!(feed_rules::test))
+}
+
+/// For whoever may do everything.
+fn token_routes() -> OpenApiRouter<Arc<Gate>> {
+    OpenApiRouter::new().routes(routes!(tokens::list, tokens::create)).routes(routes!(tokens::revoke))
+}
+
+/// For whoever may do everything.
 fn log_routes() -> OpenApiRouter<Arc<Journal>> {
     OpenApiRouter::new().routes(routes!(log::list)).routes(routes!(log::events))
 }
@@ -63,7 +85,7 @@ fn login_routes() -> OpenApiRouter<(Arc<Gate>, Door)> {
 
 fn routes() -> OpenApiRouter<Service> {
     OpenApiRouter::with_openapi(Title::openapi())
-        .routes(routes!(list::list))
+        .routes(routes!(list::list, several::change))
         .routes(routes!(session::session))
         .routes(routes!(several::act))
         .routes(routes!(several::remove))
@@ -73,6 +95,7 @@ fn routes() -> OpenApiRouter<Service> {
         .routes(routes!(one::pieces))
         .routes(routes!(one::torrent_file))
         .routes(routes!(one::relocate))
+        .routes(routes!(trace::trace))
         .routes(routes!(files::files))
         .routes(routes!(files::change))
         .routes(routes!(events::events))
@@ -86,7 +109,9 @@ fn routes() -> OpenApiRouter<Service> {
 /// What needs a token: to be nested at `/api/v1`, behind the gate.
 pub(crate) fn router(shared: &Arc<Running>) -> Router {
     let settings = Router::from(shared_routes()).with_state(Arc::clone(shared));
-    Router::from(routes()).with_state(shared.service.clone()).merge(settings).merge(describing())
+    let feeds = Router::from(feed_routes()).with_state(shared.feeding.clone());
+    let service = Router::from(routes()).with_state(shared.service.clone());
+    service.merge(settings).merge(feeds).merge(describing())
 }
 
 /// What takes torrent files: as [`router`].
@@ -94,10 +119,9 @@ pub(crate) fn uploads(shared: &Arc<Running>) -> Router {
     Router::from(upload_routes()).with_state((shared.service.clone(), shared.fetcher.clone()))
 }
 
-/// What needs nothing but a service, with no gate before it: for programs that embed one, and mount it behind a gate of their own.
-pub fn of_service(service: Service, fetcher: Fetcher) -> Router {
-    let uploads = Router::from(upload_routes()).with_state((service.clone(), fetcher));
-    Router::from(routes()).with_state(service).merge(uploads).merge(describing())
+/// What needs a token that may do everything, also to look: as [`router`].
+pub(crate) fn tokens(shared: &Arc<Running>) -> Router {
+    Router::from(token_routes()).with_state(Arc::clone(&shared.gate))
 }
 
 fn describing() -> Router {
@@ -122,6 +146,8 @@ pub fn description() -> Description {
     let mut all = routes().split_for_parts().1;
     all.merge(upload_routes().split_for_parts().1);
     all.merge(shared_routes().split_for_parts().1);
+    all.merge(feed_routes().split_for_parts().1);
+    all.merge(token_routes().split_for_parts().1);
     all.merge(log_routes().split_for_parts().1);
     all.merge(login_routes().split_for_parts().1);
     all

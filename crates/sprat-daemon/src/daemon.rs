@@ -8,12 +8,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use sprat_engine::http::{HttpClient, HttpConfig};
+use sprat_engine::state::StateError;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::access::{Access, Door, Gate, GateConfig, Needs, Refusal, TokenError, Tokens, admit, guard};
 use crate::api::{self, ApiError};
+use crate::feeding::Feeding;
 use crate::fetch::Fetcher;
 use crate::http::{
     BindError, BodyRule, Inherited, Proxies, Server, ServerLimits, Tls, TlsError, TlsFiles, bind,
@@ -69,6 +71,9 @@ pub enum DaemonError {
     /// The torrents.
     #[error(transparent)]
     Service(#[from] ServiceError),
+    /// The feeds.
+    #[error("cannot read the feeds: {0}")]
+    Feeds(#[from] StateError),
     /// The token.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -120,9 +125,6 @@ impl Daemon {
         if settings.peers.interface.is_some() {
             return Err(DaemonError::Unsupported("peers.interface"));
         }
-        if settings.api.qbittorrent {
-            return Err(DaemonError::Unsupported("api.qbittorrent"));
-        }
         let (tokens_of, kept) = (directory.clone(), ledger.clone());
         let tokens = tokio::task::spawn_blocking(move || Tokens::open(&tokens_of, kept)).await;
         let tokens = tokens.map_err(io::Error::other)??;
@@ -144,10 +146,13 @@ impl Daemon {
         let server = Server::new(listeners, tls.clone(), proxies, ServerLimits::default());
         let addresses = server.addresses();
         let http = HttpClient::new(HttpConfig::new(policy));
+        let fetcher = Fetcher::new(http.clone()).with_private_servers(plan::private_servers(&settings));
+        let (feeding, matches) = Feeding::open(service.clone(), fetcher.clone()).await?;
         let shared = Arc::new(Running {
             service,
             gate,
-            fetcher: Fetcher::new(http.clone()),
+            fetcher,
+            feeding: feeding.clone(),
             layers: Mutex::new(layers),
             changing: tokio::sync::Mutex::default(),
             tls,
@@ -159,6 +164,7 @@ impl Daemon {
         let server = tokio::spawn(server.serve(router, is_stopping));
         let mut tasks = vec![tokio::spawn(look_at_clock(Arc::clone(&shared)))];
         tasks.push(tokio::spawn(notifying::notify(Arc::clone(&shared), http)));
+        tasks.push(tokio::spawn(feeding.run(matches)));
         tasks.extend(watching::start(&shared, &settings));
         supervisor.tell(Stage::Ready);
         Ok(Self { shared, supervisor, stopping, server, tasks, addresses })
@@ -224,8 +230,10 @@ fn router(shared: &Arc<Running>, settings: &Settings) -> io::Result<Router> {
     let uploads = UPLOAD.guard(api::uploads(shared), refuse_body);
     let others = BodyRule::JSON.guard(api::router(shared), refuse_body);
     let guarded = guard(uploads.merge(others), Arc::clone(&shared.gate), door);
-    let of_owner = Door { needs: Needs::AtLeast(Access::Full), ..door };
-    let log = guard(api::log(shared), Arc::clone(&shared.gate), of_owner);
+    let all_rights = Door { needs: Needs::AtLeast(Access::Full), ..door };
+    let tokens = BodyRule::JSON.guard(api::tokens(shared), refuse_body);
+    let log = BodyRule::JSON.guard(api::log(shared), refuse_body);
+    let privileged = guard(tokens.merge(log), Arc::clone(&shared.gate), all_rights);
     // Who logs in has nothing yet; the gate looks at where it comes from all the same.
     let login = BodyRule::JSON.guard(api::login(shared, door), refuse_body);
     let measured = Door { needs: Needs::AtLeast(Access::ReadOnly), ..door };
@@ -234,13 +242,15 @@ fn router(shared: &Arc<Running>, settings: &Settings) -> io::Result<Router> {
         .merge(page::router())
         .route("/health", get(async || "alive\n"))
         .route("/ready", get(async || "ready\n"));
-    let mut router = Router::new().nest("/api/v1", guarded.merge(log).merge(login)).merge(metrics).merge(admit(
-        open,
-        Arc::clone(&shared.gate),
-        refuse,
-    ));
+    let mut router = Router::new()
+        .nest("/api/v1", login.merge(privileged).merge(guarded))
+        .merge(metrics)
+        .merge(admit(open, Arc::clone(&shared.gate), refuse));
     if settings.api.transmission {
         router = router.nest("/transmission", programs::transmission(shared)?);
+    }
+    if settings.api.qbittorrent {
+        router = router.nest("/api/v2", programs::qbittorrent(shared));
     }
     Ok(with_security_headers(router))
 }

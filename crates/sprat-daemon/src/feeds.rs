@@ -7,8 +7,7 @@
 //! also takes what was published yesterday. What was handed out once is remembered by its key for as long as the feed
 //! offers it, and for some time after.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +22,9 @@ use crate::fetch::Validators;
 pub mod driver;
 mod episode;
 mod episode_filter;
+mod feed;
 mod item;
+mod name;
 mod pattern;
 mod recent;
 mod rule;
@@ -31,10 +32,12 @@ mod xml_limits;
 
 pub use episode_filter::{EpisodeFilter, EpisodeFilterError};
 pub use item::{Channel, FeedProblem, Item, ItemKey, MAX_ITEMS, parse};
+pub use name::{Name, NameError};
 pub use pattern::{Notation, PatternError};
 pub use rule::{AddWith, LastMatch, Rejection, Rule, RuleError};
 pub use xml_limits::XmlProblem;
 
+use feed::{Feed, FetchState};
 use recent::Recent;
 use rule::{CompiledRule, History};
 
@@ -44,8 +47,9 @@ pub const MIN_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// How often a feed is fetched that says nothing else.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(30 * 60);
 
-/// After failures it takes at most this long until the next try.
-const MAX_BACK_OFF: Duration = Duration::from_secs(24 * 60 * 60);
+/// After failures it takes at most this long until the next try, and no feed is left alone for longer because it asks
+/// for that.
+const MAX_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Within this time after the start all feeds are fetched, not all at once.
 const START_SPREAD: Duration = Duration::from_secs(60);
@@ -62,33 +66,13 @@ const MAX_FEEDS: usize = 500;
 /// Of all.
 const MAX_RULES: usize = 500;
 
-/// The keys that are remembered of each feed: what it offers, and as much of what it has offered.
-const MAX_TAKEN: usize = 2 * MAX_ITEMS;
-
-/// An item that could not be added is handed out this many times before it is given up.
-const MAX_ATTEMPTS: u32 = 5;
-
-/// A feed, for as long as it is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct FeedId(u32);
-
-impl fmt::Display for FeedId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
 /// What the user says of a feed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FeedConfig {
     /// Where it is. May contain a key: not to be logged.
     pub url: String,
-    /// What to call it, if not by its title.
-    #[serde(default)]
-    pub name: Option<String>,
-    /// How often to fetch it, in seconds. At least [`MIN_INTERVAL`].
+    /// How often to fetch it, in seconds, whatever it asks for itself. At least [`MIN_INTERVAL`].
     #[serde(default)]
     pub interval_secs: Option<u32>,
     /// Not fetched.
@@ -99,7 +83,7 @@ pub struct FeedConfig {
 /// A command that cannot be carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum FeedsError {
-    /// There is none with this number.
+    /// There is none with this name.
     #[error("there is no such feed")]
     NoSuchFeed,
     /// More feeds than are fetched.
@@ -114,14 +98,13 @@ pub enum FeedsError {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SavedFeeds {
-    next_id: u32,
     feeds: Vec<SavedFeed>,
     rules: Vec<SavedRule>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct SavedFeed {
-    id: FeedId,
+    name: Name,
     config: FeedConfig,
     #[serde(default)]
     taken: Recent<ItemKey, ()>,
@@ -129,6 +112,7 @@ struct SavedFeed {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct SavedRule {
+    name: Name,
     rule: Rule,
     #[serde(default)]
     history: History,
@@ -146,17 +130,17 @@ pub struct FetchDue {
 }
 
 /// Which fetch a result belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ticket {
-    feed: FeedId,
+    feed: Name,
     number: u64,
 }
 
 impl Ticket {
     /// The feed that is fetched.
     #[must_use]
-    pub const fn feed(&self) -> FeedId {
-        self.feed
+    pub const fn feed(&self) -> &Name {
+        &self.feed
     }
 }
 
@@ -181,13 +165,15 @@ pub enum Fetched {
     },
 }
 
-/// Something to be added.
+/// Something to be added, and then to be [settled](Feeds::settle).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Match {
     /// The feed that offers it.
-    pub feed: FeedId,
+    pub feed: Name,
+    /// Where that was fetched.
+    pub feed_url: String,
     /// The rule that wants it.
-    pub rule: String,
+    pub rule: Name,
     /// What it is.
     pub item: Item,
     /// How it is to be added.
@@ -198,7 +184,7 @@ pub struct Match {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeedStatus<'a> {
     /// Which one.
-    pub id: FeedId,
+    pub name: &'a Name,
     /// What the user says of it.
     pub config: &'a FeedConfig,
     /// Its title, once it was fetched.
@@ -209,15 +195,28 @@ pub struct FeedStatus<'a> {
     pub error: Option<&'a str>,
     /// In how many tries, one after the other.
     pub failures: u32,
-    /// When it will be fetched again; `None` while it is fetched or paused.
+    /// When it will be fetched again; `None` while it is fetched or paused, or something of it is being added.
     pub next_fetch: Option<Time>,
     /// What it offers.
     pub items: &'a Arc<[Item]>,
 }
 
+/// An item as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemStatus<'a> {
+    /// What it is.
+    pub item: &'a Item,
+    /// A rule has taken it, and it does not come again.
+    pub is_taken: bool,
+    /// Why it could not be added the last time that it was tried.
+    pub failure: Option<&'a str>,
+}
+
 /// A rule as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleStatus<'a> {
+    /// Which one.
+    pub name: &'a Name,
     /// The rule.
     pub rule: &'a Rule,
     /// Its newest match.
@@ -228,9 +227,11 @@ pub struct RuleStatus<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement<'a> {
     /// The feed that offers it.
-    pub feed: FeedId,
+    pub feed: &'a Name,
     /// The item.
     pub item: &'a Item,
+    /// A rule has taken it before: it does not come again, whatever the verdict is.
+    pub is_taken: bool,
     /// Whether it is wanted.
     pub verdict: Result<(), Rejection>,
 }
@@ -238,86 +239,20 @@ pub struct Judgement<'a> {
 /// Feeds and rules.
 #[derive(Debug)]
 pub struct Feeds {
-    feeds: BTreeMap<FeedId, Feed>,
+    feeds: BTreeMap<Name, Feed>,
     /// In the order in which they are asked. The first that wants an item gets it.
-    rules: Vec<(CompiledRule, History)>,
-    next_id: u32,
+    rules: Vec<NamedRule>,
+    /// Of feeds for which the user has said nothing else.
+    usual_interval: Duration,
     next_ticket: u64,
     rng: Rng,
 }
 
 #[derive(Debug)]
-struct Feed {
-    config: FeedConfig,
-    taken: Recent<ItemKey, ()>,
-    /// How often items could not be added.
-    attempts: BTreeMap<ItemKey, u32>,
-    items: Arc<[Item]>,
-    title: Option<String>,
-    validators: Validators,
-    fetched: Option<Timestamp>,
-    error: Option<String>,
-    failures: u32,
-    state: FetchState,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum FetchState {
-    Due(Time),
-    Fetching(u64),
-}
-
-impl Feed {
-    fn new(config: FeedConfig, due: Time) -> Self {
-        Self {
-            config,
-            taken: Recent::default(),
-            attempts: BTreeMap::new(),
-            items: Arc::default(),
-            title: None,
-            validators: Validators::default(),
-            fetched: None,
-            error: None,
-            failures: 0,
-            state: FetchState::Due(due),
-        }
-    }
-
-    const fn due(&self) -> Option<Time> {
-        match self.state {
-            FetchState::Due(due) if !self.config.paused => Some(due),
-            _ => None,
-        }
-    }
-
-    fn interval(&self) -> Duration {
-        let asked_for = self.config.interval_secs.map(|secs| Duration::from_secs(secs.into()));
-        asked_for.unwrap_or(DEFAULT_INTERVAL).max(MIN_INTERVAL)
-    }
-
-    fn succeeded(&mut self, date: Timestamp) {
-        self.error = None;
-        self.failures = 0;
-        self.fetched = Some(date);
-    }
-
-    /// Until the next fetch: twice as long after each failure in a row.
-    fn pause(&self) -> Duration {
-        let doubled = self.interval().saturating_mul(1 << self.failures.min(10));
-        if self.failures == 0 { doubled } else { doubled.min(MAX_BACK_OFF.max(self.interval())) }
-    }
-
-    /// Remembers what the feed still offers for as long as it does, and some of the rest.
-    fn forget_the_oldest(&mut self) {
-        for item in self.items.iter() {
-            if self.taken.contains(&item.key) {
-                self.taken.note(item.key.clone(), ());
-            }
-        }
-        self.taken.shrink_to(MAX_TAKEN);
-        let offered: BTreeSet<&ItemKey> = self.items.iter().map(|item| &item.key).collect();
-        self.attempts.retain(|key, _| offered.contains(key));
-    }
+struct NamedRule {
+    name: Name,
+    compiled: CompiledRule,
+    history: History,
 }
 
 impl Feeds {
@@ -328,66 +263,74 @@ impl Feeds {
     pub fn new(saved: SavedFeeds, now: Time, seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let feeds = saved.feeds.into_iter().take(MAX_FEEDS).map(|saved| {
-            let feed =
-                Feed { taken: saved.taken, ..Feed::new(saved.config, now + START_SPREAD.mul_f64(rng.f64())) };
-            (saved.id, feed)
+            let due = now + START_SPREAD.mul_f64(rng.f64());
+            (saved.name, Feed::new(saved.config, saved.taken, due))
         });
-        let feeds: BTreeMap<FeedId, Feed> = feeds.collect();
+        let feeds = feeds.collect();
         let rules = saved.rules.into_iter().take(MAX_RULES).filter_map(|saved| {
-            let rule =
-                CompiledRule::new(saved.rule).inspect_err(|error| tracing::warn!(%error, "left out a rule"));
-            Some((rule.ok()?, saved.history))
+            let compiled = CompiledRule::new(saved.rule)
+                .inspect_err(|error| tracing::warn!(rule = %saved.name, %error, "left out a rule"));
+            Some(NamedRule { name: saved.name, compiled: compiled.ok()?, history: saved.history })
         });
         let rules = rules.collect();
-        let after_all = feeds.keys().map(|id| id.0.saturating_add(1)).max().unwrap_or(0);
-        Self { feeds, rules, next_id: saved.next_id.max(after_all), next_ticket: 0, rng }
+        Self { feeds, rules, usual_interval: DEFAULT_INTERVAL, next_ticket: 0, rng }
     }
 
-    /// What is to be kept. Changes with each command and each match, not with each fetch.
+    /// What is to be kept. Changes with each command and when something is settled, not with each fetch. What is still
+    /// being added is as if it had not been seen.
     #[must_use]
     pub fn save(&self) -> SavedFeeds {
-        let feeds = self.feeds.iter().map(|(id, feed)| SavedFeed {
-            id: *id,
+        let feeds = self.feeds.iter().map(|(name, feed)| SavedFeed {
+            name: name.clone(),
             config: feed.config.clone(),
-            taken: feed.taken.clone(),
+            taken: feed.settled(),
         });
-        let rules = self
-            .rules
-            .iter()
-            .map(|(rule, history)| SavedRule { rule: rule.rule.clone(), history: history.clone() });
-        SavedFeeds { next_id: self.next_id, feeds: feeds.collect(), rules: rules.collect() }
+        let pending = || self.feeds.values().flat_map(|feed| feed.pending.values());
+        let rules = self.rules.iter().map(|rule| {
+            let mut history = rule.history.clone();
+            for pending in pending().filter(|pending| pending.rule == rule.name) {
+                history.take_back(&pending.title);
+            }
+            SavedRule { name: rule.name.clone(), rule: rule.compiled.rule.clone(), history }
+        });
+        SavedFeeds { feeds: feeds.collect(), rules: rules.collect() }
     }
 
-    /// A new feed, which is fetched at once.
-    pub fn add_feed(&mut self, now: Time, config: FeedConfig) -> Result<FeedId, FeedsError> {
-        if self.feeds.len() >= MAX_FEEDS {
-            return Err(FeedsError::TooManyFeeds);
+    /// How often feeds are fetched for which the user has said nothing else, unless they ask for more time. At least
+    /// [`MIN_INTERVAL`].
+    pub fn set_usual_interval(&mut self, now: Time, interval: Duration) {
+        if interval == self.usual_interval {
+            return;
         }
-        let id = FeedId(self.next_id);
-        self.next_id = self.next_id.checked_add(1).ok_or(FeedsError::TooManyFeeds)?;
-        self.feeds.insert(id, Feed::new(config, now));
-        Ok(id)
+        self.usual_interval = interval;
+        for feed in self.feeds.values_mut().filter(|feed| feed.failures == 0) {
+            let at_the_latest = now + feed.pause(interval);
+            if let FetchState::Due(due) = &mut feed.state {
+                *due = (*due).min(at_the_latest);
+            }
+        }
     }
 
-    /// Changes what is said of a feed, and fetches it.
-    pub fn change_feed(&mut self, now: Time, id: FeedId, config: FeedConfig) -> Result<(), FeedsError> {
-        let feed = self.feeds.get_mut(&id).ok_or(FeedsError::NoSuchFeed)?;
-        if feed.config.url != config.url {
-            feed.validators = Validators::default();
+    /// Makes a feed, or changes the one with its name, and fetches it at once.
+    pub fn set_feed(&mut self, now: Time, name: Name, config: FeedConfig) -> Result<(), FeedsError> {
+        match self.feeds.get_mut(&name) {
+            Some(feed) => feed.change(now, config),
+            None if self.feeds.len() >= MAX_FEEDS => return Err(FeedsError::TooManyFeeds),
+            None => {
+                self.feeds.insert(name, Feed::new(config, Recent::default(), now));
+            }
         }
-        feed.config = config;
-        feed.state = FetchState::Due(now);
         Ok(())
     }
 
-    /// Forgets a feed. Rules that are for it alone match nothing any more.
-    pub fn remove_feed(&mut self, id: FeedId) -> Result<(), FeedsError> {
-        self.feeds.remove(&id).map(|_| ()).ok_or(FeedsError::NoSuchFeed)
+    /// Forgets a feed. Rules that are for it alone match nothing, until there is one with its name again.
+    pub fn remove_feed(&mut self, name: &Name) -> Result<(), FeedsError> {
+        self.feeds.remove(name).map(|_| ()).ok_or(FeedsError::NoSuchFeed)
     }
 
     /// Fetches a feed now, also one that is backing off. Paused feeds stay paused.
-    pub fn refresh(&mut self, now: Time, id: FeedId) -> Result<(), FeedsError> {
-        let feed = self.feeds.get_mut(&id).ok_or(FeedsError::NoSuchFeed)?;
+    pub fn refresh(&mut self, now: Time, name: &Name) -> Result<(), FeedsError> {
+        let feed = self.feeds.get_mut(name).ok_or(FeedsError::NoSuchFeed)?;
         if let FetchState::Due(due) = &mut feed.state {
             *due = now;
         }
@@ -396,52 +339,65 @@ impl Feeds {
 
     /// Makes a rule, or changes the one with its name, and applies it to what the feeds offer. `date` is the time by
     /// the clock on the wall.
-    pub fn set_rule(&mut self, date: Timestamp, rule: Rule) -> Result<Vec<Match>, RuleError> {
+    pub fn set_rule(&mut self, date: Timestamp, name: Name, rule: Rule) -> Result<Vec<Match>, RuleError> {
+        if let Some(missing) = rule.feeds.iter().find(|feed| !self.feeds.contains_key(feed)) {
+            return Err(RuleError::NoSuchFeed(missing.to_string()));
+        }
         let compiled = CompiledRule::new(rule)?;
         let is_full = self.rules.len() >= MAX_RULES;
-        match self.rules.iter_mut().find(|(other, _)| other.rule.name == compiled.rule.name) {
-            Some((other, _)) => *other = compiled,
+        match self.rules.iter_mut().find(|rule| rule.name == name) {
+            Some(rule) => rule.compiled = compiled,
             None if is_full => return Err(RuleError::TooMany),
-            None => self.rules.push((compiled, History::default())),
+            None => self.rules.push(NamedRule { name, compiled, history: History::default() }),
         }
-        let feeds: Vec<FeedId> = self.feeds.keys().copied().collect();
-        Ok(feeds.into_iter().flat_map(|feed| self.take_wanted(feed, date)).collect())
+        let feeds: Vec<Name> = self.feeds.keys().cloned().collect();
+        Ok(feeds.iter().flat_map(|feed| self.take_wanted(feed, date)).collect())
     }
 
     /// Forgets a rule and what it remembers.
-    pub fn remove_rule(&mut self, name: &str) -> Result<(), FeedsError> {
-        let at =
-            self.rules.iter().position(|(rule, _)| rule.rule.name == name).ok_or(FeedsError::NoSuchRule)?;
+    pub fn remove_rule(&mut self, name: &Name) -> Result<(), FeedsError> {
+        let at = self.rules.iter().position(|rule| rule.name == *name).ok_or(FeedsError::NoSuchRule)?;
         self.rules.remove(at);
         Ok(())
     }
 
-    /// What `rule` would say, were it there and enabled, to all that the feeds offer. It remembers the episodes of the
-    /// rule with its name.
-    pub fn test_rule(&self, date: Timestamp, rule: Rule) -> Result<Vec<Judgement<'_>>, RuleError> {
-        let rule = CompiledRule::new(rule)?;
-        let known = self.rules.iter().find(|(other, _)| other.rule.name == rule.rule.name);
-        let none = History::default();
-        let history = known.map_or(&none, |(_, history)| history);
-        let judged = self.feeds.iter().flat_map(|(id, feed)| {
-            let judge = |item| Judgement { feed: *id, item, verdict: rule.judge(*id, item, history, date) };
-            feed.items.iter().map(judge)
+    /// What `rule` would say, were it the only one, by this name and enabled, to all that the feeds offer. It remembers
+    /// the episodes of the rule with this name.
+    pub fn test_rule(
+        &self,
+        date: Timestamp,
+        name: &Name,
+        rule: Rule,
+    ) -> Result<Vec<Judgement<'_>>, RuleError> {
+        let tested = CompiledRule::new(rule)?;
+        let known = self.rules.iter().find(|rule| rule.name == *name);
+        let mut history = known.map(|rule| rule.history.clone()).unwrap_or_default();
+        let offered =
+            self.feeds.iter().flat_map(|(name, feed)| feed.items.iter().map(move |item| (name, feed, item)));
+        let judged = offered.map(|(name, feed, item)| {
+            let is_taken = feed.is_taken(&item.key);
+            let verdict = tested.judge(name, item, &history, date);
+            if verdict.is_ok() && !is_taken {
+                history.note(&item.title, date);
+            }
+            Judgement { feed: name, item, is_taken, verdict }
         });
         Ok(judged.collect())
     }
 
-    /// Takes back that `found` was handed out, because it could not be added: it comes again with the next fetch, a few
-    /// times.
-    pub fn give_back(&mut self, found: &Match) {
+    /// Takes note of what has become of `found`: it was added, or it could not be, and why, without secrets. Then it comes
+    /// again with the next fetch, a few times.
+    pub fn settle(&mut self, found: &Match, result: Result<(), String>) {
         let Some(feed) = self.feeds.get_mut(&found.feed) else { return };
-        let attempts = feed.attempts.entry(found.item.key.clone()).or_default();
-        *attempts += 1;
-        if *attempts >= MAX_ATTEMPTS {
-            return;
-        }
-        feed.taken.forget(&found.item.key);
-        if let Some((_, history)) = self.rules.iter_mut().find(|(rule, _)| rule.rule.name == found.rule) {
-            history.take_back(&found.item.title);
+        let comes_again = match result {
+            Ok(()) => {
+                feed.was_added(&found.item.key);
+                false
+            }
+            Err(reason) => feed.was_not_added(&found.item.key, reason),
+        };
+        if comes_again && let Some(rule) = self.rules.iter_mut().find(|rule| rule.name == found.rule) {
+            rule.history.take_back(&found.item.title);
         }
     }
 
@@ -457,20 +413,20 @@ impl Feeds {
     /// What is to be fetched now. Each is to be answered with [`Feeds::fetched`].
     pub fn poll(&mut self, now: Time) -> Vec<FetchDue> {
         let free = MAX_FETCHES.saturating_sub(self.fetches());
-        let mut due: Vec<(Time, FeedId)> = self
+        let mut due: Vec<(Time, Name)> = self
             .feeds
             .iter()
-            .filter_map(|(id, feed)| feed.due().filter(|due| *due <= now).map(|due| (due, *id)))
+            .filter_map(|(name, feed)| feed.due().filter(|due| *due <= now).map(|due| (due, name.clone())))
             .collect();
         due.sort_unstable();
         let mut fetches = Vec::new();
-        for (_, id) in due.into_iter().take(free) {
-            let Some(feed) = self.feeds.get_mut(&id) else { continue };
+        for (_, name) in due.into_iter().take(free) {
+            let Some(feed) = self.feeds.get_mut(&name) else { continue };
             let number = self.next_ticket;
             self.next_ticket += 1;
             feed.state = FetchState::Fetching(number);
             fetches.push(FetchDue {
-                ticket: Ticket { feed: id, number },
+                ticket: Ticket { feed: name, number },
                 url: feed.config.url.clone(),
                 known: feed.validators.clone(),
             });
@@ -479,7 +435,7 @@ impl Feeds {
     }
 
     /// Takes what came of a fetch, and says what is to be added. `date` is the time by the clock on the wall.
-    pub fn fetched(&mut self, now: Time, date: Timestamp, ticket: Ticket, result: Fetched) -> Vec<Match> {
+    pub fn fetched(&mut self, now: Time, date: Timestamp, ticket: &Ticket, result: Fetched) -> Vec<Match> {
         let jitter = 1.0 + JITTER * (2.0 * self.rng.f64() - 1.0);
         let Some(feed) = self.feeds.get_mut(&ticket.feed) else { return Vec::new() };
         if feed.state != FetchState::Fetching(ticket.number) {
@@ -489,73 +445,90 @@ impl Feeds {
         let mut at_least = MIN_INTERVAL;
         match result {
             Fetched::Failed { reason, retry_after } => {
-                feed.error = Some(reason);
-                feed.failures = feed.failures.saturating_add(1);
-                at_least = at_least.max(retry_after.unwrap_or_default().min(MAX_BACK_OFF));
+                feed.failed_to_come(reason);
+                at_least = at_least.max(retry_after.unwrap_or_default().min(MAX_PAUSE));
             }
-            Fetched::Unchanged => feed.succeeded(date),
+            Fetched::Unchanged => feed.has_come(date),
             Fetched::Changed { channel, validators } => {
-                feed.succeeded(date);
-                feed.title = channel.title;
-                feed.items = channel.items.into();
-                feed.validators = validators;
-                feed.forget_the_oldest();
+                feed.has_come(date);
+                feed.has_changed(channel, validators);
             }
         }
-        let pause = feed.pause().mul_f64(jitter).max(at_least);
+        let pause = feed.pause(self.usual_interval).mul_f64(jitter).max(at_least);
         feed.state = FetchState::Due(now + pause);
         // Also if nothing has changed: what could not be added is wanted again.
-        self.take_wanted(ticket.feed, date)
+        self.take_wanted(&ticket.feed, date)
     }
 
     /// All feeds.
     pub fn feeds(&self) -> impl Iterator<Item = FeedStatus<'_>> {
-        self.feeds.iter().map(|(id, feed)| FeedStatus {
-            id: *id,
-            config: &feed.config,
-            title: feed.title.as_deref(),
-            fetched: feed.fetched,
-            error: feed.error.as_deref(),
-            failures: feed.failures,
-            next_fetch: feed.due(),
-            items: &feed.items,
-        })
+        self.feeds.iter().map(|(name, feed)| status(name, feed))
+    }
+
+    /// One feed.
+    pub fn feed(&self, name: &Name) -> Result<FeedStatus<'_>, FeedsError> {
+        let (name, feed) = self.feeds.get_key_value(name).ok_or(FeedsError::NoSuchFeed)?;
+        Ok(status(name, feed))
+    }
+
+    /// What a feed offers, in its order.
+    pub fn items(&self, name: &Name) -> Result<impl Iterator<Item = ItemStatus<'_>>, FeedsError> {
+        let feed = self.feeds.get(name).ok_or(FeedsError::NoSuchFeed)?;
+        Ok(feed.items.iter().map(|item| ItemStatus {
+            item,
+            is_taken: feed.is_taken(&item.key),
+            failure: feed.failure(&item.key),
+        }))
     }
 
     /// All rules, in the order in which they are asked.
     pub fn rules(&self) -> impl Iterator<Item = RuleStatus<'_>> {
-        self.rules
-            .iter()
-            .map(|(rule, history)| RuleStatus { rule: &rule.rule, last_match: history.last_match.as_ref() })
+        self.rules.iter().map(|rule| RuleStatus {
+            name: &rule.name,
+            rule: &rule.compiled.rule,
+            last_match: rule.history.last_match.as_ref(),
+        })
     }
 
     fn fetches(&self) -> usize {
         self.feeds.values().filter(|feed| matches!(feed.state, FetchState::Fetching(_))).count()
     }
 
-    /// Hands out what the rules want of what `id` offers.
-    fn take_wanted(&mut self, id: FeedId, date: Timestamp) -> Vec<Match> {
-        let Some(feed) = self.feeds.get_mut(&id) else { return Vec::new() };
+    /// Hands out what the rules want of what a feed offers.
+    fn take_wanted(&mut self, name: &Name, date: Timestamp) -> Vec<Match> {
+        let Some(feed) = self.feeds.get_mut(name) else { return Vec::new() };
         let mut found = Vec::new();
-        for item in feed.items.iter() {
-            if feed.taken.contains(&item.key) {
+        for item in Arc::clone(&feed.items).iter() {
+            if feed.is_taken(&item.key) {
                 continue;
             }
-            let mut enabled = self.rules.iter_mut().filter(|(rule, _)| rule.rule.enabled);
-            let taker = enabled.find(|(rule, history)| rule.judge(id, item, history, date).is_ok());
-            let Some((rule, history)) = taker else { continue };
-            history.note(&item.title, date);
-            feed.taken.note(item.key.clone(), ());
-            let rule = &rule.rule;
+            let mut enabled = self.rules.iter_mut().filter(|rule| rule.compiled.rule.enabled);
+            let taker = enabled.find(|rule| rule.compiled.judge(name, item, &rule.history, date).is_ok());
+            let Some(rule) = taker else { continue };
+            rule.history.note(&item.title, date);
+            feed.hand_out(item, rule.name.clone());
             found.push(Match {
-                feed: id,
+                feed: name.clone(),
+                feed_url: feed.config.url.clone(),
                 rule: rule.name.clone(),
                 item: item.clone(),
-                add: rule.add.clone(),
+                add: rule.compiled.rule.add.clone(),
             });
         }
-        feed.taken.shrink_to(MAX_TAKEN);
         found
+    }
+}
+
+fn status<'a>(name: &'a Name, feed: &'a Feed) -> FeedStatus<'a> {
+    FeedStatus {
+        name,
+        config: &feed.config,
+        title: feed.title.as_deref(),
+        fetched: feed.fetched,
+        error: feed.error.as_deref(),
+        failures: feed.failures,
+        next_fetch: feed.due(),
+        items: &feed.items,
     }
 }
 

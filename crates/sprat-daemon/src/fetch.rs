@@ -2,14 +2,16 @@
 //!
 //! Whoever may use the interfaces of the daemon may look at torrents, not around in the network the daemon lives in. So
 //! these URLs are judged like those in a torrent ([`Origin::Torrent`]): only public addresses, and those that the
-//! policy allows by name, for an indexer in the same house.
+//! policy allows. An indexer in the same house is opened by name and port, for its feeds and for what they offer there.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::header::{self, HeaderName, HeaderValue};
 use sprat_engine::address_policy::Origin;
-use sprat_engine::http::{HttpClient, HttpError, HttpRequest, HttpResponse, Limits};
+use sprat_engine::http::{HostPort, HttpClient, HttpError, HttpRequest, HttpResponse, Limits};
+use sprat_engine::resolve::ResolveError;
 use sprat_wire::magnet::{Magnet, MagnetError};
 use thiserror::Error;
 use url::Url;
@@ -98,28 +100,50 @@ impl FetchError {
             _ => None,
         }
     }
+
+    /// Whether the address is one that may not be contacted for whoever named it.
+    #[must_use]
+    pub const fn is_refused_address(&self) -> bool {
+        matches!(self, Self::Http(HttpError::Resolve(ResolveError::Refused(_))))
+    }
 }
 
 /// Gets documents. Clones share everything.
 #[derive(Debug, Clone)]
 pub struct Fetcher {
     http: HttpClient,
+    private_servers: Arc<[HostPort]>,
 }
 
 impl Fetcher {
     /// Fetches by `http`, whose policy says which addresses are open to users of the daemon.
     #[must_use]
-    pub const fn new(http: HttpClient) -> Self {
-        Self { http }
+    pub fn new(http: HttpClient) -> Self {
+        Self { http, private_servers: Arc::default() }
+    }
+
+    /// The same, but feeds may live at these servers of the private network.
+    #[must_use]
+    pub fn with_private_servers(self, servers: impl IntoIterator<Item = HostPort>) -> Self {
+        Self { private_servers: servers.into_iter().collect(), ..self }
     }
 
     /// What to add for `url`: an `http` or `https` URL, or a magnet link, for which nothing is fetched. At most 32 MiB
     /// in at most five minutes.
     pub async fn torrent(&self, url: &str) -> Result<Source, FetchError> {
+        self.torrent_from(url, HttpRequest::default()).await
+    }
+
+    /// The same for a URL that the feed at `feed` offers. If that is a private server, this URL may be of the same one.
+    pub async fn torrent_of_feed(&self, feed: &str, url: &str) -> Result<Source, FetchError> {
+        self.torrent_from(url, self.request_for(feed)).await
+    }
+
+    async fn torrent_from(&self, url: &str, request: HttpRequest) -> Result<Source, FetchError> {
         if is_magnet(url) {
             return magnet(url);
         }
-        let response = self.http.get(url, Limits::TORRENT_FILE, Origin::Torrent).await?;
+        let response = self.http.send(url, request, Limits::TORRENT_FILE, Origin::Torrent).await?;
         if let Some(location) = response.headers.get(header::LOCATION).and_then(|value| value.to_str().ok())
             && is_magnet(location)
         {
@@ -134,7 +158,7 @@ impl Fetcher {
 
     /// The feed at `url`, unless it is still the one that `known` was said of. At most 16 MiB in at most two minutes.
     pub async fn feed(&self, url: &str, known: &Validators) -> Result<FeedDocument, FetchError> {
-        let mut request = HttpRequest::default();
+        let mut request = self.request_for(url);
         if let Some(etag) = &known.etag {
             request.headers.insert(header::IF_NONE_MATCH, etag.clone());
         }
@@ -149,6 +173,15 @@ impl Fetcher {
             }
             304 if *known != Validators::default() => Ok(FeedDocument::Unchanged),
             _ => Err(status(&response)),
+        }
+    }
+
+    /// A request on behalf of the feed at `feed`.
+    fn request_for(&self, feed: &str) -> HttpRequest {
+        let server = Url::parse(feed).ok().and_then(|url| HostPort::of(&url));
+        HttpRequest {
+            private_server: server.filter(|server| self.private_servers.contains(server)),
+            ..HttpRequest::default()
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use thiserror::Error;
 
 use crate::access::Gate;
+use crate::feeding::Feeding;
 use crate::fetch::Fetcher;
 use crate::log::Journal;
 use crate::http::Tls;
@@ -18,6 +19,7 @@ pub(crate) struct Running {
     pub(crate) service: Service,
     pub(crate) gate: Arc<Gate>,
     pub(crate) fetcher: Fetcher,
+    pub(crate) feeding: Feeding,
     pub(crate) layers: Mutex<Layers>,
     /// One change at a time is written down and carried out.
     pub(crate) changing: tokio::sync::Mutex<()>,
@@ -65,6 +67,7 @@ impl Running {
         let settings = layers.settings();
         (self.set_log_level)(settings.log.level);
         self.gate.set_session_life(settings.into());
+        self.feeding.set_usual_interval(settings.feeds.interval.duration());
         let service = self.service.clone();
         let choices = plan::choices(&layers);
         if choices != service.choices() {

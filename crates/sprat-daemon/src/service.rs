@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -28,7 +29,7 @@ use crate::state::State;
 use crate::statistics::Statistics;
 use crate::torrents::queue::{QueueLimits, SlowThreshold, Slowness, Stage};
 use crate::torrents::share_limits::Layer;
-use crate::torrents::{Board, Delta, Facts, Live, Recent, Record, Snapshot, summarise};
+use crate::torrents::{Board, Delta, Facts, Live, Recent, Record, Running, Snapshot, Summary, summarise};
 
 mod adding;
 mod changing;
@@ -150,6 +151,11 @@ pub enum ServiceError {
     Ended(#[from] Ended),
 }
 
+/// An address that a stranger could not have us call either: who may use the interfaces may not look around in our network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("{0} is not in the public network, and others are not allowed (addresses.allow_private)")]
+pub struct PrivateAddress(pub SocketAddr);
+
 /// A running service: cheap to clone, and the same one.
 #[derive(Debug, Clone)]
 pub struct Service(Arc<Inner>);
@@ -185,6 +191,8 @@ struct Known {
     board: Board,
     /// Awake when they were last looked at.
     awake: BTreeSet<TorrentId>,
+    /// Seconds that the daemon has run since it was started for the first time.
+    running_time: u64,
     /// The policies were asked then; nothing that they go by has changed since, but time.
     decided_at: Option<Time>,
 }
@@ -197,6 +205,8 @@ struct Torrent {
     live: Option<Live>,
     /// The record is not as it was when it was last given to the engine.
     is_unwritten: bool,
+    /// It has sent or received something since then, which can wait for a few minutes.
+    has_moved: bool,
     /// Since when it does what it does, while it runs.
     running_since: Option<(Stage, Time)>,
     slowness: Slowness,
@@ -209,19 +219,38 @@ impl Torrent {
             record,
             live: None,
             is_unwritten: false,
+            has_moved: false,
             running_since: None,
             slowness: Slowness::default(),
         }
     }
 }
 
-impl Known {
-    /// Puts a torrent on the board as it is now.
-    fn show(&mut self, id: TorrentId) {
-        if let Some(torrent) = self.torrents.get(&id) {
-            let summary = summarise(id.0, &torrent.facts, &torrent.record, torrent.live.as_ref());
-            self.board.put(id, summary);
+impl Torrent {
+    const fn running(&self) -> Running {
+        match (self.facts.is_paused || self.facts.is_moving, self.facts.is_complete) {
+            (true, _) => Running::No,
+            (false, false) => Running::Incomplete,
+            (false, true) => Running::Seeding,
         }
+    }
+}
+
+impl Known {
+    /// Puts a torrent on the board as it is now, and has its time counted as what it does now.
+    fn show(&mut self, id: TorrentId) {
+        let Some(torrent) = self.torrents.get_mut(&id) else { return };
+        torrent.is_unwritten |= torrent.record.times.turn(torrent.running(), self.running_time);
+        let identity = torrent.facts.identity();
+        if let Some(summary) = self.summary(id) {
+            self.board.put(id, identity, summary);
+        }
+    }
+
+    /// A torrent as it is now. On the board, the times of one that sleeps are those of when it was last shown.
+    fn summary(&self, id: TorrentId) -> Option<Summary> {
+        let torrent = self.torrents.get(&id)?;
+        Some(summarise(id.0, &torrent.facts, &torrent.record, torrent.live.as_ref(), self.running_time))
     }
 
     fn record(&mut self, id: TorrentId) -> Option<&mut Record> {
@@ -259,7 +288,7 @@ impl Service {
         let client =
             tokio::task::spawn_blocking(move || Client::start(client)).await.map_err(io::Error::other)??;
         let events = client.events();
-        let known = Known::take_up(client.list().await?);
+        let known = Known::take_up(client.list().await?, statistics.all().seconds);
         let (published, _) = watch::channel(Arc::new(known.board.snapshot()));
         let damages = damages
             .into_iter()
@@ -297,8 +326,8 @@ impl Service {
         }
         // A last look, so that what was counted is complete.
         let _ = self.look().await;
+        self.keep_counted();
         self.keep_records(usize::MAX).await;
-        self.keep_statistics();
         if self.0.client.shut_down().await.is_err() {
             tracing::error!("the client ended unexpectedly");
         }
@@ -362,6 +391,12 @@ impl Service {
         self.0.client.with(move |session, now| session.set_limits(now, limits)).await?;
         self.0.nudge.notify_one();
         Ok(())
+    }
+
+    /// Whether peers may be called because an interface was told of them.
+    fn may_call(&self, peers: &[SocketAddr]) -> Result<(), PrivateAddress> {
+        let refused = peers.iter().find(|peer| !self.0.policy.accepts_peer(**peer, None));
+        refused.map_or(Ok(()), |peer| Err(PrivateAddress(*peer)))
     }
 
     /// Who answers to this hash.

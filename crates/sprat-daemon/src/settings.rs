@@ -28,5 +28,5 @@ pub use quantity::{
 pub use secret::Secret;
 pub use sections::{
     Addresses, Afterwards, AlternativeWindow, Api, Feeds, Limits, ListenAddress, Log, LogLevel, Paths, Peers,
-    Queue, Seeding, SeedingAction, Settings, WatchFolder, Webhook, Webhooks, changed, keys,
+    Queue, Seeding, SeedingAction, Settings, WatchFolder, Webhook, Webhooks, Weekday, changed, keys,
 };

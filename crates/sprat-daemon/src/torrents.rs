@@ -14,10 +14,12 @@ mod recent;
 mod record;
 pub mod share_limits;
 mod summary;
+mod times;
 
 pub use board::{Board, Cursor, Delta, Gone, Line, NoCursor, Snapshot};
-pub use facts::Facts;
+pub use facts::{Facts, Identity};
 pub use live::{Bytes, Doing, Live, look};
 pub use recent::{RECENT, Recent};
 pub use record::{Record, SeedingLimit, SeedingLimits};
 pub use summary::{State, Summary, TroubleText, explain, summarise};
+pub use times::{Running, Times};

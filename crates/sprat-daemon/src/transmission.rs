@@ -49,7 +49,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::any;
 
-pub use state::{Choose, Close, Fetch, Transmission, fetching};
+pub use state::{Choose, Close, Transmission};
 
 use state::Rpc;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sprat_daemon::clock;
 use sprat_daemon::feeds::driver::FeedDriver;
-use sprat_daemon::feeds::{FeedConfig, SavedFeeds};
+use sprat_daemon::feeds::{FeedConfig, Name, Rule, SavedFeeds};
 use sprat_daemon::fetch::{FeedDocument, FetchError, Fetcher, Source, Validators};
 use sprat_engine::address_policy::AddressPolicy;
 use sprat_engine::http::{HttpClient, HttpConfig, HttpError};
@@ -122,12 +122,12 @@ async fn the_driver_fetches_feeds_and_hands_out_what_rules_want() {
         let driver = driver.clone();
         async move { driver.run(fetcher(), sender).await }
     });
-    let config = |url: String| FeedConfig { url, name: None, interval_secs: None, paused: false };
+    let config = |url: String| FeedConfig { url, interval_secs: None, paused: false };
+    let name = |text: &str| Name::try_from(text.to_owned()).unwrap();
     driver.with(|feeds, now| {
-        let rule = serde_json::from_str(r#"{"name":"all"}"#).unwrap();
-        assert_eq!(feeds.set_rule(clock::now(), rule).unwrap(), []);
-        feeds.add_feed(now, config(server.url("/rss"))).unwrap();
-        feeds.add_feed(now, config(ill.url("/rss"))).unwrap();
+        assert_eq!(feeds.set_rule(clock::now(), name("all"), Rule::default()).unwrap(), []);
+        feeds.set_feed(now, name("1"), config(server.url("/rss"))).unwrap();
+        feeds.set_feed(now, name("2"), config(ill.url("/rss"))).unwrap();
     });
     let matches = found.recv().await.unwrap();
     assert_eq!(matches[0].item.source.as_deref(), Some(&server.url("/1.torrent")[..]));

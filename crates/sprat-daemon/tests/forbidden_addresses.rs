@@ -32,6 +32,9 @@ mod loopback;
 /// Stands for a server on the internet: the only address that may be contacted.
 const OUTSIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 7, 7, 7));
 
+/// Stands for a machine of the house, at one port of which feeds may be.
+const AT_HOME: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 7, 7, 8));
+
 /// Hosts in every spelling that leads inside.
 const HOSTS: [&str; 112] = [
     // This machine, as text, with parts left out, decimal, hexadecimal, octal, and in other digits.
@@ -301,7 +304,10 @@ impl Inside {
         let (_, first) = self.udp.recv_from(&mut [0; 16]).await.unwrap();
         assert_eq!(first.port(), knock.local_addr().unwrap().port(), "somebody was here before");
         let contacted = attempts(|attempts| attempts.clone());
-        let inside = contacted.iter().find(|attempt| attempt.parse::<SocketAddr>().unwrap().ip() != OUTSIDE);
+        // Other ports of the machine of the house are listened at as well.
+        let is_open =
+            |attempt: &&String| [OUTSIDE, AT_HOME].contains(&attempt.parse::<SocketAddr>().unwrap().ip());
+        let inside = contacted.iter().find(|attempt| !is_open(attempt));
         assert_eq!(inside, None);
     }
 }
@@ -382,6 +388,52 @@ async fn redirects_of_a_torrent_and_a_feed() {
         let server = outside(vec![redirect(&url)]).await;
         assert_refused(fetcher().feed(&server.url("/rss"), &Validators::default()).await, &url);
     }
+    inside.was_left_alone().await;
+}
+
+async fn at_home(answers: Vec<Answer>) -> (WebServer, Fetcher) {
+    let server = WebServer::start("127.7.7.8:0", answers).await;
+    let allowed = server.address.to_string().parse().unwrap();
+    (server, fetcher().with_private_servers([allowed]))
+}
+
+#[tokio::test]
+async fn a_feed_of_a_server_that_the_user_has_opened() {
+    let inside = Inside::listen().await;
+    let (server, fetcher) = at_home(vec![redirect("/moved"), ok(b"<rss/>")]).await;
+    assert!(fetcher.feed(&server.url("/rss"), &Validators::default()).await.is_ok());
+    let (server, fetcher) = at_home(vec![ok(b"de"), redirect("/moved"), ok(b"de")]).await;
+    for _ in 0..2 {
+        assert!(fetcher.torrent_of_feed(&server.url("/rss"), &server.url("/1.torrent")).await.is_ok());
+    }
+    // It may send us out, as many do.
+    let public = outside(vec![ok(b"de")]).await;
+    let (server, fetcher) = at_home(vec![redirect(&public.url("/"))]).await;
+    assert!(fetcher.torrent_of_feed(&server.url("/rss"), &server.url("/1.torrent")).await.is_ok());
+    inside.was_left_alone().await;
+}
+
+/// The server that was opened is, for all others, as closed as ever; and it opens nobody else.
+#[tokio::test]
+async fn beside_the_server_that_the_user_has_opened() {
+    let inside = Inside::listen().await;
+    let beside = format!("http://{AT_HOME}:{}/x.torrent", inside.port);
+    for url in inside.urls().into_iter().chain([beside]) {
+        let (server, fetcher) = at_home(vec![redirect(&url)]).await;
+        let feed = server.url("/rss");
+        assert_refused(fetcher.feed(&feed, &Validators::default()).await, &url);
+        assert_refused(fetcher.torrent_of_feed(&feed, &server.url("/1.torrent")).await, &url);
+        assert_refused(fetcher.torrent_of_feed(&feed, &url).await, &url);
+        assert_refused(fetcher.feed(&url, &Validators::default()).await, &url);
+    }
+    let (server, fetcher) = at_home(vec![ok(b"de")]).await;
+    let (home, public) = (server.url("/1.torrent"), "http://feed.example/rss");
+    assert_refused(fetcher.torrent_of_feed(public, &home).await, "what a feed of somebody else offers");
+    assert_refused(fetcher.torrent(&home).await, "what somebody with a token asks for");
+    let foreign = outside(vec![redirect(&home)]).await;
+    assert_refused(fetcher.feed(&foreign.url("/rss"), &Validators::default()).await, "a redirect of others");
+    assert_refused(fetcher.torrent_of_feed(&foreign.url("/rss"), &foreign.url("/")).await, "of a torrent");
+    assert_eq!(server.requests().len(), 0);
     inside.was_left_alone().await;
 }
 

@@ -4,9 +4,10 @@ mod service_under_test;
 
 use std::sync::Arc;
 
-use sprat_core::storage::Files;
+use sprat_core::io::Event;
+use sprat_core::storage::{Files, TorrentId};
 use sprat_daemon::Service;
-use sprat_daemon::service::{Action, AddError, Change, HappeningKind, NewTorrent, Source};
+use sprat_daemon::service::{Action, AddError, Change, ChangeError, HappeningKind, NewTorrent, Source};
 use sprat_daemon::torrents::State;
 use sprat_engine::address_policy::AddressPolicy;
 
@@ -92,6 +93,45 @@ async fn what_the_user_has_said_is_there_after_a_restart() {
 }
 
 #[tokio::test]
+async fn many_are_changed_at_once_or_none() {
+    let place = Place::new();
+    let service = place.start().await;
+    let mut torrents = Vec::new();
+    for number in 1..4 {
+        let file = torrent(&place.home.path().join("elsewhere"), &format!("{number}"), number, 1000);
+        let new = NewTorrent {
+            start: false,
+            tags: ["old".to_owned()].into(),
+            ..NewTorrent::new(Source::File(file))
+        };
+        torrents.push(service.add(new).await.unwrap().torrent);
+    }
+    let change = Change {
+        label: Some(Some("many".to_owned())),
+        add_tags: ["new".to_owned()].into(),
+        remove_tags: ["old".to_owned()].into(),
+        upload_limit: Some(Some(1000)),
+        ..Change::default()
+    };
+    let nobody = [torrents[0], TorrentId(u32::MAX)];
+    assert!(matches!(service.change_all(&nobody, change.clone()).await, Err(ChangeError::Unknown)));
+    let are = |label: Option<&str>| {
+        let snapshot = service.snapshot();
+        snapshot.lines().iter().filter(|line| line.summary.label.as_deref() == label).count()
+    };
+    assert_eq!(are(None), 3);
+    service.change_all(&torrents[..2], change).await.unwrap();
+    assert_eq!((are(Some("many")), are(None)), (2, 1));
+    let snapshot = service.snapshot();
+    let one = &snapshot.lines()[0].summary;
+    assert_eq!(
+        (one.tags.iter().map(String::as_str).collect::<Vec<_>>(), one.upload_limit),
+        (vec!["new"], Some(1000))
+    );
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn files_lie_only_below_directories_that_were_chosen() {
     let place = Place::new();
     let file = torrent(&place.home.path().join("elsewhere"), "x", 3, 1000);
@@ -120,4 +160,38 @@ async fn a_link_leads_to_nobody_in_the_private_network() {
         assert_eq!(one.known_peers, known);
         service.stop().await;
     }
+}
+
+#[tokio::test]
+async fn nobody_is_contacted_in_the_private_network_because_an_interface_was_told_to() {
+    let place = Place::new();
+    let mut config = place.config();
+    config.client.policy = Arc::new(AddressPolicy::public());
+    let service = Service::start(config).await.unwrap();
+    let mut events = service.client().events();
+    let inside = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = inside.local_addr().unwrap();
+    let tracker = |name: &str| vec![vec![format!("http://{address}/{name}")]];
+
+    let link = Source::Magnet("magnet:?xt=urn:btih:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".to_owned());
+    let new = NewTorrent { trackers: tracker("added"), ..NewTorrent::new(link) };
+    let refused = service.add(NewTorrent { peers: vec![address], ..new.clone() }).await;
+    assert!(matches!(refused, Err(AddError::Address(_))));
+    let torrent = service.add(new).await.unwrap().torrent;
+    let refused = service.add_peers(torrent, vec![address]).await;
+    assert!(matches!(refused, Err(ChangeError::Address(_))));
+    for name in ["added", "changed"] {
+        let (url, reason) = loop {
+            if let Event::TrackerFailed { url, reason, .. } = events.recv().await.unwrap() {
+                break (url, reason);
+            }
+        };
+        assert!(url.ends_with(name), "{url}: {reason}");
+        let change = Change { trackers: Some(tracker("changed")), ..Change::default() };
+        service.change(torrent, change).await.unwrap();
+    }
+    let knock = tokio::net::TcpStream::connect(address).await.unwrap();
+    let (_, first) = inside.accept().await.unwrap();
+    assert_eq!(first, knock.local_addr().unwrap(), "somebody was here before");
+    service.stop().await;
 }

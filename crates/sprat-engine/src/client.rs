@@ -16,7 +16,7 @@ use sprat_core::time::Time;
 use thiserror::Error;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use crate::address_policy::AddressPolicy;
+use crate::address_policy::{AddressPolicy, Origin};
 use crate::dht::{Dht, DhtConfig};
 use crate::listen::{ListenConfig, Listeners};
 use crate::state::StateError;
@@ -42,6 +42,7 @@ mod relocating;
 mod relocation_job;
 mod removing;
 mod socket;
+mod trace;
 
 pub use adding::AddError;
 use adding::Wish;
@@ -56,6 +57,7 @@ use reader::Target;
 pub use reader::{FileReader, ReadError};
 use relocation_job::Data;
 pub use relocation_job::RelocateError;
+pub use trace::{TraceError, TraceLine, Way};
 
 /// Events kept for a subscriber that is slow; it is told how many it has missed.
 const EVENT_BUFFER: usize = 4096;
@@ -153,7 +155,7 @@ impl Client {
         self.events.subscribe()
     }
 
-    /// Adds a torrent. Its extra trackers count as named by the user. With a [`Home`] it is in the list for good, with its
+    /// Adds a torrent. With a [`Home`] it is in the list for good, with its
     /// note, when this returns; whoever stops waiting does not stop it.
     pub async fn add(
         &self,
@@ -167,8 +169,7 @@ impl Client {
         self.add_wish(Wish::Torrent(add), admission).await
     }
 
-    /// Adds a torrent of which only the name is known. Its extra trackers count as named by the user, those of the link do not. One
-    /// that is paused looks for its metadata when it is resumed.
+    /// Adds a torrent of which only the name is known. One that is paused looks for its metadata when it is resumed.
     pub async fn add_magnet(
         &self,
         add: AddMagnet,
@@ -261,10 +262,23 @@ impl Client {
     }
 
     /// Has a torrent announce to these trackers and no others, by tier. Those that it had before keep what is known of them, new ones
-    /// hear of it when it is their turn (BEP 12), those that are gone are told that it leaves. New ones count as named by the
-    /// user.
-    pub async fn set_trackers(&self, torrent: TorrentId, tiers: Vec<Vec<String>>) -> Result<(), Ended> {
-        self.run(move |driver| driver.set_trackers(torrent, tiers)).await
+    /// hear of it when it is their turn (BEP 12), those that are gone are told that it leaves. New ones are named by `by`.
+    pub async fn set_trackers(
+        &self,
+        torrent: TorrentId,
+        tiers: Vec<Vec<String>>,
+        by: Origin,
+    ) -> Result<(), Ended> {
+        self.run(move |driver| driver.set_trackers(torrent, tiers, by)).await
+    }
+
+    /// What a torrent does from now on, line by line, until the receiver is dropped or the torrent is gone. To look for a reason: it costs
+    /// about as much as the protocol itself.
+    pub async fn trace(
+        &self,
+        torrent: TorrentId,
+    ) -> Result<Result<mpsc::Receiver<TraceLine>, TraceError>, Ended> {
+        self.run(move |driver| driver.trace(torrent)).await
     }
 
     /// Limits the rates of one torrent.

@@ -30,8 +30,10 @@ use crate::address_policy::{AddressPolicy, Origin};
 use crate::resolve::{ResolveError, Resolver};
 
 mod connect;
+mod host_port;
 mod redacted;
 
+pub use host_port::{HostPort, ParseHostPortError};
 pub use redacted::RedactedUrl;
 
 /// What servers are told about this program.
@@ -102,6 +104,10 @@ pub struct HttpRequest {
     pub body: Option<Bytes>,
     /// The internet to use; either if `None`.
     pub family: Option<Family>,
+    /// The one server that may be in the user's network although others name it, because the user has said so
+    /// ([`Origin::User`]): here, and wherever redirects come back to it. A redirect from it leads to no other port of
+    /// its machine.
+    pub private_server: Option<HostPort>,
 }
 
 /// An answer, whatever its status.
@@ -236,7 +242,10 @@ impl HttpClient {
     ) -> Result<HttpResponse, HttpError> {
         let mut policy = Arc::clone(&self.config.policy);
         for _ in 0..=MAX_REDIRECTS {
-            let addresses = self.addresses(&url, request.family, &policy, origin).await?;
+            let is_private_server =
+                request.private_server.is_some() && request.private_server == HostPort::of(&url);
+            let named_by = if is_private_server { Origin::User } else { origin };
+            let addresses = self.addresses(&url, request.family, &policy, named_by).await?;
             let (response, remote, _driver) = self.ask(&url, request, &addresses).await?;
             let next = match request.body {
                 Some(_) => None,
@@ -246,8 +255,11 @@ impl HttpClient {
                 return self.receive(url, remote, response, limits.body_length).await;
             };
             tracing::debug!(from = %RedactedUrl::from(&url), to = %RedactedUrl::from(&next), "redirected");
-            // The user named the first host, not where it points. Back to the very same machine is fine.
-            policy = Arc::new(AddressPolicy::clone(&policy).allowing(remote.ip()));
+            // The user named the first host, not where it points. Back to the very same machine is fine, unless only
+            // one port of it was meant.
+            if !is_private_server {
+                policy = Arc::new(AddressPolicy::clone(&policy).allowing(remote.ip()));
+            }
             origin = Origin::Torrent;
             url = next;
         }

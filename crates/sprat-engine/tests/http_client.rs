@@ -179,6 +179,24 @@ async fn a_name_is_looked_up_once_for_each_request() {
 }
 
 #[tokio::test]
+async fn a_server_at_home_may_be_asked_and_leads_to_nobody_beside_it() {
+    let beside = WebServer::start("127.0.0.1:0", vec![ok(b"")]).await;
+    let answers = vec![redirect("/again"), ok(b"x"), redirect(&beside.url("/"))];
+    let server = WebServer::start("127.0.0.1:0", answers).await;
+    let client = HttpClient::new(config(AddressPolicy::public()));
+    let ask = async |url: String| {
+        let private_server = Some(server.address.to_string().parse().unwrap());
+        let request = HttpRequest { private_server, ..HttpRequest::default() };
+        client.send(&url, request, LIMITS, Origin::Torrent).await
+    };
+    assert_eq!(ask(server.url("/")).await.unwrap().body, "x");
+    for url in [server.url("/"), beside.url("/")] {
+        assert_eq!(refused_class(ask(url).await), Some(AddressClass::Loopback));
+    }
+    assert_eq!(beside.requests().len(), 0);
+}
+
+#[tokio::test]
 async fn credentials_stay_with_the_server_they_are_for() {
     let other = WebServer::start("127.0.0.1:0", vec![ok(b"")]).await;
     let server =

@@ -19,6 +19,10 @@ use super::Torrent;
 const GUEST_BYTES: usize = 256 * 1024;
 
 impl Torrent {
+    pub(crate) fn is_between_messages(&self, id: ConnectionId) -> bool {
+        self.connections.get(&id).is_some_and(|connection| connection.is_between_messages())
+    }
+
     pub(crate) fn on_received(&mut self, cx: &mut Context<'_>, id: ConnectionId, bytes: Bytes) {
         if let Some(dial) = self.dials.get_mut(&id) {
             dial.deframer.push(bytes);

@@ -24,12 +24,17 @@ export async function launch() {
 /**
  * A page of a daemon, with everything that it must never do counted as a fault.
  * @param {import('puppeteer-core').Browser} browser
- * @param {string} address
- * @param {{ width?: number, height?: number, isDark?: boolean, scale?: number, answers?: Record<string, unknown> }} [how] `answers` stand in for the
- *   daemon's, by method and path.
+ * @param {import('./daemon.js').Daemon} daemon
+ * @param {object} [how]
+ * @param {number} [how.width]
+ * @param {number} [how.height]
+ * @param {number} [how.scale]
+ * @param {string | null} [how.token] Who is logged in: the owner unless it is said otherwise, or nobody.
+ * @param {string} [how.address] Where the page is, if something stands before the daemon.
  */
-export async function visit(browser, address, { width = 1280, height = 800, isDark = false, scale = 1, answers = {} } = {}) {
+export async function visit(browser, daemon, { width = 1280, height = 800, scale = 1, token = daemon.token, address = daemon.address } = {}) {
   const context = await browser.createBrowserContext();
+  if (token !== null) await context.setCookie({ ...(await daemon.logIn(token)), domain: new URL(address).hostname, path: '/', httpOnly: true, sameSite: 'Strict' });
   const page = await context.newPage();
   /** @type {string[]} */
   const faults = [];
@@ -46,22 +51,19 @@ export async function visit(browser, address, { width = 1280, height = 800, isDa
   page.on('request', (request) => {
     if (!request.url().startsWith(address) && !request.url().startsWith('data:')) faults.push(`elsewhere: ${request.url()}`);
   });
-  await standIn(page, address, answers);
+  if (process.env['PAGE_FROM_FOLDER']) await serveFolder(page, address);
   await page.setViewport({ width, height, deviceScaleFactor: scale, isMobile: width < 500, hasTouch: width < 500 });
-  await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: isDark ? 'dark' : 'light' }]);
+  await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: 'light' }]);
   await page.goto(address);
   return { page, faults, close: () => context.close() };
 }
 
 /**
- * Answers for the daemon; and for whoever works on the page (`PAGE_FROM_FOLDER`), its files as they are now, not as they were compiled in.
+ * For whoever works on the page: its files as they are now, not as they were compiled in.
  * @param {import('puppeteer-core').Page} page
  * @param {string} address
- * @param {Record<string, unknown>} answers
  */
-async function standIn(page, address, answers) {
-  const isFromFolder = Boolean(process.env['PAGE_FROM_FOLDER']);
-  if (!isFromFolder && Object.keys(answers).length === 0) return;
+async function serveFolder(page, address) {
   const folder = new URL('..', import.meta.url).pathname;
   const types = { html: 'text/html', css: 'text/css', js: 'text/javascript', svg: 'image/svg+xml', webmanifest: 'application/manifest+json' };
   const response = await fetch(address);
@@ -69,15 +71,9 @@ async function standIn(page, address, answers) {
   await page.setRequestInterception(true);
   page.on('request', (request) => {
     const path = request.url().startsWith(address) ? new URL(request.url()).pathname.slice(1) || 'index.html' : '';
-    const answer = answers[`${request.method()} ${path.replace('api/v1', '')}`];
-    if (answer !== undefined) {
-      const said = typeof answer === 'function' ? answer(request.postData()) : answer;
-      void request.respond({ body: JSON.stringify(said), contentType: 'application/json' });
-      return;
-    }
     const file = join(folder, path);
     const type = /** @type {Record<string, string>} */ (types)[path.split('.').at(-1) ?? ''];
-    if (!isFromFolder || !type || path.startsWith('api/') || !existsSync(file)) void request.continue();
+    if (!type || path.startsWith('api/') || !existsSync(file)) void request.continue();
     else void request.respond({ body: readFileSync(file), contentType: type, headers: { 'content-security-policy': policy } });
   });
 }
@@ -125,6 +121,19 @@ export async function see(page, what, text) {
     const there = await page.$$eval(what, (elements) => elements.map((element) => element.textContent));
     throw new Error(`“${text}” is not seen in ${what}; there is ${JSON.stringify(there)}`);
   }
+}
+
+/**
+ * Writes into a field, in place of what is there.
+ * @param {import('puppeteer-core').Page} page
+ * @param {string} field
+ * @param {string} text
+ */
+export async function fill(page, field, text) {
+  await page.$eval(field, (input) => {
+    if (input instanceof HTMLInputElement) input.select();
+  });
+  await page.type(field, text);
 }
 
 /**

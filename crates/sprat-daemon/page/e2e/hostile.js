@@ -23,7 +23,7 @@ scene('a torrent whose every text is markup is text', async ({ browser, daemon }
     comment: evil('comment'), createdBy: evil('maker'), trackers: [`http://127.0.0.1:${address.port}/${encodeURIComponent(evil('url'))}`],
   });
   const [one, other] = [await daemon(), await daemon()];
-  const { page, faults } = await visit(browser, one.address);
+  const { page, faults } = await visit(browser, one);
   await drop(page, [{ name: `${evil('torrent file')}.torrent`, bytes: torrent.bytes }]);
   await see(page, '.what h3', '<img src=x');
   await see(page, '.comment', `alert('comment')`);

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 
 import { see, visit } from './browser.js';
+import { crowd } from './crowd.js';
 import { scene } from './scene.js';
 
 scene('everything can be done with the keyboard, and everything has a name', async ({ browser, daemon }) => {
-  const { address } = await daemon('--synthetic', '200');
-  const { page, faults } = await visit(browser, address);
+  const one = await daemon();
+  const many = await crowd(one, 200);
+  const { page, faults } = await visit(browser, one, many);
   await see(page, '.status', '200 torrents');
   await page.focus('#list');
   await page.keyboard.press('ArrowDown');
@@ -46,11 +48,13 @@ scene('everything can be done with the keyboard, and everything has a name', asy
   }).map((element) => element.outerHTML));
   assert.deepEqual(nameless, []);
   assert.deepEqual(faults, []);
+  many.close();
 });
 
 scene('on a narrow screen nothing is cut off, and the list opens and closes what there is', async ({ browser, daemon }) => {
-  const { address } = await daemon('--synthetic', '200');
-  const { page, faults } = await visit(browser, address, { width: 360, height: 720 });
+  const one = await daemon();
+  const many = await crowd(one, 200);
+  const { page, faults } = await visit(browser, one, { ...many, width: 360, height: 720 });
   await see(page, '.status', '200 torrents');
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360);
   assert.equal(await page.$eval('#list', (list) => list.scrollWidth <= list.clientWidth), true, 'no scrolling sideways');
@@ -66,4 +70,5 @@ scene('on a narrow screen nothing is cut off, and the list opens and closes what
   const small = await page.$$eval('#bar button', (buttons) => buttons.filter((button) => button.checkVisibility() && button.getBoundingClientRect().height < 36).length);
   assert.equal(small, 0, 'large enough for a thumb');
   assert.deepEqual(faults, []);
+  many.close();
 });

@@ -17,7 +17,7 @@ scene('add a file, choose of its files, watch it finish, stop it, start it, remo
   const torrent = make('An album', files);
   await seed(seeder, torrent);
 
-  const { page, faults } = await visit(browser, leecher.address);
+  const { page, faults } = await visit(browser, leecher);
   await see(page, '.empty h2', 'No torrents yet');
   await drop(page, [{ name: 'album.torrent', bytes: torrent.bytes }]);
   await see(page, '.what h3', 'An album');
@@ -66,7 +66,7 @@ scene('a link that is pasted anywhere finds its name and files', async ({ browse
   lay(seeder.downloads, 'Pasted', [{ path: [], bytes }]);
   const torrent = make('Pasted', [{ path: [], bytes }]);
   await seed(seeder, torrent);
-  const { page, faults } = await visit(browser, leecher.address);
+  const { page, faults } = await visit(browser, leecher);
   await see(page, '.empty h2', 'No torrents yet');
   await paste(page, `magnet:?xt=urn:btih:${torrent.hash}&dn=As%20the%20link%20says`);
   await see(page, '.what h3', 'As the link says');
@@ -92,7 +92,7 @@ scene('several are chosen and acted on together, and the daemon may go away and 
     const torrent = make(name, [{ path: [], bytes: noise(name.length, 20_000) }]);
     await leecher.ask('POST', '/torrents', { file: torrent.bytes.toString('base64'), stopped: true });
   }
-  const { page, faults } = await visit(browser, leecher.address);
+  const { page, faults } = await visit(browser, leecher);
   await see(page, '.status', '3 torrents');
   await click(page, '.row .title', 'one');
   await page.keyboard.down('Control');
@@ -115,6 +115,10 @@ scene('several are chosen and acted on together, and the daemon may go away and 
   await see(page, '.connection', 'Not connected');
   await see(page, '.row .title', 'two');
   await leecher.again();
+  // A login ends with the daemon.
+  await see(page, 'dialog label', 'Access token');
+  await page.keyboard.type(leecher.token);
+  await page.keyboard.press('Enter');
   await page.waitForFunction(() => document.querySelector('.connection')?.textContent === '', { timeout: 20_000 });
   await see(page, '.status', '3 torrents');
   await leecher.ask('POST', '/torrents/act', { torrents: 'all', action: 'start' });

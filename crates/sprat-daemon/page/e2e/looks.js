@@ -34,18 +34,18 @@ function bytes(seed, length) {
 
 const MIB = 1 << 20;
 
-/** @type {{ name: string, files: [string, number][], label?: string, tags?: string[], is: 'slow' | 'done' | 'stopped' | 'queued' | 'alone', limit?: number }[]} */
+/** @type {{ name: string, files: [string, number][], label?: string, tags?: string[], is: 'slow' | 'done' | 'wanted' | 'stopped' | 'alone', limit?: number }[]} */
 const SHELF = [
-  { name: 'Field recordings of northern birds', label: 'sound', tags: ['lossless'], is: 'slow', limit: 900_000, files: [['Great northern diver.flac', 22], ['Whooper swan.flac', 17], ['Notes/Where and when.pdf', 1], ['Notes/Map.png', 2]] },
-  { name: 'Openly licensed films 2024', label: 'films', is: 'slow', limit: 1_600_000, files: [['A short film about rivers.webm', 60], ['Making of.mp4', 18], ['Subtitles.en.srt', 1]] },
-  { name: 'Planet extract, Scandinavia, March.osm.pbf', label: 'maps', is: 'slow', limit: 500_000, files: [['', 48]] },
+  { name: 'Field recordings of northern birds', label: 'sound', tags: ['lossless'], is: 'slow', limit: 768 * 1024, files: [['Great northern diver.flac', 22], ['Whooper swan.flac', 17], ['Notes/Where and when.pdf', 1], ['Notes/Map.png', 2]] },
+  { name: 'Openly licensed films 2024', label: 'films', is: 'slow', limit: 1024 * 1024, files: [['A short film about rivers.webm', 96], ['Making of.mp4', 28], ['Subtitles.en.srt', 1]] },
+  { name: 'Planet extract, Scandinavia, March.osm.pbf', label: 'maps', is: 'slow', limit: 512 * 1024, files: [['', 72]] },
   { name: 'Lectures on algorithms, 1–24', label: 'lectures', tags: ['watch'], is: 'done', files: [['01 Introduction.mp4', 3], ['02 Sorting.mp4', 3], ['03 Graphs.mp4', 2]] },
   { name: 'Public-domain typefaces', is: 'done', files: [['Specimens.pdf', 4]] },
-  { name: 'Star catalogue, third release', label: 'data', is: 'done', files: [['', 9]] },
+  { name: 'Star catalogue, third release', label: 'data', is: 'wanted', limit: 320 * 1024, files: [['', 48]] },
   { name: 'Wikipedia in Danish, text only', label: 'data', is: 'alone', files: [['', 14]] },
   { name: 'Historical weather maps 1880–1950', label: 'maps', tags: ['scans'], is: 'stopped', files: [['', 24]] },
   { name: 'Chamber music from old records', label: 'sound', is: 'done', files: [['Quartet.flac', 5], ['Trio.flac', 5]] },
-  { name: 'A Linux installer, 64 bits.iso', label: 'systems', is: 'done', files: [['', 11]] },
+  { name: 'A Linux installer, 64 bits.iso', label: 'systems', is: 'wanted', limit: 640 * 1024, files: [['', 96]] },
 ];
 
 scene('pictures', async ({ browser, daemon }) => {
@@ -57,17 +57,19 @@ scene('pictures', async ({ browser, daemon }) => {
     const files = one.files.map(([path, size]) => ({ path: path === '' ? [] : path.split('/'), bytes: bytes(one.name + path, size * MIB) }));
     const torrent = make(one.name, files, { pieceLength: 256 * 1024, comment: 'Made for a picture', createdBy: 'sprat' });
     all.push({ hash: torrent.hash, name: one.name });
-    const stays = one.is === 'alone' ? null : seeder;
-    if (stays) {
-      lay(stays.downloads, one.name, files);
-      await seed(stays, torrent);
+    const isThere = one.is === 'done' || one.is === 'wanted';
+    if (isThere) lay(leecher.downloads, one.name, files);
+    if (one.is === 'slow' || one.is === 'done') {
+      lay(seeder.downloads, one.name, files);
+      await seed(seeder, torrent);
+    } else if (one.is === 'wanted') {
+      await seeder.ask('POST', '/torrents', { file: torrent.bytes.toString('base64'), download_limit: one.limit });
     }
-    if (one.is === 'done') lay(leecher.downloads, one.name, files);
     await leecher.ask('POST', '/torrents', {
-      file: torrent.bytes.toString('base64'), label: one.label, tags: one.tags ?? [], adopt: one.is === 'done', stopped: one.is === 'stopped',
-      ...(one.limit ? { download_limit: one.limit } : {}),
+      file: torrent.bytes.toString('base64'), label: one.label, tags: one.tags ?? [], adopt: isThere, stopped: one.is === 'stopped',
+      ...(one.is === 'slow' ? { download_limit: one.limit } : {}),
     });
-    if (stays && one.is !== 'stopped') await introduce(leecher, stays, torrent.hash);
+    if (one.is !== 'stopped' && one.is !== 'alone') await introduce(leecher, seeder, torrent.hash);
   }
   // Somebody’s file has the place of this one.
   const letters = [{ path: [], bytes: bytes('letters', 3 * MIB) }];
@@ -78,9 +80,9 @@ scene('pictures', async ({ browser, daemon }) => {
   await leecher.ask('POST', '/torrents', { file: taken.bytes.toString('base64') });
   await introduce(leecher, seeder, taken.hash);
 
-  const { page, faults } = await visit(browser, leecher.address, { width: 1360, height: 850 });
+  const { page, faults } = await visit(browser, leecher, { width: 1360, height: 850 });
   await see(page, '.row .done', 'Needs attention');
-  await pause(25_000);
+  await pause(20_000);
   const films = all[1]?.name ?? '';
   const picture = async (/** @type {string} */ name) => {
     await pause(400);
@@ -127,7 +129,26 @@ scene('pictures', async ({ browser, daemon }) => {
   await picture('page-menu');
   await page.keyboard.press('Escape');
 
-  const small = await visit(browser, leecher.address, { width: 390, height: 800, scale: 2 });
+  await look(false);
+  for (const [button, title, name] of /** @type {[string, string, string][]} */ ([['#settings', 'Settings', 'page-settings'], ['.little-graph', 'Statistics', 'page-statistics'], ['#speeds', 'Speed limits', 'page-speeds']])) {
+    await page.click(button);
+    await see(page, 'dialog h2', title);
+    await pause(1200);
+    await picture(name);
+    if (button === '#settings') {
+      for (const pane of ['Limits', 'Labels']) {
+        await click(page, '.panes nav button', pane);
+        await picture(`page-settings-${pane.toLowerCase()}`);
+      }
+    }
+    await page.keyboard.press('Escape');
+  }
+  await click(page, '.row .title', films, { button: 'right' });
+  await click(page, '[role=menuitem]', 'Limits');
+  await picture('page-limits');
+  await page.keyboard.press('Escape');
+
+  const small = await visit(browser, leecher, { width: 390, height: 800, scale: 2 });
   await see(small.page, '.row .title', films);
   await pause(1500);
   await small.page.evaluate(() => document.querySelectorAll('.toast button').forEach((button) => button instanceof HTMLElement && button.click()));
@@ -143,5 +164,10 @@ scene('pictures', async ({ browser, daemon }) => {
   await pause(600);
   await small.page.evaluate(() => document.querySelectorAll('.toast button').forEach((button) => button instanceof HTMLElement && button.click()));
   await take(small.page, 'phone-dark');
+  await small.page.click('[aria-label="Close details"]');
+  await small.page.click('#settings');
+  await see(small.page, 'dialog h2', 'Settings');
+  await pause(400);
+  await take(small.page, 'phone-settings');
   assert.deepEqual([...faults, ...small.faults], []);
 });

@@ -8,7 +8,7 @@ import { Daemon } from './daemon.js';
 /**
  * @typedef {object} Scene
  * @property {import('puppeteer-core').Browser} browser
- * @property {(...words: string[]) => Promise<Daemon>} daemon
+ * @property {() => Promise<Daemon>} daemon
  * @property {import('node:test').TestContext} context
  */
 
@@ -25,8 +25,8 @@ export function scene(name, act) {
       await act({
         browser,
         context,
-        daemon: async (...words) => {
-          const daemon = await Daemon.start(...words);
+        daemon: async () => {
+          const daemon = await Daemon.start();
           daemons.push(daemon);
           return daemon;
         },

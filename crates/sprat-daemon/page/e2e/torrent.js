@@ -31,6 +31,26 @@ export function noise(seed, length) {
   return bytes;
 }
 
+/** A tone that a browser can play: WAV, 8 bits, 22,050 times a second. @param {number} seconds */
+export function tone(seconds) {
+  const rate = 22_050;
+  const samples = noise(seconds, seconds * rate);
+  const head = Buffer.alloc(44);
+  head.write('RIFF', 0);
+  head.writeUInt32LE(36 + samples.length, 4);
+  head.write('WAVEfmt ', 8);
+  head.writeUInt32LE(16, 16);
+  head.writeUInt16LE(1, 20);
+  head.writeUInt16LE(1, 22);
+  head.writeUInt32LE(rate, 24);
+  head.writeUInt32LE(rate, 28);
+  head.writeUInt16LE(1, 32);
+  head.writeUInt16LE(8, 34);
+  head.write('data', 36);
+  head.writeUInt32LE(samples.length, 40);
+  return Buffer.concat([head, samples]);
+}
+
 /**
  * @param {string} name
  * @param {{ path: string[], bytes: Buffer }[]} files One without a path is the torrent itself.

@@ -1,7 +1,9 @@
 // What can be done with the selected torrents: buttons, and a menu with all of it.
 
+import { mayChange } from './access.js';
 import * as api from './api.js';
 import * as changes from './changes.js';
+import { copy } from './clipboard.js';
 import { el } from './dom.js';
 import { icon } from './icons.js';
 import * as menu from './menu.js';
@@ -17,16 +19,16 @@ export class Actions {
    */
   constructor(from) {
     this.from = from;
-    const tool = (/** @type {string} */ name, /** @type {string} */ picture, /** @type {() => void} */ run) =>
-      el('button', { type: 'button', class: 'tool', onclick: run, 'data-action': name.toLowerCase() }, icon(picture), el('span', {}, name));
+    const tool = (/** @type {string} */ name, /** @type {string} */ picture, /** @type {() => void} */ run, isChange = true) =>
+      el('button', { type: 'button', class: isChange ? 'tool changes' : 'tool', onclick: run, 'data-action': name.toLowerCase() }, icon(picture), el('span', {}, name));
     this.start = tool('Start', 'start', () => void this.act('start'));
     this.stop = tool('Stop', 'stop', () => void this.act('stop'));
     this.remove = tool('Remove', 'remove', () => this.askRemove());
     this.details = tool('Details', 'all', () => {
       const [first] = from.selected();
       if (first) from.open(first.hash);
-    });
-    this.more = tool('More', 'more', () => this.open(this.more));
+    }, false);
+    this.more = tool('More', 'more', () => this.open(this.more), false);
     this.more.setAttribute('aria-haspopup', 'menu');
     this.buttons = [this.start, this.stop, this.remove, this.details, this.more];
     this.show();
@@ -68,11 +70,11 @@ export class Actions {
     if (!first) return;
     const isOne = torrents.length === 1;
     const act = (/** @type {string} */ action) => () => void this.act(action);
-    const copy = async () => {
+    const copyLinks = async () => {
       try {
-        const all = await Promise.all(torrents.map((torrent) => api.get(api.of(torrent.hash))));
-        await navigator.clipboard.writeText(all.map((one) => one.magnet).join('\n'));
-        this.from.done(isOne ? 'The magnet link is in the clipboard.' : 'The magnet links are in the clipboard.');
+        /** @type {TorrentDetails[]} */
+        const all = await api.each(torrents, (torrent) => api.get(api.of(torrent.hash)));
+        await copy(all.map((one) => one.magnet).join('\n'), isOne ? 'The magnet link' : 'The list of magnet links', this.from.done);
       } catch (error) {
         this.from.failed(error);
       }
@@ -84,9 +86,12 @@ export class Actions {
       link.remove();
     };
     /** @type {(menu.Entry | false)[]} */
-    const entries = [
-      isOne && { label: 'Details', icon: 'all', run: () => this.from.open(first.hash), keys: 'Enter' },
-      isOne && null,
+    const looking = [
+      { label: 'Copy magnet link', icon: 'magnet', run: () => void copyLinks() },
+      isOne && first.has_metadata && { label: 'Save torrent file', icon: 'file', run: save },
+    ];
+    /** @type {(menu.Entry | false)[]} */
+    const changing = [
       { label: 'Start', icon: 'start', run: act('start'), keys: 'S' },
       { label: 'Force start', icon: 'force', run: act('force_start') },
       { label: 'Stop', icon: 'stop', run: act('stop'), keys: 'P' },
@@ -95,7 +100,7 @@ export class Actions {
       first.trouble?.kind === 'conflict' && { label: 'Adopt the files that are there', icon: 'check', run: act('adopt') },
       null,
       { label: 'Label and tags…', icon: 'tag', run: () => changes.label(torrents, this.from.labels()), keys: 'L' },
-      { label: 'Limits…', icon: 'settings', run: () => changes.limits(torrents) },
+      { label: 'Limits…', icon: 'settings', run: () => void changes.limits(torrents).catch(this.from.failed) },
       { label: 'Move…', icon: 'folder', run: () => changes.move(torrents), keys: 'M' },
       isOne && { label: 'Rename…', icon: 'file', run: () => changes.rename(first), keys: 'F2' },
       null,
@@ -104,10 +109,14 @@ export class Actions {
       { label: 'Down in the queue', icon: 'down', run: act('queue_down') },
       { label: 'To the end of the queue', icon: 'down', run: act('queue_bottom') },
       null,
-      { label: 'Copy magnet link', icon: 'magnet', run: () => void copy() },
-      isOne && first.has_metadata && { label: 'Save torrent file', icon: 'file', run: save },
+      ...looking,
       null,
       { label: 'Remove…', icon: 'remove', run: () => this.askRemove(), isDangerous: true, keys: 'Del' },
+    ];
+    /** @type {(menu.Entry | false)[]} */
+    const entries = [
+      ...(isOne ? [{ label: 'Details', icon: 'all', run: () => this.from.open(first.hash), keys: 'Enter' }, null] : []),
+      ...(mayChange() ? changing : looking),
     ];
     menu.open(entries.filter((entry) => entry !== false), where, 'What to do with the selected torrents');
   }

@@ -1,5 +1,6 @@
 // Adding: what was pasted, dropped or chosen is looked into first, and added as somebody wants it.
 
+import { mayChange } from './access.js';
 import * as api from './api.js';
 import { split } from './changes.js';
 import { field, show, tick } from './dialog.js';
@@ -94,17 +95,30 @@ export async function addFiles(files, context) {
   }
 }
 
+/** How something is added: what is sent beside its source and its files. @typedef {Record<string, unknown>} Way */
+
 /**
- * Looks into each, one dialog after the other.
+ * Looks into each, one dialog after the other, until somebody wants the others like one.
  * @param {Source[]} found
  * @param {Context} context
  */
 export async function look(found, context) {
+  /** @type {Way | null} */
+  let way = null;
   for (const [at, source] of found.entries()) {
     try {
+      if (way) {
+        /** @type {{ name: string }} */
+        const { name } = await api.post('/torrents', { ...source, ...way });
+        context.done(`${name} was added.`);
+        continue;
+      }
       /** @type {Inspected} */
       const inspected = await api.post('/torrents/inspect', source);
-      await confirm(source, inspected, context, found.length > 1 ? `${at + 1} of ${found.length}` : '');
+      if (inspected.is_known) {
+        context.done(`${inspected.name} is in the list already.`);
+        context.open(inspected.hash);
+      } else way = await confirm(source, inspected, context, { at, all: found.length });
     } catch (error) {
       context.failed(error);
     }
@@ -115,17 +129,12 @@ export async function look(found, context) {
  * @param {Source} source
  * @param {Inspected} inspected
  * @param {Context} context
- * @param {string} place Which of several.
- * @returns {Promise<void>} When the dialog is closed.
+ * @param {{ at: number, all: number }} place Which of several.
+ * @returns {Promise<Way | null>} When the dialog is closed: how the others are to be added, if without asking.
  */
-async function confirm(source, inspected, context, place) {
-  if (inspected.is_known) {
-    context.done(`${inspected.name} is in the list already.`);
-    context.open(inspected.hash);
-    return;
-  }
-  /** @type {Space | null} */
-  const space = await api.get('/space').catch(() => null);
+async function confirm(source, inspected, context, { at, all }) {
+  /** @type {[Space | null, boolean]} */
+  const [space, takesEnds] = await Promise.all([api.get('/space').catch(() => null), api.takes('AddRequest', 'first_last')]);
   const chosen = new Set(inspected.files.map((file) => file.index));
   const directory = el('input', { type: 'text', value: space?.directory ?? '', spellcheck: false });
   const label = el('input', { type: 'text', list: 'add-labels', maxLength: 200 });
@@ -133,6 +142,9 @@ async function confirm(source, inspected, context, place) {
   const start = tick('Start it now', true);
   const top = tick('Put it at the top of the queue', false);
   const inOrder = tick('Fetch pieces in order', false, 'For watching while it downloads.');
+  const ends = takesEnds ? tick('First and last pieces first', false, 'A player finds there what it needs to begin.') : null;
+  const others = all - at - 1;
+  const likewise = others > 0 ? tick(`Add the other ${others} likewise`, false, 'With all of their files, and without asking.') : null;
   const adopt = tick('Its files may be there already', false, 'What is there is checked and taken up, and may be written.');
   const sum = el('p', { class: 'hint sum' });
   const total = () => {
@@ -145,9 +157,11 @@ async function confirm(source, inspected, context, place) {
   const files = inspected.files.length > 0
     ? el('div', { class: 'field' }, el('div', { class: 'label', id: 'files-label' }, 'Files'), fileTree(inspected, chosen, total), sum)
     : el('p', { class: 'hint' }, 'Its files are known when its metadata has been found.');
-  await new Promise((resolve) => {
+  /** @type {Way | null} */
+  let forOthers = null;
+  return new Promise((resolve) => {
     show({
-      title: place ? `Add torrent (${place})` : 'Add torrent',
+      title: all > 1 ? `Add torrent (${at + 1} of ${all})` : 'Add torrent',
       isWide: true,
       body: [
         el('div', { class: 'what' }, icon(inspected.files.length > 0 ? 'file' : 'magnet'), el('div', {},
@@ -158,18 +172,18 @@ async function confirm(source, inspected, context, place) {
           ].filter(Boolean).join(' · ')),
           inspected.comment ? el('p', { class: 'comment' }, inspected.comment) : null)),
         files,
-        el('div', { class: 'pair' }, field('Directory', directory), field('Label', label)),
+        el('div', { class: 'pair' }, field('Directory', directory, 'Unchanged: that of its label, if it has one.'), field('Label', label)),
         el('datalist', { id: 'add-labels' }, ...context.labels().map((name) => el('option', { value: name }))),
         field('Tags', tags, 'Words, with commas between.'),
-        el('div', { class: 'ticks' }, start.box, top.box, inOrder.box, adopt.box),
+        el('div', { class: 'ticks' }, start.box, top.box, inOrder.box, ends?.box, adopt.box, likewise?.box),
       ],
       confirm: 'Add',
       submit: async () => {
         if (inspected.files.length > 0 && chosen.size === 0) throw new Error('No file is chosen.');
         const skipped = inspected.files.filter((file) => !chosen.has(file.index));
         const isElsewhere = directory.value.trim() !== '' && directory.value !== space?.directory;
-        await api.post('/torrents', {
-          ...source,
+        /** @type {Way} */
+        const way = {
           ...(isElsewhere ? { directory: directory.value.trim() } : {}),
           ...(label.value.trim() ? { label: label.value.trim() } : {}),
           tags: split(tags.value),
@@ -177,11 +191,13 @@ async function confirm(source, inspected, context, place) {
           at_top: top.input.checked,
           sequential: inOrder.input.checked,
           adopt: adopt.input.checked,
-          priorities: skipped.map((file) => ({ file: file.index, priority: 'skip' })),
-        });
+          ...(ends ? { first_last: ends.input.checked } : {}),
+        };
+        await api.post('/torrents', { ...source, ...way, priorities: skipped.map((file) => ({ file: file.index, priority: 'skip' })) });
+        if (likewise?.input.checked) forOthers = way;
         context.done(`${inspected.name} was added.`);
       },
-      closed: () => resolve(undefined),
+      closed: () => resolve(forOthers),
     });
   });
 }
@@ -244,7 +260,7 @@ function fileTree(inspected, chosen, changed) {
 export function listen(veil, context) {
   const isWelcome = (/** @type {DragEvent} */ event) => {
     const types = event.dataTransfer?.types ?? [];
-    return types.includes('Files') || types.includes('text/uri-list') || types.includes('text/plain');
+    return mayChange() && (types.includes('Files') || types.includes('text/uri-list') || types.includes('text/plain'));
   };
   document.addEventListener('dragover', (event) => {
     if (!isWelcome(event)) return;
@@ -264,7 +280,7 @@ export function listen(veil, context) {
   });
   document.addEventListener('paste', (event) => {
     const at = event.target;
-    if (at instanceof HTMLElement && at.closest('input, textarea, dialog')) return;
+    if (!mayChange() || (at instanceof HTMLElement && at.closest('input, textarea, dialog'))) return;
     const files = [...(event.clipboardData?.files ?? [])];
     const found = sources(event.clipboardData?.getData('text/plain') ?? '');
     if (files.length + found.length === 0) return;

@@ -5,6 +5,7 @@ import { show } from './dialog.js';
 import { byId, el, setText } from './dom.js';
 import * as format from './format.js';
 import { icon } from './icons.js';
+import * as log from './log.js';
 
 /** Things that have happened are kept for the list. */
 const KEPT = 100;
@@ -22,6 +23,8 @@ export function note(text, { isBad = false, detail = '' } = {}) {
   const toast = el('div', { class: isBad ? 'toast bad' : 'toast' }, icon(isBad ? 'warning' : 'check'),
     el('div', {}, el('p', {}, text), detail ? el('small', {}, detail) : null),
     el('button', { type: 'button', class: 'quiet', 'aria-label': 'Dismiss', onclick: close }, icon('close')));
+  // Nothing is seen beside an open dialog.
+  (document.querySelector('dialog[open]:last-of-type') ?? document.body).append(toasts);
   toasts.append(toast);
   while (toasts.childElementCount > NOTES) toasts.firstElementChild?.remove();
   setTimeout(close, isBad ? 12_000 : 5_000);
@@ -57,15 +60,19 @@ export function words(happening) {
       return `${name} could not be moved: ${happening.reason ?? ''}`;
     case 'removed':
       return `${name} was removed`;
+    case 'feed_match':
+      return `${name} was added by the rule ${happening.rule ?? ''}`;
+    case 'feed_match_failed':
+      return `${happening.title ?? 'What a feed offers'} could not be added by the rule ${happening.rule ?? ''}: ${happening.reason ?? ''}`;
     default:
       return `${name}: ${happening.event.replaceAll('_', ' ')}`;
   }
 }
 
-const BAD = new Set(['trouble_began', 'move_failed']);
+const BAD = new Set(['trouble_began', 'move_failed', 'feed_match_failed']);
 
 /** Of these somebody who did not do them wants to hear. */
-const WORTH_A_NOTE = new Set(['finished', 'trouble_began', 'move_failed', 'moved', 'gave_enough', 'metadata_found']);
+const WORTH_A_NOTE = new Set(['finished', 'trouble_began', 'move_failed', 'moved', 'gave_enough', 'metadata_found', 'feed_match', 'feed_match_failed']);
 
 export class Alerts {
   /**
@@ -83,6 +90,8 @@ export class Alerts {
     this.badge = el('span', { class: 'badge', hidden: true });
     this.button = el('button', { type: 'button', class: 'quiet', id: 'alerts', 'aria-label': 'Alerts', title: 'Alerts', onclick: () => this.open() },
       icon('bell'), this.badge);
+    /** The daemon's log can be read. */
+    this.hasLog = false;
   }
 
   /** @param {Happening} happening */
@@ -110,6 +119,7 @@ export class Alerts {
         ...this.damages.map((damage) => el('article', { class: 'alert' }, icon('warning'), el('div', {}, el('h3', {}, 'Kept state was damaged'), el('p', {}, damage)))),
         ...troubled.map((torrent) => this.trouble(torrent, () => close())),
         troubled.length + this.damages.length === 0 ? el('p', { class: 'calm' }, icon('check'), 'Nothing needs your attention.') : null,
+        this.hasLog && el('div', { class: 'buttons' }, el('button', { type: 'button', onclick: () => void log.open().catch(failed) }, 'The daemon’s log…')),
         this.log.length > 0 ? el('h3', { class: 'part' }, 'Since this page was opened') : null,
         el('ul', { class: 'log' }, ...this.log.map((happening) =>
           el('li', { class: BAD.has(happening.event) ? 'bad' : '' }, el('time', {}, format.date(happening.at)), el('span', {}, words(happening))))),
@@ -122,7 +132,7 @@ export class Alerts {
    * @param {() => void} close
    */
   trouble(torrent, close) {
-    const button = (/** @type {string} */ text, /** @type {() => void} */ run) => el('button', { type: 'button', onclick: () => {
+    const button = (/** @type {string} */ text, /** @type {() => void} */ run, kind = 'changes') => el('button', { type: 'button', class: kind, onclick: () => {
       close();
       run();
     } }, text);
@@ -135,7 +145,7 @@ export class Alerts {
         kind === 'conflict' ? button('Adopt the files', () => this.from.act('adopt', [torrent])) : null,
         kind === 'missing' ? button('Say where they are…', () => changes.move([torrent], true)) : null,
         kind === 'not_writable' || kind === 'conflict' ? button('Move…', () => changes.move([torrent])) : null,
-        button('Show', () => this.from.open(torrent.hash)),
+        button('Show', () => this.from.open(torrent.hash), ''),
         button('Remove…', () => changes.remove([torrent])))));
   }
 }

@@ -48,7 +48,7 @@ export async function request(method, path, body) {
     const text = await response.text();
     return text === '' ? /** @type {T} */ (undefined) : JSON.parse(text);
   }
-  if (response.status === 401 && !(path === '/session' && method === 'POST')) askForToken();
+  if (response.status === 401 && path !== '/login') askForToken();
   throw await refusal(response);
 }
 
@@ -85,24 +85,70 @@ export const patch = (path, body) => request('PATCH', path, body);
 /** @param {string} path @param {unknown} body @returns {Promise<any>} */
 export const put = (path, body) => request('PUT', path, body);
 
-/** @type {Promise<Record<string, unknown>> | null} */
+/**
+ * What the page reads of the daemon's description of itself.
+ * @typedef {{ paths: Record<string, unknown>, components: { schemas: Record<string, { properties?: Record<string, unknown> }> } }} Description
+ */
+
+/** @type {Promise<Description> | null} */
 let description = null;
+
+/** @returns {Promise<Description | null>} None if it cannot be had just now. */
+async function describe() {
+  description ??= get('/openapi.json');
+  try {
+    return await description;
+  } catch {
+    description = null;
+    return null;
+  }
+}
 
 /**
  * Whether this daemon has a path, by its own description: what an older one lacks is not offered.
  * @param {string} path
  */
 export async function has(path) {
-  description ??= get('/openapi.json').then((openapi) => openapi.paths ?? {});
-  try {
-    return path in (await description);
-  } catch {
-    description = null;
-    return false;
-  }
+  const said = await describe();
+  return said !== null && path in said.paths;
 }
 
-/** @param {string} hash @param {number} index */
+/**
+ * Whether what is sent to this daemon may have a field.
+ * @param {string} schema
+ * @param {string} field
+ */
+export async function takes(schema, field) {
+  const said = await describe();
+  return field in (said?.components.schemas[schema]?.properties ?? {});
+}
+
+/** Requests under way at a time: a browser has six connections to a daemon, one of which has the events. */
+const AT_A_TIME = 4;
+
+/**
+ * Asks something of each, a few at a time.
+ * @template T, R
+ * @param {T[]} all
+ * @param {(one: T) => Promise<R>} ask
+ * @returns {Promise<R[]>} In the same order.
+ */
+export async function each(all, ask) {
+  /** @type {R[]} */
+  const answers = [];
+  const left = all.entries();
+  await Promise.all(Array.from({ length: AT_A_TIME }, async () => {
+    for (const [at, one] of left) answers[at] = await ask(one);
+  }));
+  return answers;
+}
+
+/** Where a file can be read, also while it downloads. @param {string} hash @param {number} index */
 export function contentAddress(hash, index) {
   return `${BASE}${of(hash, `/files/${index}/content`)}`;
+}
+
+/** A list of what can be played, for a player. @param {string} hash */
+export function playlistAddress(hash) {
+  return `${BASE}${of(hash, '/playlist.m3u8')}`;
 }

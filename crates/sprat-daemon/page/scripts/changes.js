@@ -4,6 +4,8 @@ import * as api from './api.js';
 import { field, show, tick } from './dialog.js';
 import { el } from './dom.js';
 import * as format from './format.js';
+import { readRate, writeRate } from './quantity.js';
+import * as seeding from './seeding.js';
 
 /** Names that a question lists; of more it says how many. */
 const NAMED = 6;
@@ -72,9 +74,7 @@ export function move(torrents, isThere = false) {
     body: [names(torrents), field('Directory', directory), room, there.box],
     confirm: 'Move',
     submit: async () => {
-      for (const torrent of torrents) {
-        await api.post(api.of(torrent.hash, '/move'), { directory: directory.value, is_there: there.input.checked });
-      }
+      await api.each(torrents, (torrent) => api.post(api.of(torrent.hash, '/move'), { directory: directory.value, is_there: there.input.checked }));
     },
   });
 }
@@ -84,23 +84,35 @@ export function move(torrents, isThere = false) {
  * @param {string[]} known Labels that there are.
  */
 export function label(torrents, known) {
-  const input = el('input', { type: 'text', value: torrents[0]?.label ?? '', 'data-first': '', list: 'known-labels', maxLength: 200 });
-  const tags = el('input', { type: 'text', value: torrents.length === 1 ? (torrents[0]?.tags ?? []).join(', ') : '' });
+  const isOne = torrents.length === 1;
+  const same = common(torrents, (one) => one.label ?? '');
+  const input = el('input', { type: 'text', value: same ?? '', 'data-first': '', list: 'known-labels', maxLength: 200, placeholder: same === undefined ? 'not the same' : 'none' });
+  const all = [...new Set(torrents.flatMap((torrent) => torrent.tags))].sort();
+  const boxes = all.map((name) => {
+    const value = common(torrents, (one) => one.tags.includes(name));
+    const { input: box, box: element } = tick(name, value ?? false);
+    box.indeterminate = value === undefined;
+    return { name, box, element };
+  });
+  const tags = el('input', { type: 'text' });
   show({
-    title: torrents.length === 1 ? 'Label and tags' : `Label ${format.count(torrents.length, 'torrent')}`,
+    title: isOne ? 'Label and tags' : `Label and tags of ${format.count(torrents.length, 'torrent')}`,
     body: [
       names(torrents),
-      field('Label', input, 'A label has its own directory and limits. Empty: none.'),
+      field('Label', input, 'A label has its own directory and limits (Settings, Labels).'),
       el('datalist', { id: 'known-labels' }, ...known.map((name) => el('option', { value: name }))),
-      field('Tags', tags, torrents.length === 1 ? 'Words, with commas between.' : 'Words, with commas between; these are added.'),
+      boxes.length > 0 ? el('fieldset', {}, el('legend', {}, 'Tags'), el('div', { class: 'inline' }, ...boxes.map((one) => one.element))) : null,
+      field('Add tags', tags, 'Words, with commas between.'),
     ],
     confirm: 'Set',
     submit: async () => {
       const words = split(tags.value);
-      for (const torrent of torrents) {
-        const all = torrents.length === 1 ? words : [...new Set([...torrent.tags, ...words])];
-        await api.patch(api.of(torrent.hash), { label: input.value.trim() || null, tags: all });
-      }
+      const isRelabelled = input.value !== input.defaultValue;
+      await api.each(torrents, async (torrent) => {
+        const kept = boxes.filter(({ name, box }) => (box.indeterminate ? torrent.tags.includes(name) : box.checked)).map(({ name }) => name);
+        const change = { tags: [...new Set([...kept, ...words])], ...(isRelabelled ? { label: input.value.trim() || null } : {}) };
+        await api.patch(api.of(torrent.hash), change);
+      });
     },
   });
 }
@@ -116,26 +128,77 @@ export function rename(torrent) {
   });
 }
 
-/** @param {Torrent[]} torrents */
-export function limits(torrents) {
-  const first = torrents[0];
-  const number = (/** @type {number | undefined} */ value) => el('input', {
-    type: 'number', min: '0', step: '1', inputMode: 'numeric', placeholder: 'no limit', value: value ? String(Math.round(value / 1024)) : '',
+/**
+ * Limits, and in which order pieces come. Of several torrents only what is said anew is changed.
+ * @param {Torrent[]} torrents
+ */
+export async function limits(torrents) {
+  const rate = (/** @type {number | null | undefined} */ value) => el('input', {
+    type: 'text', spellcheck: false, value: value ? writeRate(value) : '', placeholder: value === undefined ? 'not the same' : 'no limit',
   });
-  const [down, up] = [number(first?.download_limit), number(first?.upload_limit)];
-  const inOrder = tick('Fetch pieces in order', first?.sequential ?? false, 'For watching while it downloads; slower for everybody else.');
+  const [down, up] = [rate(common(torrents, (one) => one.download_limit ?? null)), rate(common(torrents, (one) => one.upload_limit ?? null))];
   down.setAttribute('data-first', '');
-  const bytes = (/** @type {HTMLInputElement} */ input) => (input.value.trim() === '' ? null : Math.max(0, Math.round(Number(input.value) * 1024)));
+  const same = common(torrents, (one) => JSON.stringify(one.seeding));
+  const enough = seeding.fields(same === undefined ? undefined : JSON.parse(same), 'what its label or the settings say');
+  const orders = await orderFields(torrents);
+  const isChanged = (/** @type {HTMLInputElement} */ input) => input.value !== input.defaultValue;
   show({
     title: torrents.length === 1 ? 'Limits' : `Limits of ${format.count(torrents.length, 'torrent')}`,
-    body: [names(torrents), field('Download, KiB/s', down), field('Upload, KiB/s', up), inOrder.box],
+    body: [
+      names(torrents),
+      el('div', { class: 'halves' }, field('Download', down, 'Such as 500 KiB/s or 2 MiB/s.'), field('Upload', up)),
+      enough.element,
+      el('div', { class: 'ticks' }, ...orders.map((one) => one.box)),
+    ],
     confirm: 'Set',
     submit: async () => {
-      for (const torrent of torrents) {
-        await api.patch(api.of(torrent.hash), { download_limit: bytes(down), upload_limit: bytes(up), sequential: inOrder.input.checked });
-      }
+      const change = {
+        ...(isChanged(down) ? { download_limit: readRate(down.value) } : {}),
+        ...(isChanged(up) ? { upload_limit: readRate(up.value) } : {}),
+        ...(enough.isTouched() ? { seeding: enough.read() } : {}),
+        ...Object.fromEntries(orders.filter((one) => one.isTouched()).map((one) => [one.key, one.input.checked])),
+      };
+      if (Object.keys(change).length > 0) await api.each(torrents, (torrent) => api.patch(api.of(torrent.hash), change));
     },
   });
+}
+
+/** @type {{ key: 'sequential' | 'first_last' | 'super_seeding', name: string, hint: string }[]} */
+const ORDERS = [
+  { key: 'sequential', name: 'Fetch pieces in order', hint: 'For watching while it downloads; slower for everybody else.' },
+  { key: 'first_last', name: 'First and last pieces first', hint: 'A player finds there what it needs to begin.' },
+  { key: 'super_seeding', name: 'Super-seed', hint: 'For the only seed of a new torrent: gives each piece to as few as possible.' },
+];
+
+/**
+ * Those that this daemon knows.
+ * @param {Torrent[]} torrents
+ */
+async function orderFields(torrents) {
+  const known = await Promise.all(ORDERS.map(({ key }) => api.takes('ChangeRequest', key)));
+  return ORDERS.filter((_, at) => known[at]).map(({ key, name, hint }) => {
+    const value = common(torrents, (one) => one[key] ?? false);
+    const { input, box } = tick(name, value ?? false, hint);
+    input.indeterminate = value === undefined;
+    let isTouched = false;
+    input.addEventListener('change', () => {
+      isTouched = true;
+    });
+    return { key, input, box, isTouched: () => isTouched };
+  });
+}
+
+/**
+ * What all of them have; undefined if they differ.
+ * @template T
+ * @param {Torrent[]} torrents
+ * @param {(torrent: Torrent) => T} value
+ * @returns {T | undefined}
+ */
+function common(torrents, value) {
+  const [first, ...others] = torrents;
+  const said = first && value(first);
+  return others.every((one) => value(one) === said) ? said : undefined;
 }
 
 /** Words with commas between. @param {string} text */

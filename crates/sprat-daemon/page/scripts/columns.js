@@ -45,7 +45,7 @@ export function progress(torrent) {
     case 'downloading':
       return torrent.download_rate > 0 || torrent.peers > 0 ? done : `${done}, no peers`;
     case 'stopped':
-      return torrent.is_complete ? 'Complete, stopped' : `${done}, stopped`;
+      return torrent.has_given_enough ? 'Has given enough' : torrent.is_complete ? 'Complete, stopped' : `${done}, stopped`;
     case 'queued':
       return torrent.is_complete ? 'Complete, queued' : `${done}, queued`;
     case 'fetching_metadata':

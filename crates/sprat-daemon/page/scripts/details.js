@@ -48,6 +48,8 @@ export class Details {
       tab.element.setAttribute('role', 'tabpanel');
       tab.element.setAttribute('aria-labelledby', `tab-${at}`);
       tab.element.classList.add('panel');
+      // It may be longer than there is room: so the keyboard can scroll it.
+      tab.element.tabIndex = 0;
     });
     element.append(
       el('header', {}, this.title,

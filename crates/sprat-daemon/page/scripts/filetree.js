@@ -70,8 +70,8 @@ export function wanted(node, isWanted) {
   return node.files.every((file) => isWanted(file.index)) ? 'all' : 'some';
 }
 
-const VIDEO = ['mp4', 'm4v', 'mkv', 'webm', 'ogv', 'mov', 'avi', 'ts'];
-const AUDIO = ['mp3', 'm4a', 'ogg', 'oga', 'opus', 'flac', 'wav', 'aac'];
+const VIDEO = ['mp4', 'm4v', 'mkv', 'webm', 'ogv', 'mov', 'avi', 'ts', 'm2ts', 'mpg', 'mpeg', 'vob', 'wmv'];
+const AUDIO = ['mp3', 'm4a', 'm4b', 'ogg', 'oga', 'opus', 'flac', 'wav', 'aac'];
 
 /**
  * Whether a file can be watched or listened to.

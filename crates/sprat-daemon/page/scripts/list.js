@@ -129,6 +129,15 @@ export class List {
     this.listener.sorted({ by: column.sort, descending: isSame ? !this.sorting.descending : first && column.id !== 'queue' && column.id !== 'eta' });
   }
 
+  /** Where there is no room for the columns’ heads. @param {HTMLElement} where */
+  chooseOrder(where) {
+    menu.open(this.columns.filter((column) => column.id !== 'directory').map((column) => ({
+      label: column.sort === this.sorting.by ? `${column.label}, ${this.sorting.descending ? 'falling' : 'rising'}` : column.label,
+      isTicked: column.sort === this.sorting.by,
+      run: () => this.sortBy(column),
+    })), where, 'Order');
+  }
+
   /** @param {HTMLElement | { x: number, y: number }} where */
   chooseColumns(where) {
     const now = new Set(this.columns.map((column) => column.id));

@@ -17,7 +17,7 @@ export function ask(done) {
     el('div', { class: 'body' },
       el('img', { src: '/icon.svg', alt: '', width: 56, height: 56 }),
       el('h2', { id: 'login-title' }, 'sprat'),
-      field('Access token', token, 'The daemon wrote it down when it started for the first time. “sprat daemon token” shows it.'),
+      field('Access token', token, 'The daemon made it when it first started, in a file that it names whenever it starts.'),
       error, button));
   const dialog = el('dialog', { class: 'narrow', 'aria-labelledby': 'login-title' }, form);
   dialog.addEventListener('cancel', (event) => event.preventDefault());
@@ -26,7 +26,7 @@ export function ask(done) {
     button.disabled = true;
     error.hidden = true;
     try {
-      await api.post('/session', { token: token.value.trim() });
+      await api.post('/login', { token: token.value.trim() });
       isAsking = false;
       dialog.close();
       dialog.remove();
@@ -47,6 +47,6 @@ export function ask(done) {
 }
 
 export async function end() {
-  await api.request('DELETE', '/session');
+  await api.post('/logout', {});
   location.reload();
 }

@@ -1,13 +1,15 @@
 // Puts the page together: the stream feeds the list, the list is filtered, ordered and drawn, and what is chosen is acted on.
 
+import * as access from './access.js';
 import { Actions } from './actions.js';
 import * as add from './add.js';
 import { Alerts, failed, note } from './alerts.js';
 import * as api from './api.js';
 import * as changes from './changes.js';
 import { Details } from './details.js';
-import { byId, el, setText } from './dom.js';
-import * as format from './format.js';
+import { byId, el } from './dom.js';
+import { Empty } from './empty.js';
+import * as feeds from './feeds.js';
 import { Graph } from './graph.js';
 import { History } from './history.js';
 import { icon } from './icons.js';
@@ -18,13 +20,16 @@ import { arrange, everything } from './query.js';
 import { Selection } from './selection.js';
 import * as settings from './settings.js';
 import { GROUP_NAMES, Sidebar } from './sidebar.js';
+import * as speeds from './speeds.js';
+import * as statistics from './statistics.js';
+import { Status } from './status.js';
 import { Stream } from './stream.js';
 import * as theme from './theme.js';
 import { Torrents } from './torrents.js';
 
 const torrents = new Torrents();
 const selection = new Selection();
-const history = new History();
+const speed = new History();
 let filter = everything();
 /** @type {import('./query.js').Order} */
 let order = recallOrder();
@@ -41,11 +46,11 @@ const sidebar = new Sidebar(byId('sidebar'), (change) => {
   openSidebar(false);
   byId('list').scrollTop = 0;
   show();
-});
+}, () => openSettings('Labels'));
 
 const details = new Details(byId('details'), {
   torrent: (hash) => torrents.get(hash),
-  history,
+  history: speed,
   failed,
   act: (where) => {
     if (details.hash !== null && !selection.has(details.hash)) selection.only(details.hash);
@@ -98,8 +103,7 @@ const alerts = new Alerts({
   troubled: () => torrents.all().filter((torrent) => torrent.state === 'trouble'),
   act: (action, of) => void actions.act(action, of),
   open: (hash) => {
-    filter = everything();
-    search.value = '';
+    showAll();
     selection.only(hash);
     show();
     list.reveal();
@@ -125,9 +129,10 @@ const stream = new Stream({
 }, () => torrents.cursor);
 
 const littleGraph = new Graph({ label: 'Speed of all torrents', seconds: 180, isPlain: true });
-const status = {
-  down: el('span', {}), up: el('span', {}), chosen: el('span', { class: 'chosen' }), connection: el('span', { class: 'connection', role: 'status' }),
-};
+const empty = new Empty(byId('empty'), { add: () => add.ask(adding), showAll });
+const status = new Status(byId('status'), () => {
+  if (access.mayChange()) void speeds.open(() => openSettings('Limits')).catch(failed);
+});
 
 /** @returns {import('./query.js').Order} */
 function recallOrder() {
@@ -137,6 +142,11 @@ function recallOrder() {
   } catch {
     return { by: 'added_at', descending: true };
   }
+}
+
+/** @param {string} [pane] */
+function openSettings(pane) {
+  void settings.open(pane).catch(failed);
 }
 
 /** @param {string} hash */
@@ -165,49 +175,24 @@ function show() {
   actions.show();
   details.update();
   alerts.count(all.reduce((sum, torrent) => sum + (torrent.state === 'trouble' ? 1 : 0), 0));
-  showEmpty(view.length);
+  empty.show(view.length > 0 ? null : !isLoaded ? 'loading' : torrents.size === 0 ? 'none' : 'filtered');
   showStatus();
 }
 
-let emptiness = '';
-
-/** @param {number} shown */
-function showEmpty(shown) {
-  const kind = shown > 0 ? '' : !isLoaded ? 'loading' : torrents.size === 0 ? 'none' : 'filtered';
-  const empty = byId('empty');
-  empty.hidden = kind === '';
-  if (kind === emptiness) return;
-  emptiness = kind;
-  const clear = el('button', { type: 'button', onclick: () => {
-    filter = everything();
-    search.value = '';
-    show();
-  } }, 'Show all');
-  if (kind === 'none') {
-    empty.replaceChildren(el('img', { src: '/icon.svg', alt: '', width: 72, height: 72 }), el('h2', {}, 'No torrents yet'),
-      el('p', {}, 'Paste a magnet link, drop a torrent file here, or choose one.'),
-      el('button', { type: 'button', class: 'primary', onclick: () => add.ask(adding) }, icon('add'), 'Add torrents'));
-  } else if (kind === 'filtered') {
-    empty.replaceChildren(el('h2', {}, 'Nothing matches'), el('p', {}, 'No torrent is like this.'), clear);
-  } else if (kind === 'loading') {
-    empty.replaceChildren(el('p', {}, 'Asking the daemon…'));
-  }
-}
-
 function showStatus() {
-  const { download, upload } = torrents.rates();
-  setText(status.down, `${format.size(download)}/s`);
-  setText(status.up, `${format.size(upload)}/s`);
-  const isFiltered = list.view.length !== torrents.size;
-  const parts = [isFiltered ? `${list.view.length.toLocaleString('en')} of ${format.count(torrents.size, 'torrent')}` : format.count(torrents.size, 'torrent')];
-  if (selection.size > 0) parts.push(`${selection.size.toLocaleString('en')} selected`);
-  setText(status.chosen, parts.join(' · '));
-  setText(status.connection, isConnected ? '' : isLoaded ? 'Not connected: trying again…' : '');
-  document.body.classList.toggle('offline', isLoaded && !isConnected);
-  document.body.classList.toggle('with-selection', selection.size > 0);
-  document.title = download + upload > 0 ? `↓ ${format.size(download)}/s ↑ ${format.size(upload)}/s – sprat` : 'sprat';
+  const selected = selection.size;
+  const isLost = isLoaded && !isConnected;
+  status.show({ ...torrents.rates(), shown: list.view.length, all: torrents.size, selected, isLost });
+  document.body.classList.toggle('offline', isLost);
+  document.body.classList.toggle('with-selection', selected > 0);
   const group = GROUP_NAMES[filter.group] ?? '';
   byId('list').setAttribute('aria-label', filter.group === 'all' ? 'Torrents' : `Torrents: ${group}`);
+}
+
+function showAll() {
+  filter = everything();
+  search.value = '';
+  show();
 }
 
 /** What the stream does not say, once in a while. */
@@ -225,15 +210,32 @@ async function refresh() {
 
 async function begin() {
   try {
-    const version = await api.get('/version');
+    const [version] = await Promise.all([api.get('/version'), access.learn()]);
     alerts.damages = version.damages ?? [];
     stream.open();
+    actions.show();
     setTimeout(() => void refresh(), 300);
-    byId('logout').hidden = !(await api.has('/session'));
+    byId('feeds').hidden = !(await api.has('/feeds'));
+    alerts.hasLog = access.mayChange() && (await api.has('/log'));
+    addFromAddress();
   } catch (error) {
     if (error instanceof api.ApiError && error.status === 401) return;
     failed(error);
     void stream.again();
+  }
+}
+
+/** A magnet link that the browser brings here stands in the address, behind the #, where no server sees it. */
+function addFromAddress() {
+  const [, link] = /^#add=(.+)$/.exec(location.hash) ?? [];
+  if (link === undefined) return;
+  history.replaceState(null, '', '/');
+  if (!access.mayChange()) return;
+  try {
+    // Of what another page has brought only what can be looked at without asking anybody.
+    void add.look(add.sources(decodeURIComponent(link)).filter((source) => 'magnet' in source), adding);
+  } catch {
+    note('The link that was brought here cannot be read.', { isBad: true });
   }
 }
 
@@ -248,15 +250,15 @@ function furnish() {
   byId('add').addEventListener('click', () => add.ask(adding));
   byId('search-box').prepend(icon('search'));
   byId('tools').append(...actions.buttons);
-  byId('corner').append(alerts.button, theme.button(),
-    quiet('settings', 'Settings', 'settings', () => void settings.open().catch(failed)),
+  byId('corner').append(alerts.button,
+    quiet('feeds', 'Feeds', 'feed', () => void feeds.open(adding).catch(failed)),
+    theme.button(), quiet('settings', 'Settings', 'settings', () => openSettings()),
     quiet('logout', 'Log out', 'logout', () => void login.end().catch(failed)));
-  byId('logout').hidden = true;
+  byId('feeds').hidden = true;
+  byId('order').append(icon('sort'));
+  byId('order').addEventListener('click', () => list.chooseOrder(byId('order')));
   sidebar.graph.append(littleGraph.canvas);
-  byId('status').append(
-    el('span', { class: 'rate down', title: 'Received from all' }, icon('down'), status.down),
-    el('span', { class: 'rate up', title: 'Sent to all' }, icon('up'), status.up),
-    status.chosen, status.connection);
+  sidebar.graph.addEventListener('click', () => void statistics.open(speed).catch(failed));
   let timer = 0;
   search.addEventListener('input', () => {
     cancelAnimationFrame(timer);
@@ -276,18 +278,19 @@ function furnish() {
     event.preventDefault();
   });
   keyboard.listen([
-    { keys: ['a'], does: 'Add torrents', run: () => add.ask(adding) },
+    { keys: ['a'], does: 'Add torrents', isChange: true, run: () => add.ask(adding) },
     { keys: ['/'], does: 'Search', run: () => search.focus() },
     { keys: ['↑', '↓', 'Page', 'Home', 'End'], does: 'Go through the list; with Shift, select', run: null },
     { keys: ['Space'], does: 'Select or not', run: null },
     { keys: ['Ctrl A'], does: 'Select all that are shown', run: null },
     { keys: ['Enter'], does: 'Open the details', run: null },
-    { keys: ['s'], does: 'Start', run: () => void actions.act('start') },
-    { keys: ['p'], does: 'Stop', run: () => void actions.act('stop') },
-    { keys: ['l'], does: 'Label and tags', run: () => withSelected((all) => changes.label(all, labels)) },
-    { keys: ['m'], does: 'Move', run: () => withSelected((all) => changes.move(all)) },
-    { keys: ['F2'], does: 'Rename', run: () => withSelected(([first]) => first && changes.rename(first)) },
-    { keys: ['Delete'], does: 'Remove', run: () => actions.askRemove() },
+    { keys: ['s'], does: 'Start', isChange: true, run: () => void actions.act('start') },
+    { keys: ['p'], does: 'Stop', isChange: true, run: () => void actions.act('stop') },
+    { keys: ['l'], does: 'Label and tags', isChange: true, run: () => withSelected((all) => changes.label(all, labels)) },
+    { keys: ['m'], does: 'Move', isChange: true, run: () => withSelected((all) => changes.move(all)) },
+    { keys: ['F2'], does: 'Rename', isChange: true, run: () => withSelected(([first]) => first && changes.rename(first)) },
+    { keys: ['Delete'], does: 'Remove', isChange: true, run: () => actions.askRemove() },
+    { keys: [','], does: 'Settings', run: () => openSettings() },
     { keys: ['Escape'], does: 'Close the details; then select nothing', run: () => {
       if (details.isOpen) details.close();
       else {
@@ -312,13 +315,13 @@ api.onUnauthorised(() => {
 furnish();
 show();
 setInterval(() => {
-  history.sample(torrents.byHash.values());
+  speed.sample(torrents.byHash.values());
   if (document.hidden) return;
-  littleGraph.draw(history.total);
+  littleGraph.draw(speed.total);
 }, 1000);
 setInterval(() => void refresh(), 15_000);
 theme.onChange(() => {
-  littleGraph.draw(history.total);
+  littleGraph.draw(speed.total);
   details.update();
   void details.load();
 });

@@ -1,9 +1,16 @@
-// The settings, as the daemon declares them: each with what it means, its default, and when a change takes effect.
+// The settings, as the daemon declares them: each with what it means, its default, and when a change takes effect; and what else is arranged
+// once and rarely changed, in panes beside them.
 
+import { mayChange } from './access.js';
 import { note } from './alerts.js';
 import * as api from './api.js';
 import { show } from './dialog.js';
 import { el } from './dom.js';
+import { icon } from './icons.js';
+import { browserPane } from './settings/browser.js';
+import { editor } from './settings/editors.js';
+import { labelsPane } from './settings/labels.js';
+import { tokensPane } from './settings/tokens.js';
 
 /** @type {Record<string, string>} */
 const WHEN = {
@@ -12,111 +19,143 @@ const WHEN = {
   in_file: 'Can be changed in the configuration file only.',
 };
 
-export async function open() {
-  if (!(await api.has('/settings'))) {
-    show({
-      title: 'Settings',
-      body: [el('p', {}, 'This daemon’s settings cannot be changed from the page. They stand in its configuration file.')],
-    });
-    return;
-  }
-  const answer = await api.get('/settings');
-  /** @type {Setting[]} */
-  const settings = Array.isArray(answer) ? answer : answer.settings;
-  /** @type {Map<string, Setting[]>} */
-  const sections = new Map();
-  for (const setting of settings) {
-    const [section = ''] = setting.key.split('.');
-    sections.set(section, [...(sections.get(section) ?? []), setting]);
-  }
+/**
+ * @typedef {object} Pane
+ * @property {string} name
+ * @property {HTMLElement} element
+ * @property {boolean} [isSettings] It is a section of the settings, which can be searched.
+ */
+
+/** @param {string} [first] The name of the pane to begin with. */
+export async function open(first) {
+  /** @type {[Setting[], Pane[]]} */
+  const [settings, others] = await Promise.all([
+    api.get('/settings'),
+    Promise.all([labelsPane(), tokensPane(), browserPane()]).then((panes) => panes.filter((pane) => pane !== null)),
+  ]);
   /** @type {Map<string, () => unknown>} */
   const changed = new Map();
+  const panes = [...sections(settings, changed), ...others];
   const search = el('input', { type: 'search', placeholder: 'Find a setting', 'aria-label': 'Find a setting', 'data-first': '' });
-  const parts = [...sections].map(([section, of]) => el('section', { class: 'settings', 'data-section': section },
-    el('h3', {}, title(section)), ...of.map((setting) => entry(setting, changed))));
+  const choose = (/** @type {Pane} */ chosen) => {
+    search.value = '';
+    panes.forEach((pane, at) => {
+      pane.element.hidden = pane !== chosen;
+      for (const one of pane.element.querySelectorAll('.setting')) Reflect.set(one, 'hidden', false);
+      buttons[at]?.setAttribute('aria-current', String(pane === chosen));
+    });
+  };
+  const buttons = panes.map((pane) => el('button', { type: 'button', onclick: () => choose(pane) }, pane.name));
   search.addEventListener('input', () => {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    for (const part of parts) {
-      for (const one of part.querySelectorAll('.setting')) {
+    const [begin] = panes;
+    if (words.length === 0 && begin) {
+      choose(begin);
+      return;
+    }
+    panes.forEach((pane, at) => {
+      buttons[at]?.setAttribute('aria-current', 'false');
+      for (const one of pane.element.querySelectorAll('.setting')) {
         const text = one.textContent?.toLowerCase() ?? '';
         Reflect.set(one, 'hidden', !words.every((word) => text.includes(word)));
       }
-      part.hidden = part.querySelector('.setting:not([hidden])') === null;
-    }
+      pane.element.hidden = !pane.isSettings || pane.element.querySelector('.setting:not([hidden])') === null;
+    });
   });
+  const start = panes.find((pane) => pane.name === first) ?? panes[0];
+  if (start) choose(start);
   show({
     title: 'Settings',
     isWide: true,
-    body: [search, ...parts],
-    confirm: 'Save',
+    body: [el('div', { class: 'panes' }, el('nav', { 'aria-label': 'Settings' }, search, ...buttons), el('div', { class: 'pane', tabIndex: 0, role: 'region', 'aria-label': 'What can be set' }, ...panes.map((pane) => pane.element)))],
+    ...(mayChange() ? { confirm: 'Save' } : {}),
     submit: async () => {
+      if (changed.size === 0) return;
       /** @type {Record<string, Record<string, unknown>>} */
       const body = {};
       for (const [key, read] of changed) {
         const [section = '', name = ''] = key.split('.');
         (body[section] ??= {})[name] = read();
       }
-      if (changed.size === 0) return;
-      /** @type {{ after_restart?: string[] }} */
-      const { after_restart: later = [] } = await api.patch('/settings', body);
-      note(later.length === 0 ? 'The settings hold now.' : `Kept. At the next start: ${later.join(', ')}.`);
+      tell(await api.patch('/settings', body));
     },
   });
 }
 
-/** @param {string} word */
-function title(word) {
-  return word.charAt(0).toUpperCase() + word.slice(1).replaceAll('_', ' ');
+/** @param {{ after_restart: string[] }} answer */
+function tell({ after_restart: later }) {
+  note(later.length === 0 ? 'The settings hold now.' : `Kept. At the next start: ${later.join(', ')}.`);
+}
+
+/**
+ * @param {Setting[]} settings
+ * @param {Map<string, () => unknown>} changed
+ * @returns {Pane[]}
+ */
+function sections(settings, changed) {
+  const names = new Set(settings.map((setting) => setting.key.split('.')[0] ?? ''));
+  return [...names].map((section) => ({
+    name: title(section),
+    isSettings: true,
+    element: el('section', { class: 'settings' }, el('h3', {}, title(section)),
+      ...settings.filter((setting) => setting.key.startsWith(`${section}.`)).map((setting) => entry(setting, changed))),
+  }));
+}
+
+/** @type {Record<string, string>} Words of keys that are more than words. */
+const SPELLED = { api: 'API', dht: 'DHT', lsd: 'Local discovery', pex: 'Peer exchange', tls: 'TLS', qbittorrent: 'qBittorrent' };
+
+/** @param {string} key */
+function title(key) {
+  const words = key.split('_').map((word) => SPELLED[word] ?? word).join(' ');
+  return words.startsWith('qB') ? words : words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 /**
  * @param {Setting} setting
  * @param {Map<string, () => unknown>} changed
+ * @returns {HTMLElement}
  */
 function entry(setting, changed) {
-  const name = title(setting.key.slice(setting.key.indexOf('.') + 1));
-  const isFixed = setting.change === 'in_file';
-  const { input, read } = editor(setting.value ?? null, setting.default ?? null);
-  input.id = `setting-${setting.key.replaceAll('.', '-')}`;
-  input.disabled = isFixed;
-  input.setAttribute('aria-describedby', `${input.id}-about`);
-  input.addEventListener('input', () => changed.set(setting.key, read));
-  input.addEventListener('change', () => changed.set(setting.key, read));
+  const { key, documentation, change, origin } = setting;
+  const { element: input, read } = editor(setting);
+  const isFixed = change === 'in_file' || !mayChange();
+  const id = `setting-${key.replaceAll('.', '-')}`;
+  input.id = id;
+  input.setAttribute('aria-describedby', `${id}-about`);
+  const isGroup = input.localName === 'div';
+  if (isGroup) {
+    input.setAttribute('role', 'group');
+    input.setAttribute('aria-labelledby', `${id}-name`);
+  }
+  for (const control of isGroup ? input.querySelectorAll('input, button, textarea') : [input]) Reflect.set(control, 'disabled', isFixed);
+  for (const event of ['input', 'change']) input.addEventListener(event, () => changed.set(key, read));
   const initial = setting.default === null ? '' : `Default: ${text(setting.default)}.`;
-  return el('div', { class: 'setting' },
-    el('div', {}, el('label', { for: input.id }, name), el('code', {}, setting.key),
-      el('p', { class: 'hint', id: `${input.id}-about` }, [setting.documentation, initial, WHEN[setting.change] ?? ''].filter(Boolean).join(' '))),
+  const name = title(key.slice(key.indexOf('.') + 1));
+  const element = el('div', { class: isGroup ? 'setting tall' : 'setting', 'data-key': key },
+    el('div', {}, isGroup ? el('b', { id: `${id}-name` }, name) : el('label', { for: id }, name), el('code', {}, key),
+      origin === 'api' && !isFixed ? el('button', { type: 'button', class: 'quiet small', title: 'As the configuration file has it, or the default', onclick: () => void reset() }, icon('refresh'), 'Reset') : null,
+      el('p', { class: 'hint', id: `${id}-about` }, [documentation, initial, WHEN[change] ?? ''].filter(Boolean).join(' '))),
     input);
+  const reset = async () => {
+    try {
+      tell(await api.post('/settings/reset', { keys: [key] }));
+      changed.delete(key);
+      /** @type {Setting[]} */
+      const settings = await api.get('/settings');
+      const now = settings.find((one) => one.key === key);
+      if (now) element.replaceWith(entry(now, changed));
+    } catch (error) {
+      note(error instanceof Error ? error.message : String(error), { isBad: true });
+    }
+  };
+  return element;
 }
 
-/** @param {unknown} value */
+/** @param {unknown} value @returns {string} */
 function text(value) {
   if (value === true) return 'on';
   if (value === false) return 'off';
+  if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map(text).join(', ');
   return typeof value === 'string' ? value : JSON.stringify(value);
-}
-
-/**
- * What fits a value.
- * @param {unknown} value
- * @param {unknown} fallback
- * @returns {{ input: HTMLInputElement | HTMLTextAreaElement, read: () => unknown }}
- */
-function editor(value, fallback) {
-  const like = value ?? fallback;
-  if (typeof like === 'boolean') {
-    const input = el('input', { type: 'checkbox', checked: value === true });
-    return { input, read: () => input.checked };
-  }
-  if (typeof like === 'number') {
-    const input = el('input', { type: 'text', inputMode: 'decimal', value: String(value ?? '') });
-    // A number may be said with a unit, or be “unlimited”: the daemon knows which.
-    return { input, read: () => (input.value.trim() === '' ? null : /^-?[\d.]+$/.test(input.value.trim()) ? Number(input.value) : input.value.trim()) };
-  }
-  if (typeof like === 'object' && like !== null) {
-    const input = el('textarea', { rows: 3, value: JSON.stringify(value, null, 1), spellcheck: false });
-    return { input, read: () => JSON.parse(input.value) };
-  }
-  const input = el('input', { type: 'text', value: value === null ? '' : String(value), spellcheck: false });
-  return { input, read: () => (input.value.trim() === '' ? null : /^\d+$/.test(input.value.trim()) ? Number(input.value) : input.value.trim()) };
 }

@@ -17,16 +17,18 @@ export class Sidebar {
   /**
    * @param {HTMLElement} element
    * @param {(change: Partial<import('./query.js').Filter>) => void} choose
+   * @param {() => void} arrangeLabels
    */
-  constructor(element, choose) {
+  constructor(element, choose, arrangeLabels) {
     this.choose = choose;
     this.groups = el('ul', {});
     this.labels = el('ul', {});
     this.tags = el('ul', {});
-    this.labelsPart = el('section', {}, el('h2', {}, 'Labels'), this.labels);
+    this.labelsPart = el('section', {}, el('header', {}, el('h2', {}, 'Labels'),
+      el('button', { type: 'button', class: 'quiet changes', 'aria-label': 'Arrange labels', title: 'Arrange labels', onclick: arrangeLabels }, icon('settings'))), this.labels);
     this.tagsPart = el('section', {}, el('h2', {}, 'Tags'), this.tags);
     this.space = el('div', { class: 'space' });
-    this.graph = el('div', { class: 'little-graph' });
+    this.graph = el('button', { type: 'button', class: 'little-graph', 'aria-label': 'Statistics', title: 'Statistics' });
     element.append(
       el('div', { class: 'filters' }, el('section', {}, el('h2', { class: 'hidden' }, 'States'), this.groups), this.labelsPart, this.tagsPart),
       el('div', { class: 'foot' }, this.graph, this.space));

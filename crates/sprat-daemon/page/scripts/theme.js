@@ -14,9 +14,20 @@ export function onChange(listener) {
   listeners.add(listener);
 }
 
+/** What somebody has chosen here. @returns {'light' | 'dark' | null} */
+export function chosen() {
+  const kept = recall(KEY);
+  return kept === 'light' || kept === 'dark' ? kept : null;
+}
+
+/** @param {'light' | 'dark' | null} look As the system says, if none. */
+export function choose(look) {
+  remember(KEY, look);
+  apply();
+}
+
 function isDark() {
-  const chosen = recall(KEY);
-  return chosen ? chosen === 'dark' : dark.matches;
+  return (chosen() ?? (dark.matches ? 'dark' : 'light')) === 'dark';
 }
 
 function apply() {
@@ -36,8 +47,7 @@ export function button() {
   switcher.addEventListener('click', () => {
     const next = isDark() ? 'light' : 'dark';
     // What the system says anyway need not be remembered.
-    remember(KEY, (next === 'dark') === dark.matches ? null : next);
-    apply();
+    choose((next === 'dark') === dark.matches ? null : next);
   });
   onChange(name);
   name();

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, COOKIE, HeaderValue};
@@ -10,6 +11,7 @@ use axum::http::request::Parts;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use data_encoding::BASE64;
+use futures_util::StreamExt as _;
 use tokio::time::Instant;
 
 use super::back_off::BackOff;
@@ -134,11 +136,13 @@ impl Gate {
                 }
                 let session = Token::parse(&cookie).ok();
                 let token = session.and_then(|cookie| self.sessions().find(&cookie, Instant::now()));
-                let token = token.ok_or(Refusal::WrongToken)?;
+                // It may have been opened in the moment in which the token was revoked.
+                let token = token.filter(|token| self.tokens.holds(&token.id)).ok_or(Refusal::WrongToken)?;
                 Granted { access: token.access, token, way: Way::Session }
             }
         };
         connection.trust();
+        self.tokens.note_use(&granted.token.id);
         let needed = match door.needs {
             Needs::ByMethod if is_safe => Access::ReadOnly,
             Needs::ByMethod => Access::Full,
@@ -172,19 +176,26 @@ impl Gate {
     }
 
     /// Ends the session of a request, if it has one. Returns the `Set-Cookie` header that removes the cookie.
-    pub fn log_out(&self, parts: &Parts, door: &Door) -> Option<HeaderValue> {
-        let name = door.cookie?;
+    pub fn log_out(
+        &self,
+        parts: &Parts,
+        connection: &Connection,
+        door: &Door,
+    ) -> Result<HeaderValue, Refusal> {
+        self.admit(parts, connection)?;
+        let name = door.cookie.ok_or(Refusal::NoToken)?;
         if let Some(session) = cookie(&parts.headers, name).and_then(|cookie| Token::parse(&cookie).ok()) {
             self.sessions().close(&session);
         }
-        HeaderValue::try_from(format!("{name}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict")).ok()
+        let cookie = format!("{name}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict");
+        HeaderValue::try_from(cookie).map_err(|_| Refusal::Malformed)
     }
 
-    /// Ends a token and its sessions, at once.
+    /// Ends a token, its sessions and the streams that were opened with it, at once. That is durable when this returns.
     pub async fn revoke(&self, id: &str) -> Result<(), TokenError> {
-        self.tokens.revoke(id).await?;
+        self.tokens.end(id)?;
         self.sessions().close_all(id);
-        Ok(())
+        self.tokens.forget(id).await
     }
 
     /// Whose token this is. The right one is right however many wrong ones came before it.
@@ -266,7 +277,8 @@ pub fn admit<S: Clone + Send + Sync + 'static>(
 }
 
 /// Puts the gate in front of every route of `router`, also of those that do not exist: who has no token learns nothing.
-/// Behind it each request has its [`Granted`] among its extensions.
+/// Behind it each request has its [`Granted`] among its extensions. An answer without a known length, such as a stream of events,
+/// ends with the token.
 pub fn guard<S: Clone + Send + Sync + 'static>(router: Router<S>, gate: Arc<Gate>, door: Door) -> Router<S> {
     router.layer(from_fn(move |request: Request, next: Next| {
         let gate = Arc::clone(&gate);
@@ -279,8 +291,15 @@ pub fn guard<S: Clone + Send + Sync + 'static>(router: Router<S>, gate: Arc<Gate
                 .and_then(|connection| gate.judge(&parts, &connection, &door));
             match judged {
                 Ok(granted) => {
+                    let token = granted.token.id.clone();
                     parts.extensions.insert(granted);
-                    next.run(Request::from_parts(parts, body)).await
+                    let response = next.run(Request::from_parts(parts, body)).await;
+                    if response.body().size_hint().exact().is_some() {
+                        return response;
+                    }
+                    let ended = async move { gate.tokens.ended(&token).await };
+                    response
+                        .map(|body| Body::from_stream(body.into_data_stream().take_until(Box::pin(ended))))
                 }
                 Err(refusal) => (door.refuse)(&refusal),
             }

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     fn info(id: &str) -> TokenInfo {
-        TokenInfo { id: id.to_owned(), name: String::new(), access: Access::Full, created: String::new() }
+        TokenInfo { id: id.to_owned(), name: String::new(), access: Access::Full, created_at: None }
     }
 
     fn sessions() -> (Sessions, Instant) {

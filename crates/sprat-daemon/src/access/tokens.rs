@@ -1,10 +1,12 @@
 //! Which tokens there are: the owner's in a file of the state directory, others in the ledger as fingerprints.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::UNIX_EPOCH;
 
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
@@ -13,10 +15,11 @@ use sprat_engine::state::{Change, StateError, Table};
 use sprat_engine::whole_file;
 use subtle::{Choice, ConditionallySelectable as _};
 use thiserror::Error;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use utoipa::ToSchema;
 
 use super::token::{Access, Fingerprint, ParseTokenError, Token};
+use crate::clock;
 
 /// The owner's token, in the state directory.
 const FILE: &str = "token";
@@ -26,6 +29,12 @@ const OWNER: &str = "owner";
 
 /// In [`Table::Settings`], before the id.
 const RECORDS: &str = "token/";
+
+/// In [`Table::Settings`]: when each was used last. Must never change.
+const USES: &[u8] = b"token-uses";
+
+/// Seconds that may pass before a use is written down: people want to know which tokens nobody needs any more.
+const USES_KEPT_EVERY: i64 = 3600;
 
 /// Tokens besides the owner's. Every request with a token is compared with all of them.
 const MOST: usize = 64;
@@ -64,9 +73,12 @@ pub enum TokenError {
     /// The name is no name.
     #[error("a name has 1 to {LONGEST_NAME} characters that can be seen")]
     Name,
-    /// There is no such token, or it is the owner's: that one ends with its file.
-    #[error("there is no such token that could be revoked")]
+    /// There is no such token.
+    #[error("there is no such token")]
     Unknown,
+    /// It is the owner's, without which nobody could make any.
+    #[error("this is the owner's token: for a new one, remove its file and start the daemon again")]
+    Owner,
 }
 
 /// What is known of a token, which is not the token.
@@ -78,8 +90,8 @@ pub struct TokenInfo {
     pub name: String,
     /// What it allows.
     pub access: Access,
-    /// When it was made, as the maker's clock had it (RFC 3339).
-    pub created: String,
+    /// When it was made, seconds since 1970; not known of the owner's if its file does not say so.
+    pub created_at: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -96,23 +108,36 @@ struct Known {
     fingerprint: Fingerprint,
 }
 
+/// When tokens were used last, by their ids, seconds since 1970.
+#[derive(Debug, Default)]
+struct Uses {
+    last: BTreeMap<String, i64>,
+    kept_at: i64,
+}
+
 /// All tokens.
 #[derive(Debug)]
 pub struct Tokens {
     owner: Known,
     others: Mutex<Vec<Known>>,
+    uses: Mutex<Uses>,
+    /// Changes when one was revoked.
+    revocations: watch::Sender<()>,
     ledger: LedgerHandle,
 }
 
 impl Tokens {
     /// Reads them; makes the owner's if there is none. Waits for the disk.
     pub fn open(state_directory: &Path, ledger: LedgerHandle) -> Result<Self, TokenError> {
-        let token = owners(&state_directory.join(FILE))?;
+        let file = Self::file(state_directory);
+        let token = owners(&file)?;
+        let made = fs::metadata(&file).and_then(|metadata| metadata.modified()).ok();
+        let made = made.and_then(|time| i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok());
         let info = TokenInfo {
             id: OWNER.to_owned(),
             name: OWNER.to_owned(),
             access: Access::Full,
-            created: String::new(),
+            created_at: made,
         };
         let owner = Known { info, fingerprint: token.fingerprint() };
         let mut others = Vec::new();
@@ -122,7 +147,11 @@ impl Tokens {
                 others.extend(read_record(&value));
             }
         }
-        Ok(Self { owner, others: Mutex::new(others), ledger })
+        let last = ledger.get(Table::Settings, USES)?;
+        let last = last.and_then(|value| serde_json::from_slice(&value).ok()).unwrap_or_default();
+        let uses = Mutex::new(Uses { last, kept_at: 0 });
+        let revocations = watch::Sender::new(());
+        Ok(Self { owner, others: Mutex::new(others), uses, revocations, ledger })
     }
 
     /// Where the owner's token is.
@@ -131,25 +160,23 @@ impl Tokens {
         state_directory.join(FILE)
     }
 
-    /// Those besides the owner's.
+    /// All of them, the owner's first, each with when it was used last, seconds since 1970.
     #[must_use]
-    pub fn list(&self) -> Vec<TokenInfo> {
-        self.others().iter().map(|known| known.info.clone()).collect()
+    pub fn list(&self) -> Vec<(TokenInfo, Option<i64>)> {
+        let others = self.others();
+        let uses = self.uses();
+        let all = std::iter::once(&self.owner).chain(others.iter());
+        all.map(|known| (known.info.clone(), uses.last.get(&known.info.id).copied())).collect()
     }
 
-    /// Makes a token. It is durable when this returns, and shown this once. `created` is the date for people.
-    pub async fn create(
-        &self,
-        name: &str,
-        access: Access,
-        created: String,
-    ) -> Result<(TokenInfo, Token), TokenError> {
+    /// Makes a token. It is durable when this returns, and shown this once.
+    pub async fn create(&self, name: &str, access: Access) -> Result<(TokenInfo, Token), TokenError> {
         let name = name.trim();
         if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
             return Err(TokenError::Name);
         }
         let (token, id) = (Token::random()?, random_id()?);
-        let info = TokenInfo { id, name: name.to_owned(), access, created };
+        let info = TokenInfo { id, name: name.to_owned(), access, created_at: Some(clock::unix_now()) };
         let fingerprint = token.fingerprint();
         let record = Record { info: info.clone(), fingerprint: HEXLOWER.encode(&fingerprint.0) };
         if self.others().len() >= MOST {
@@ -162,14 +189,57 @@ impl Tokens {
         Ok((info, token))
     }
 
-    /// Ends a token, at once. Its sessions are ended by [`Gate::revoke`](super::Gate::revoke).
-    pub(super) async fn revoke(&self, id: &str) -> Result<(), TokenError> {
-        {
-            let mut others = self.others();
-            let place = others.iter().position(|known| known.info.id == id).ok_or(TokenError::Unknown)?;
-            others.remove(place);
+    /// Ends a token, at once. Nothing is written down yet: see [`Self::forget`]. Its sessions are ended by
+    /// [`Gate::revoke`](super::Gate::revoke).
+    pub(super) fn end(&self, id: &str) -> Result<(), TokenError> {
+        if id == OWNER {
+            return Err(TokenError::Owner);
         }
+        let mut others = self.others();
+        let place = others.iter().position(|known| known.info.id == id).ok_or(TokenError::Unknown)?;
+        others.remove(place);
+        drop(others);
+        self.uses().last.remove(id);
+        self.revocations.send_replace(());
+        Ok(())
+    }
+
+    /// Has the end of a token outlive the daemon. It is durable when this returns.
+    pub(super) async fn forget(&self, id: &str) -> Result<(), TokenError> {
         Ok(self.write(id, None).await?)
+    }
+
+    /// Whether a token holds.
+    pub(super) fn holds(&self, id: &str) -> bool {
+        id == OWNER || self.others().iter().any(|known| known.info.id == id)
+    }
+
+    /// Returns when a token does not hold any more.
+    pub(super) async fn ended(&self, id: &str) {
+        let mut revocations = self.revocations.subscribe();
+        while self.holds(id) {
+            // The sender lives as long as we do.
+            let _ = revocations.changed().await;
+        }
+    }
+
+    /// Takes note that a token was used, and has it written down now and then.
+    pub(super) fn note_use(&self, id: &str) {
+        let now = clock::unix_now();
+        let mut uses = self.uses();
+        uses.last.insert(id.to_owned(), now);
+        // The clock may have been set back.
+        if now.abs_diff(uses.kept_at) < USES_KEPT_EVERY.unsigned_abs() {
+            return;
+        }
+        uses.kept_at = now;
+        let Ok(value) = serde_json::to_vec(&uses.last) else { return };
+        let change = Change { table: Table::Settings, key: USES.to_vec(), value: Some(value) };
+        self.ledger.write(vec![change], |result| {
+            if let Err(error) = result {
+                tracing::warn!(%error, "when tokens were used could not be written down");
+            }
+        });
     }
 
     /// Whose token this is. Takes the same time whichever it is.
@@ -199,6 +269,10 @@ impl Tokens {
 
     fn others(&self) -> MutexGuard<'_, Vec<Known>> {
         self.others.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn uses(&self) -> MutexGuard<'_, Uses> {
+        self.uses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -296,18 +370,25 @@ mod tests {
     async fn named_tokens_survive_restarts_until_they_are_revoked_and_are_kept_as_fingerprints() {
         let house = House { home: tempfile::tempdir().unwrap() };
         let (ledger, tokens) = house.open();
-        let (info, token) = tokens.create("phone", Access::ReadOnly, "2026-01-01".to_owned()).await.unwrap();
+        let (info, token) = tokens.create("phone", Access::ReadOnly).await.unwrap();
+        assert_eq!(tokens.list()[1], (info.clone(), None));
+        tokens.note_use(&info.id);
         let kept = ledger.handle().scan(Table::Settings).unwrap();
         assert!(kept.iter().all(|(_, value)| !String::from_utf8_lossy(value).contains(&token.reveal()[6..])));
         drop((ledger, tokens));
 
         let (ledger, tokens) = house.open();
         assert_eq!(tokens.find(&token), Some(info.clone()));
-        tokens.revoke(&info.id).await.unwrap();
-        assert!(tokens.find(&token).is_none());
-        assert!(matches!(tokens.revoke(OWNER).await, Err(TokenError::Unknown)));
+        assert!(tokens.list()[1].1.is_some(), "when it was used is known after a restart");
+        tokens.end(&info.id).unwrap();
+        assert!(tokens.find(&token).is_none() && !tokens.holds(&info.id));
+        tokens.ended(&info.id).await;
+        tokens.forget(&info.id).await.unwrap();
+        assert!(matches!(tokens.end(&info.id), Err(TokenError::Unknown)));
+        assert!(matches!(tokens.end(OWNER), Err(TokenError::Owner)));
         drop((ledger, tokens));
-        assert!(house.open().1.list().is_empty());
+        let names: Vec<_> = house.open().1.list().into_iter().map(|(info, _)| info.name).collect();
+        assert_eq!(names, [OWNER]);
     }
 
     #[tokio::test]
@@ -326,7 +407,7 @@ mod tests {
 
     impl Tokens {
         async fn create_for_test(&self, name: String) -> Result<(TokenInfo, Token), TokenError> {
-            self.create(&name, Access::Full, String::new()).await
+            self.create(&name, Access::Full).await
         }
     }
 }

@@ -16,7 +16,7 @@ use sprat_wire::metainfo::Metainfo;
 use utoipa::ToSchema;
 
 use super::error::ApiError;
-use crate::fetch::{self, Fetcher};
+use crate::fetch::Fetcher;
 use crate::service::{NewTorrent, Priority, Service, Source};
 use crate::torrents::SeedingLimits;
 
@@ -119,10 +119,7 @@ async fn source_of(fetcher: &Fetcher, request: &AddRequest) -> Result<Source, Ap
             Ok(Source::File(Bytes::from(bytes)))
         }
         (None, Some(magnet), None) => Ok(Source::Magnet(magnet.clone())),
-        (None, None, Some(url)) => match fetcher.torrent(url).await? {
-            fetch::Source::TorrentFile(bytes) => Ok(Source::File(bytes)),
-            fetch::Source::Magnet(magnet) => Ok(Source::Magnet(magnet.to_string())),
-        },
+        (None, None, Some(url)) => Ok(fetcher.torrent(url).await?.into()),
         _ => Err(ApiError::bad_request("one of `file`, `magnet` and `url` is needed")),
     }
 }

@@ -71,6 +71,7 @@ impl From<AddError> for ApiError {
             AddError::Magnet(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "no_magnet", message),
             AddError::Directory(_) => Self::new(StatusCode::FORBIDDEN, "directory", message),
             AddError::Name(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "name", message),
+            AddError::Address(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "address", message),
             AddError::Engine(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "engine", message),
             AddError::Ended(error) => error.into(),
         }
@@ -84,6 +85,7 @@ impl From<ChangeError> for ApiError {
             ChangeError::Unknown => Self::unknown_torrent(),
             ChangeError::Name(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "name", message),
             ChangeError::File(_) => Self::new(StatusCode::NOT_FOUND, "unknown_file", message),
+            ChangeError::Address(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "address", message),
             ChangeError::State(_) => Self::new(StatusCode::INSUFFICIENT_STORAGE, "state", message),
             ChangeError::Ended(error) => error.into(),
         }

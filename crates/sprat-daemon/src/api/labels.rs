@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State as Shared};
 use axum::http::StatusCode;
 use serde::Serialize;
+use sprat_core::storage::TorrentId;
 use utoipa::ToSchema;
 
 use super::error::ApiError;
@@ -65,8 +66,9 @@ pub(super) async fn delete(
     Path(name): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     service.change_labels(|labels| labels.labels.remove(&name));
-    for line in service.snapshot().lines().iter().filter(|line| line.summary.label.as_ref() == Some(&name)) {
-        service.change(line.torrent, Change { label: Some(None), ..Change::default() }).await?;
-    }
+    let snapshot = service.snapshot();
+    let labelled = snapshot.lines().iter().filter(|line| line.summary.label.as_ref() == Some(&name));
+    let torrents: Vec<TorrentId> = labelled.map(|line| line.torrent).collect();
+    service.change_all(&torrents, Change { label: Some(None), ..Change::default() }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -136,16 +136,14 @@ pub(super) struct PeersRequest {
 
 /// Has peers called.
 #[utoipa::path(post, path = "/torrents/{hash}/peers", params(("hash" = String, Path)), request_body = PeersRequest, responses(
-    (status = 204), (status = 404, body = ApiError)))]
+    (status = 204), (status = 404, body = ApiError), (status = 422, body = ApiError)))]
 pub(super) async fn add_peers(
     Shared(service): Shared<Service>,
     Path(hash): Path<String>,
     Json(request): Json<PeersRequest>,
 ) -> Result<StatusCode, ApiError> {
     let torrent = named(&service, &hash)?;
-    let add =
-        move |session: &mut sprat_core::Session, now| session.add_peers(now, torrent, &request.addresses);
-    service.client().with(add).await?;
+    service.add_peers(torrent, request.addresses).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

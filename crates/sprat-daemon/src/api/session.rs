@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State as Shared};
+use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json, RequestExt as _};
@@ -32,22 +33,29 @@ pub(super) async fn log_in(
     let request = Request::from_parts(parts.clone(), body);
     let Json(login): Json<LoginRequest> =
         request.extract().await.map_err(|_| ApiError::bad_request("a token is needed"))?;
-    let connection =
-        parts.extensions.get::<Connection>().ok_or_else(|| ApiError::bad_request("no connection"))?;
+    let connection = connection_of(&parts)?;
     match gate.log_in(&login.token, &parts, connection, &door) {
         Ok(cookie) => Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response()),
         Err(refusal) => Ok((door.refuse)(&refusal)),
     }
 }
 
-/// Logs out.
-#[utoipa::path(post, path = "/logout", responses((status = 204)))]
-pub(super) async fn log_out(Shared((gate, door)): Shared<(Arc<Gate>, Door)>, request: Request) -> Response {
+/// Logs out: the answer removes the cookie.
+#[utoipa::path(post, path = "/logout", responses((status = 204), (status = 403, body = ApiError)))]
+pub(super) async fn log_out(
+    Shared((gate, door)): Shared<(Arc<Gate>, Door)>,
+    request: Request,
+) -> Result<Response, ApiError> {
     let (parts, _) = request.into_parts();
-    match gate.log_out(&parts, &door) {
-        Some(cookie) => (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response(),
-        None => StatusCode::NO_CONTENT.into_response(),
+    let connection = connection_of(&parts)?;
+    match gate.log_out(&parts, connection, &door) {
+        Ok(cookie) => Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response()),
+        Err(refusal) => Ok((door.refuse)(&refusal)),
     }
+}
+
+fn connection_of(parts: &Parts) -> Result<&Connection, ApiError> {
+    parts.extensions.get().ok_or_else(|| ApiError::bad_request("no connection"))
 }
 
 /// Who asks.

@@ -1,5 +1,7 @@
 //! What can be done with many torrents at once.
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
@@ -8,8 +10,9 @@ use sprat_core::storage::{Files, TorrentId};
 use utoipa::ToSchema;
 
 use super::error::ApiError;
-use super::one::named;
-use crate::service::{Action, Service};
+use super::one::{named, said};
+use crate::service::{Action, Change, Service};
+use crate::torrents::SeedingLimits;
 
 /// Which torrents: by their hashes, or all.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -57,6 +60,64 @@ pub(super) async fn act(
 ) -> Result<StatusCode, ApiError> {
     let torrents = request.torrents.torrents(&service)?;
     service.act(&torrents, request.action).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What is to be changed, and of whom. What is left out stays; `null` takes a label or limit away.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChangeManyRequest {
+    /// Of whom.
+    torrents: Which,
+    /// Their label.
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<String>)]
+    label: Option<Option<String>>,
+    /// All their tags.
+    #[serde(default)]
+    tags: Option<BTreeSet<String>>,
+    /// Tags that they are to have besides.
+    #[serde(default)]
+    add_tags: BTreeSet<String>,
+    /// Tags that they are not to have.
+    #[serde(default)]
+    remove_tags: BTreeSet<String>,
+    /// The most that each is to receive, bytes per second.
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<u64>)]
+    download_limit: Option<Option<u64>>,
+    /// The most that each is to send, bytes per second.
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<u64>)]
+    upload_limit: Option<Option<u64>>,
+    /// When each has given enough.
+    #[serde(default)]
+    seeding: Option<SeedingLimits>,
+    /// Pieces in order.
+    #[serde(default)]
+    sequential: Option<bool>,
+}
+
+/// Changes torrents: all that are named, or if one of them is not there, none.
+#[utoipa::path(patch, path = "/torrents", request_body = ChangeManyRequest, responses(
+    (status = 204), (status = 404, body = ApiError), (status = 422, body = ApiError)))]
+pub(super) async fn change(
+    Shared(service): Shared<Service>,
+    Json(request): Json<ChangeManyRequest>,
+) -> Result<StatusCode, ApiError> {
+    let torrents = request.torrents.torrents(&service)?;
+    let change = Change {
+        label: request.label,
+        tags: request.tags,
+        add_tags: request.add_tags,
+        remove_tags: request.remove_tags,
+        download_limit: request.download_limit,
+        upload_limit: request.upload_limit,
+        seeding: request.seeding,
+        sequential: request.sequential,
+        ..Change::default()
+    };
+    service.change_all(&torrents, change).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

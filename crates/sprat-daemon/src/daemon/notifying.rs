@@ -51,7 +51,10 @@ fn tell(hooks: &mut Webhooks, happening: &Happening) {
         HappeningKind::MetadataFound => EventKind::Metadata,
         HappeningKind::Finished => EventKind::Finished,
         HappeningKind::Removed => EventKind::Removed,
-        HappeningKind::TroubleBegan(_) | HappeningKind::MoveFailed { .. } => EventKind::Trouble,
+        HappeningKind::TroubleBegan(_)
+        | HappeningKind::MoveFailed { .. }
+        | HappeningKind::FeedMatchFailed { .. } => EventKind::Trouble,
+        HappeningKind::FeedMatch { .. } => EventKind::FeedMatch,
         HappeningKind::TroubleEnded | HappeningKind::GaveEnough | HappeningKind::Moved { .. } => return,
     };
     hooks.notify(kind, &serde_json::to_value(happening).unwrap_or_default());

@@ -9,8 +9,10 @@ use axum::http::header::{HeaderValue, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse as _, Response};
 
 use crate::access::{Access, Door, Needs, Refusal, guard};
+use crate::fetching::fetching;
 use crate::http::{BodyRefusal, BodyRule};
-use crate::running::Running;
+use crate::qbittorrent::{self, ChangeSettings, QBittorrent};
+use crate::running::{Running, plan};
 use crate::transmission::{self, Transmission};
 
 /// Whatever kind they say it is: some say none. A page of somebody else gets no further than the gate, and without the session id
@@ -23,7 +25,7 @@ const ANY_KIND: BodyRule = BodyRule::new(
 /// What programs for Transmission speak, to be nested at `/transmission`.
 pub(super) fn transmission(shared: &Arc<Running>) -> io::Result<Router> {
     let around = Transmission {
-        fetch: transmission::fetching(shared.fetcher.clone()),
+        fetch: fetching(shared.fetcher.clone()),
         state: shared.layers().state_directory(),
         ..Transmission::alone(shared.service.clone())
     };
@@ -38,6 +40,29 @@ pub(super) fn transmission(shared: &Arc<Running>) -> io::Result<Router> {
     };
     let router = ANY_KIND.guard(transmission::router(around)?, refuse_body);
     Ok(guard(router, Arc::clone(&shared.gate), door))
+}
+
+/// What programs for qBittorrent speak, to be nested at `/api/v2`.
+pub(super) fn qbittorrent(shared: &Arc<Running>) -> Router {
+    qbittorrent::router(QBittorrent {
+        fetch: fetching(shared.fetcher.clone()),
+        change_settings: changing_settings(shared),
+        ..QBittorrent::alone(shared.service.clone(), Arc::clone(&shared.gate))
+    })
+}
+
+fn changing_settings(shared: &Arc<Running>) -> ChangeSettings {
+    let shared = Arc::clone(shared);
+    Arc::new(move |patch| {
+        let shared = Arc::clone(&shared);
+        Box::pin(async move {
+            let changed = shared.change_settings(|layers| Ok(layers.patched(&patch)?)).await;
+            changed.map_err(|error| error.to_string())?;
+            // Whoever has changed something reads it again at once.
+            let choices = plan::choices(&shared.layers());
+            shared.service.choose(choices).await.map_err(|ended| ended.to_string())
+        })
+    })
 }
 
 /// They ask for a password only when they are asked for one.

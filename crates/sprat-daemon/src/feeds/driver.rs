@@ -18,6 +18,9 @@ const LONG: Duration = Duration::from_secs(24 * 60 * 60);
 /// Of what is said of a failure, in characters.
 const MAX_REASON_LENGTH: usize = 300;
 
+/// What to do about a feed that may not be asked for.
+const AT_HOME: &str = "; if the feed is in your own network, add its host:port to feeds.private_servers in the configuration file";
+
 /// Feeds that are fetched. Clones are the same.
 #[derive(Debug, Clone)]
 pub struct FeedDriver {
@@ -48,8 +51,8 @@ impl FeedDriver {
         result
     }
 
-    /// Fetches feeds until nobody takes the matches any more. After each batch of matches was added, or given back,
-    /// [`Feeds::save`] is to be called: what is saved earlier is lost in a crash.
+    /// Fetches feeds until nobody takes the matches any more. Each match is to be [settled](Feeds::settle), and then
+    /// [`Feeds::save`] to be called.
     pub async fn run(&self, fetcher: Fetcher, found: mpsc::Sender<Vec<Match>>) {
         let mut fetches = JoinSet::new();
         loop {
@@ -66,7 +69,7 @@ impl FeedDriver {
                 Some(ended) = fetches.join_next() => {
                     // A task neither panics nor is aborted: what may panic is a task of its own.
                     let Ok((ticket, result)) = ended else { continue };
-                    let matches = self.fetched(ticket, result);
+                    let matches = self.fetched(&ticket, result);
                     if !matches.is_empty() && found.send(matches).await.is_err() {
                         return;
                     }
@@ -75,7 +78,7 @@ impl FeedDriver {
         }
     }
 
-    fn fetched(&self, ticket: Ticket, result: Fetched) -> Vec<Match> {
+    fn fetched(&self, ticket: &Ticket, result: Fetched) -> Vec<Match> {
         if let Fetched::Failed { reason, .. } = &result {
             tracing::info!(feed = %ticket.feed(), reason, "could not fetch a feed");
         }
@@ -96,6 +99,7 @@ async fn fetch(fetcher: &Fetcher, due: &FetchDue) -> Fetched {
     let (body, base, validators) = match fetcher.feed(&due.url, &due.known).await {
         Ok(FeedDocument::Unchanged) => return Fetched::Unchanged,
         Ok(FeedDocument::Changed { body, base, validators }) => (body, base, validators),
+        Err(error) if error.is_refused_address() => return failed(&format!("{error}{AT_HOME}"), None),
         Err(error) => return failed(&error.to_string(), error.retry_after()),
     };
     match tokio::task::spawn_blocking(move || parse(&body, &base)).await {

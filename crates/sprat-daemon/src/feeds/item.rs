@@ -1,5 +1,7 @@
 //! What a feed has on offer.
 
+use std::time::Duration;
+
 use data_encoding::BASE64URL_NOPAD;
 use feed_rs::model::Entry;
 use jiff::Timestamp;
@@ -31,6 +33,12 @@ impl ItemKey {
         let (start, _) = hash.split_at(16);
         Self(BASE64URL_NOPAD.encode(start))
     }
+
+    /// As text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Something to add.
@@ -55,6 +63,8 @@ pub struct Item {
 pub struct Channel {
     /// Its title, without control characters.
     pub title: Option<String>,
+    /// How long it asks to be left alone after each fetch.
+    pub patience: Option<Duration>,
     /// The first [`MAX_ITEMS`] of its items, in the order of the feed.
     pub items: Vec<Item>,
 }
@@ -96,6 +106,7 @@ fn parse_xml(document: &[u8], base: &Url) -> Result<Channel, FeedProblem> {
     let feed = parser.parse(document).map_err(|error| FeedProblem::NotAFeed(error.to_string()))?;
     Ok(Channel {
         title: feed.title.and_then(|title| clean(&title.content)),
+        patience: feed.ttl.map(|minutes| Duration::from_secs(60 * u64::from(minutes))),
         items: feed.entries.into_iter().take(MAX_ITEMS).map(|entry| from_entry(entry, base)).collect(),
     })
 }
@@ -203,7 +214,7 @@ fn parse_json(document: &[u8], base: &Url) -> Result<Channel, FeedProblem> {
         item(id, title, published, attachments.chain(links).collect(), base)
     };
     let title = feed.title.as_deref().and_then(clean);
-    Ok(Channel { title, items: feed.items.into_iter().map(from_json).collect() })
+    Ok(Channel { title, patience: None, items: feed.items.into_iter().map(from_json).collect() })
 }
 
 /// How sure it is that a link leads to a torrent; the least is the surest.

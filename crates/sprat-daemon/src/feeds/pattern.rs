@@ -3,6 +3,7 @@
 use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use utoipa::ToSchema;
 
 /// Of a pattern, in bytes.
 const MAX_LENGTH: usize = 1024;
@@ -14,7 +15,7 @@ const MAX_COMPILED_SIZE: usize = 256 * 1024;
 const MAX_NESTING: u32 = 32;
 
 /// How a pattern is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Notation {
     /// Words that must all be there, in any order; `|` separates alternatives, `?` is any character, `*` any number of

@@ -1,96 +1,100 @@
 //! Which items are added, and how.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use utoipa::ToSchema;
 
-use super::FeedId;
 use super::episode::Episode;
 use super::episode_filter::EpisodeFilter;
 use super::item::Item;
+use super::name::Name;
 use super::pattern::{Notation, Pattern, PatternError};
 use super::recent::Recent;
 
 /// The episodes that a rule remembers.
 const MAX_EPISODES: usize = 10_000;
 
-/// Of a rule's name, in bytes.
-const MAX_NAME_LENGTH: usize = 200;
-
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How what a rule matches is added.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AddWith {
     /// Its label.
     pub label: Option<String>,
     /// Words it is tagged with.
     pub tags: BTreeSet<String>,
-    /// The directory, if not that of the label.
-    pub save_path: Option<String>,
+    /// The directory, absolute, if not that of the label.
+    #[schema(value_type = Option<String>)]
+    pub save_path: Option<PathBuf>,
     /// Not started.
     pub paused: bool,
 }
 
 /// What is to be added.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct Rule {
-    /// Unlike that of any other rule.
-    pub name: String,
-    /// Whether it is followed.
-    #[serde(default = "yes")]
+    /// Whether it is followed; it is unless this is false.
     pub enabled: bool,
-    /// The feeds it is for; all of them if there is none.
-    #[serde(default)]
-    pub feeds: BTreeSet<FeedId>,
+    /// The feeds it is for, by name; all of them if there is none.
+    #[schema(value_type = Vec<String>)]
+    pub feeds: BTreeSet<Name>,
     /// How the next two are written.
-    #[serde(default)]
     pub notation: Notation,
     /// What the title must contain. Empty: anything.
-    #[serde(default)]
     pub must_contain: String,
     /// What the title must not contain. Empty: nothing.
-    #[serde(default)]
     pub must_not_contain: String,
-    /// The episodes that are wanted. Titles that name none are not, unless this is empty.
-    #[serde(default)]
+    /// The episodes that are wanted, such as `1x2-5;8;2x`. Titles that name none are not, unless this is empty.
+    #[schema(value_type = String)]
     pub episodes: EpisodeFilter,
     /// Each episode only once, except for corrections (PROPER, REPACK).
-    #[serde(default)]
     pub each_episode_once: bool,
     /// After a match, items that were published within this many days are not wanted. 0: all are.
-    #[serde(default)]
     pub ignore_days: u16,
     /// How it is added.
-    #[serde(default)]
     pub add: AddWith,
 }
 
-const fn yes() -> bool {
-    true
+impl Default for Rule {
+    /// Everything that any feed offers.
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            feeds: BTreeSet::new(),
+            notation: Notation::default(),
+            must_contain: String::new(),
+            must_not_contain: String::new(),
+            episodes: EpisodeFilter::default(),
+            each_episode_once: false,
+            ignore_days: 0,
+            add: AddWith::default(),
+        }
+    }
 }
 
 /// A rule that cannot be followed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum RuleError {
-    /// No name, or a long one.
-    #[error("a rule has a name of at most {MAX_NAME_LENGTH} bytes")]
-    Name,
     /// See there.
     #[error(transparent)]
     Pattern(#[from] PatternError),
+    /// It is for a feed that is not there.
+    #[error("there is no feed {0:?}")]
+    NoSuchFeed(String),
     /// More rules than are followed.
     #[error("there are too many rules")]
     TooMany,
 }
 
 /// Why a rule does not want an item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Rejection {
     /// The rule is for other feeds.
@@ -137,9 +141,6 @@ pub(super) struct CompiledRule {
 
 impl CompiledRule {
     pub(super) fn new(rule: Rule) -> Result<Self, RuleError> {
-        if rule.name.trim().is_empty() || rule.name.len() > MAX_NAME_LENGTH {
-            return Err(RuleError::Name);
-        }
         let must_contain = Pattern::new(&rule.must_contain, rule.notation)?;
         let must_not_contain = Pattern::new(&rule.must_not_contain, rule.notation)?;
         Ok(Self { rule, must_contain, must_not_contain })
@@ -148,14 +149,14 @@ impl CompiledRule {
     /// Whether the rule, were it enabled, wants `item` of `feed` at `date`.
     pub(super) fn judge(
         &self,
-        feed: FeedId,
+        feed: &Name,
         item: &Item,
         history: &History,
         date: Timestamp,
     ) -> Result<(), Rejection> {
         let rule = &self.rule;
         let reject = |rejected: bool, why: Rejection| if rejected { Err(why) } else { Ok(()) };
-        reject(!rule.feeds.is_empty() && !rule.feeds.contains(&feed), Rejection::OtherFeed)?;
+        reject(!rule.feeds.is_empty() && !rule.feeds.contains(feed), Rejection::OtherFeed)?;
         reject(item.source.is_none(), Rejection::NothingToAdd)?;
         let lacks = self.must_contain.as_ref().is_some_and(|pattern| !pattern.matches(&item.title));
         reject(lacks, Rejection::MustContain)?;

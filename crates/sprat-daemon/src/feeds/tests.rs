@@ -11,7 +11,11 @@ fn minutes(minutes: u64) -> Time {
 }
 
 fn config() -> FeedConfig {
-    FeedConfig { url: URL.to_owned(), name: None, interval_secs: None, paused: false }
+    FeedConfig { url: URL.to_owned(), interval_secs: None, paused: false }
+}
+
+fn name(text: &str) -> Name {
+    text.to_owned().try_into().unwrap()
 }
 
 fn rule(json: &str) -> Rule {
@@ -42,40 +46,49 @@ fn titles(matches: &[Match]) -> Vec<&str> {
 }
 
 /// Feeds with one feed, and the rules.
-fn with_rules(rules: &[&str]) -> (Feeds, FeedId) {
+fn with_rules(rules: &[(&str, &str)]) -> (Feeds, Name) {
     let mut feeds = Feeds::new(SavedFeeds::default(), Time::ZERO, 7);
-    let id = feeds.add_feed(Time::ZERO, config()).unwrap();
-    for json in rules {
-        assert_eq!(feeds.set_rule(date(1), rule(json)).unwrap(), []);
+    feeds.set_feed(Time::ZERO, name("feed"), config()).unwrap();
+    for (called, json) in rules {
+        assert_eq!(feeds.set_rule(date(1), name(called), rule(json)).unwrap(), []);
     }
-    (feeds, id)
+    (feeds, name("feed"))
 }
 
-/// Fetches all that is due at the latest at `now`.
-fn fetch(feeds: &mut Feeds, now: Time, date: Timestamp, result: &Fetched) -> Vec<Match> {
+/// Fetches all that is due at the latest at `now`. What is found is not added yet.
+fn fetch_only(feeds: &mut Feeds, now: Time, date: Timestamp, result: &Fetched) -> Vec<Match> {
     let due = feeds.poll(now);
     assert!(!due.is_empty(), "nothing is due");
-    due.into_iter().flat_map(|due| feeds.fetched(now, date, due.ticket, result.clone())).collect()
+    due.into_iter().flat_map(|due| feeds.fetched(now, date, &due.ticket, result.clone())).collect()
+}
+
+/// The same, and adds what is found.
+fn fetch(feeds: &mut Feeds, now: Time, date: Timestamp, result: &Fetched) -> Vec<Match> {
+    let found = fetch_only(feeds, now, date, result);
+    for found in &found {
+        feeds.settle(found, Ok(()));
+    }
+    found
 }
 
 #[test]
 fn what_a_rule_wants_is_handed_out_once_as_the_rule_says() {
-    let (mut feeds, id) = with_rules(&[
-        r#"{"name":"off","enabled":false}"#,
-        r#"{"name":"shows","must_contain":"show","must_not_contain":"720p","add":{"label":"tv","paused":true}}"#,
-        r#"{"name":"rest"}"#,
-    ]);
+    let shows = r#"{"must_contain":"show","must_not_contain":"720p","add":{"label":"tv","paused":true}}"#;
+    let (mut feeds, feed) = with_rules(&[("off", r#"{"enabled":false}"#), ("shows", shows), ("rest", "{}")]);
     let found = fetch(&mut feeds, minutes(0), date(1), &changed(&["Show A", "Show A 720p", "Film"]));
     let by: Vec<(&str, &str)> = found.iter().map(|it| (it.item.title.as_str(), it.rule.as_str())).collect();
     assert_eq!(by, [("Show A", "shows"), ("Show A 720p", "rest"), ("Film", "rest")]);
-    assert_eq!((found[0].feed, found[0].add.label.as_deref(), found[0].add.paused), (id, Some("tv"), true));
+    assert_eq!(
+        (&found[0].feed, found[0].add.label.as_deref(), found[0].add.paused),
+        (&feed, Some("tv"), true)
+    );
     let found = fetch(&mut feeds, minutes(60), date(1), &changed(&["Show B", "Show A", "Film"]));
     assert_eq!(titles(&found), ["Show B"]);
 }
 
 #[test]
 fn a_restart_forgets_nothing_that_counts() {
-    let (mut feeds, _) = with_rules(&[r#"{"name":"all","each_episode_once":true}"#]);
+    let (mut feeds, _) = with_rules(&[("all", r#"{"each_episode_once":true}"#)]);
     fetch(&mut feeds, minutes(0), date(1), &changed(&["A S01E01"]));
     let saved = serde_json::to_string(&feeds.save()).unwrap();
     let saved: SavedFeeds = serde_json::from_str(&saved).unwrap();
@@ -85,21 +98,21 @@ fn a_restart_forgets_nothing_that_counts() {
     let found = fetch(&mut feeds, minutes(1), date(2), &changed(&["A S01E01", "A 1x01 again", "A S01E02"]));
     assert_eq!(titles(&found), ["A S01E02"]);
     assert_eq!(feeds.rules().next().unwrap().last_match.unwrap().title, "A S01E02");
-    assert_eq!(feeds.add_feed(Time::ZERO, config()).unwrap(), FeedId(1));
 }
 
 #[test]
 fn a_new_rule_takes_what_is_there_already() {
     let (mut feeds, _) = with_rules(&[]);
     assert_eq!(fetch(&mut feeds, minutes(0), date(1), &changed(&["A", "B"])), []);
-    assert_eq!(titles(&feeds.set_rule(date(1), rule(r#"{"name":"a","must_contain":"a"}"#)).unwrap()), ["A"]);
-    assert_eq!(titles(&feeds.set_rule(date(1), rule(r#"{"name":"a","must_contain":""}"#)).unwrap()), ["B"]);
+    let mut set = |json| feeds.set_rule(date(1), name("a"), rule(json)).unwrap();
+    assert_eq!(titles(&set(r#"{"must_contain":"a"}"#)), ["A"]);
+    assert_eq!(titles(&set(r#"{"must_contain":""}"#)), ["B"]);
     assert_eq!(feeds.rules().count(), 1);
 }
 
 #[test]
 fn corrections_of_an_episode_are_taken_and_repetitions_are_not() {
-    let (mut feeds, _) = with_rules(&[r#"{"name":"all","each_episode_once":true,"episodes":"1x1-2;2x"}"#]);
+    let (mut feeds, _) = with_rules(&[("all", r#"{"each_episode_once":true,"episodes":"1x1-2;2x"}"#)]);
     let all = [
         "A S01E01 720p",
         "A S01E01 1080p",
@@ -121,7 +134,7 @@ fn corrections_of_an_episode_are_taken_and_repetitions_are_not() {
 
 #[test]
 fn nothing_is_wanted_for_some_days_after_a_match() {
-    let (mut feeds, _) = with_rules(&[r#"{"name":"all","ignore_days":3}"#]);
+    let (mut feeds, _) = with_rules(&[("all", r#"{"ignore_days":3}"#)]);
     assert_eq!(titles(&fetch(&mut feeds, minutes(0), date(1), &changed(&["A", "B"]))), ["A"]);
     assert_eq!(titles(&fetch(&mut feeds, minutes(60), date(3), &changed(&["C"]))), [""; 0]);
     assert_eq!(titles(&fetch(&mut feeds, minutes(120), date(4), &changed(&["D"]))), ["D"]);
@@ -129,64 +142,115 @@ fn nothing_is_wanted_for_some_days_after_a_match() {
 
 #[test]
 fn a_rule_is_for_its_feeds_only() {
-    let (mut feeds, first) = with_rules(&[]);
-    let second = feeds.add_feed(Time::ZERO, config()).unwrap();
-    feeds.set_rule(date(1), rule(r#"{"name":"second","feeds":[1]}"#)).unwrap();
+    let (mut feeds, _) = with_rules(&[]);
+    let of_second = || rule(r#"{"feeds":["second"]}"#);
+    let missing = feeds.set_rule(date(1), name("rule"), of_second());
+    assert_eq!(missing, Err(RuleError::NoSuchFeed("second".to_owned())));
+    feeds.set_feed(Time::ZERO, name("second"), config()).unwrap();
+    feeds.set_rule(date(1), name("rule"), of_second()).unwrap();
     let found = fetch(&mut feeds, minutes(0), date(1), &changed(&["A"]));
-    assert_eq!(found.iter().map(|it| it.feed).collect::<Vec<_>>(), [second]);
-    assert_ne!(first, second);
+    assert_eq!(found.iter().map(|it| it.feed.as_str()).collect::<Vec<_>>(), ["second"]);
 }
 
 #[test]
 fn a_rule_can_be_tested() {
-    let (mut feeds, id) = with_rules(&[]);
+    let (mut feeds, feed) = with_rules(&[]);
     fetch(&mut feeds, minutes(0), date(1), &changed(&["A S01E01", "B", "C x"]));
-    let tested = rule(r#"{"name":"t","enabled":false,"must_contain":"a | c","must_not_contain":"x"}"#);
+    let tested = rule(r#"{"enabled":false,"must_contain":"a | c","must_not_contain":"x"}"#);
     let results: Vec<_> =
-        feeds.test_rule(date(1), tested).unwrap().into_iter().map(|it| it.verdict).collect();
+        feeds.test_rule(date(1), &name("t"), tested).unwrap().into_iter().map(|it| it.verdict).collect();
     assert_eq!(results, [Ok(()), Err(Rejection::MustContain), Err(Rejection::MustNotContain)]);
-    let other = Rule { feeds: [FeedId(9)].into(), ..rule(r#"{"name":"t"}"#) };
-    let results = feeds.test_rule(date(1), other).unwrap();
-    assert!(results.iter().all(|it| it.feed == id && it.verdict == Err(Rejection::OtherFeed)));
+    let other = Rule { feeds: [name("another")].into(), ..Rule::default() };
+    let results = feeds.test_rule(date(1), &name("t"), other).unwrap();
+    assert!(results.iter().all(|it| *it.feed == feed && it.verdict == Err(Rejection::OtherFeed)));
     assert_eq!(feeds.rules().count(), 0);
-    assert!(feeds.set_rule(date(1), rule(r#"{"name":"t","notation":"regex","must_contain":"["}"#)).is_err());
+    let no_expression = rule(r#"{"notation":"regex","must_contain":"["}"#);
+    assert!(feeds.set_rule(date(1), name("t"), no_expression).is_err());
 }
 
 #[test]
 fn what_could_not_be_added_comes_again_a_few_times() {
-    let (mut feeds, _) = with_rules(&[r#"{"name":"all","each_episode_once":true,"ignore_days":9}"#]);
+    let (mut feeds, feed) = with_rules(&[("all", r#"{"each_episode_once":true,"ignore_days":9}"#)]);
     let mut result = changed(&["A S01E01"]);
     let mut handed_out = 0;
     for number in 0..10 {
-        for found in fetch(&mut feeds, minutes(60 * number), date(1), &result) {
+        for found in fetch_only(&mut feeds, minutes(60 * number), date(1), &result) {
             handed_out += 1;
-            feeds.give_back(&found);
+            feeds.settle(&found, Err("no room".to_owned()));
         }
         result = Fetched::Unchanged;
     }
     assert_eq!(handed_out, 5);
+    let shown = feeds.items(&feed).unwrap().next().unwrap();
+    assert_eq!((shown.is_taken, shown.failure), (true, Some("no room")));
+}
+
+#[test]
+fn what_is_being_added_holds_up_its_feed_and_is_not_saved_as_taken() {
+    let (mut feeds, feed) = with_rules(&[("all", r#"{"each_episode_once":true}"#)]);
+    let found = fetch_only(&mut feeds, minutes(0), date(1), &changed(&["A S01E01"]));
+    feeds.refresh(minutes(1), &feed).unwrap();
+    assert_eq!((feeds.poll(minutes(1)), feeds.next_due()), (Vec::new(), None));
+
+    // As if the daemon had been killed now.
+    let mut after = Feeds::new(feeds.save(), Time::ZERO, 7);
+    let again = fetch(&mut after, minutes(1), date(1), &changed(&["A S01E01"]));
+    assert_eq!(titles(&again), ["A S01E01"]);
+
+    feeds.settle(&found[0], Ok(()));
+    assert_eq!(feeds.poll(minutes(1)).len(), 1);
+    let mut after = Feeds::new(feeds.save(), Time::ZERO, 7);
+    assert_eq!(fetch(&mut after, minutes(1), date(1), &changed(&["A S01E01"])), []);
 }
 
 #[test]
 fn feeds_are_fetched_again_after_their_interval() {
-    let (mut feeds, id) = with_rules(&[]);
+    let (mut feeds, feed) = with_rules(&[]);
     assert_eq!(feeds.next_due(), Some(Time::ZERO));
     fetch(&mut feeds, minutes(0), date(1), &changed(&[]));
     let due = feeds.next_due().unwrap();
     assert!((minutes(27)..=minutes(33)).contains(&due), "{due:?}");
     assert_eq!(feeds.poll(minutes(26)), []);
 
-    feeds.change_feed(minutes(1), id, FeedConfig { interval_secs: Some(1), ..config() }).unwrap();
+    let often = FeedConfig { interval_secs: Some(1), ..config() };
+    feeds.set_feed(minutes(1), feed.clone(), often).unwrap();
     fetch(&mut feeds, minutes(1), date(1), &changed(&[]));
     assert!(feeds.next_due().unwrap() >= minutes(6));
-    feeds.refresh(minutes(2), id).unwrap();
+    feeds.refresh(minutes(2), &feed).unwrap();
     assert_eq!(feeds.poll(minutes(2)).len(), 1);
     assert_eq!((feeds.poll(minutes(99)), feeds.next_due()), (Vec::new(), None));
 }
 
 #[test]
+fn a_feed_may_ask_for_more_time_where_the_user_has_not_said_how_much() {
+    let (mut feeds, feed) = with_rules(&[]);
+    let mut pause = |interval_secs, minutes_asked_for: u64| {
+        feeds.set_feed(minutes(0), feed.clone(), FeedConfig { interval_secs, ..config() }).unwrap();
+        let patience = Some(Duration::from_secs(60 * minutes_asked_for));
+        let channel = Channel { patience, ..channel(&[]) };
+        let result = Fetched::Changed { channel, validators: Validators::default() };
+        fetch(&mut feeds, minutes(0), date(1), &result);
+        feeds.next_due().unwrap().since(Time::ZERO).as_secs() / 60
+    };
+    assert!((27..=33).contains(&pause(None, 10)), "less than usual is no wish");
+    assert!((108..=132).contains(&pause(None, 120)));
+    assert!((1296..=1584).contains(&pause(None, 1_000_000)), "a day at the most");
+    assert!((9..=11).contains(&pause(Some(600), 120)));
+}
+
+#[test]
+fn a_shorter_usual_interval_holds_at_once() {
+    let (mut feeds, _) = with_rules(&[]);
+    fetch(&mut feeds, minutes(0), date(1), &changed(&[]));
+    feeds.set_usual_interval(minutes(1), Duration::from_secs(600));
+    assert!(feeds.next_due().unwrap() <= minutes(11));
+    feeds.set_usual_interval(minutes(1), Duration::from_secs(1));
+    assert_eq!(feeds.next_due().unwrap(), minutes(6), "but not more often than every five minutes");
+}
+
+#[test]
 fn failures_are_shown_and_make_pauses_longer() {
-    let (mut feeds, id) = with_rules(&[]);
+    let (mut feeds, feed) = with_rules(&[]);
     let mut now = Time::ZERO;
     let mut pauses = Vec::new();
     for _ in 0..12 {
@@ -202,13 +266,13 @@ fn failures_are_shown_and_make_pauses_longer() {
     let status = feeds.feeds().next().unwrap();
     assert_eq!((status.error, status.failures, status.next_fetch), (Some("no"), 12, Some(now)));
 
-    feeds.refresh(now, id).unwrap();
+    feeds.refresh(now, &feed).unwrap();
     fetch(&mut feeds, now, date(2), &Fetched::Unchanged);
     let status = feeds.feeds().next().unwrap();
     assert_eq!((status.error, status.failures, status.fetched), (None, 0, Some(date(2))));
 
     let patience = Duration::from_secs(3 * 3600);
-    feeds.refresh(now, id).unwrap();
+    feeds.refresh(now, &feed).unwrap();
     fetch(
         &mut feeds,
         now,
@@ -220,26 +284,25 @@ fn failures_are_shown_and_make_pauses_longer() {
 
 #[test]
 fn a_result_that_nobody_waits_for_any_more_is_dropped() {
-    let (mut feeds, id) = with_rules(&[r#"{"name":"all"}"#]);
+    let (mut feeds, feed) = with_rules(&[("all", "{}")]);
     let old = feeds.poll(minutes(0)).remove(0);
-    feeds
-        .change_feed(minutes(0), id, FeedConfig { url: "https://other.example/".to_owned(), ..config() })
-        .unwrap();
-    assert_eq!(feeds.fetched(minutes(1), date(1), old.ticket, changed(&["A"])), []);
+    let elsewhere = FeedConfig { url: "https://other.example/".to_owned(), ..config() };
+    feeds.set_feed(minutes(0), feed.clone(), elsewhere).unwrap();
+    assert_eq!(feeds.fetched(minutes(1), date(1), &old.ticket, changed(&["A"])), []);
     let new = feeds.poll(minutes(1)).remove(0);
     assert_eq!(new.url, "https://other.example/");
-    feeds.remove_feed(id).unwrap();
-    assert_eq!(feeds.fetched(minutes(1), date(1), new.ticket, changed(&["A"])), []);
-    assert_eq!(feeds.remove_feed(id), Err(FeedsError::NoSuchFeed));
+    feeds.remove_feed(&feed).unwrap();
+    assert_eq!(feeds.fetched(minutes(1), date(1), &new.ticket, changed(&["A"])), []);
+    assert_eq!(feeds.remove_feed(&feed), Err(FeedsError::NoSuchFeed));
 }
 
 #[test]
 fn only_a_few_are_fetched_at_a_time_and_none_is_forgotten() {
     let mut feeds = Feeds::new(SavedFeeds::default(), Time::ZERO, 7);
-    for _ in 0..10 {
-        feeds.add_feed(Time::ZERO, config()).unwrap();
+    for number in 0..10 {
+        feeds.set_feed(Time::ZERO, name(&number.to_string()), config()).unwrap();
     }
-    feeds.add_feed(Time::ZERO, FeedConfig { paused: true, ..config() }).unwrap();
+    feeds.set_feed(Time::ZERO, name("paused"), FeedConfig { paused: true, ..config() }).unwrap();
     let mut rounds = Vec::new();
     loop {
         let due = feeds.poll(Time::ZERO);
@@ -249,7 +312,7 @@ fn only_a_few_are_fetched_at_a_time_and_none_is_forgotten() {
         }
         rounds.push(due.len());
         for due in due {
-            feeds.fetched(Time::ZERO, date(1), due.ticket, failed());
+            feeds.fetched(Time::ZERO, date(1), &due.ticket, failed());
         }
     }
     assert_eq!(rounds, [4, 4, 2]);
@@ -257,7 +320,7 @@ fn only_a_few_are_fetched_at_a_time_and_none_is_forgotten() {
 
 #[test]
 fn what_a_feed_still_offers_is_never_forgotten() {
-    let (mut feeds, _) = with_rules(&[r#"{"name":"all"}"#]);
+    let (mut feeds, _) = with_rules(&[("all", "{}")]);
     let numbers: Vec<String> = (0..20_000).map(|number| number.to_string()).collect();
     let mut handed_out = 0;
     for (round, newer) in (0..).zip(numbers.chunks(1000)) {

@@ -54,8 +54,8 @@ pub(super) enum Accepted {
     Unix(UnixStream),
 }
 
-/// Sockets that systemd hands over (`LISTEN_FDS`).
-#[derive(Debug)]
+/// Sockets that systemd hands over (`LISTEN_FDS`); by default none.
+#[derive(Debug, Default)]
 pub struct Inherited(Vec<InheritedSocket>);
 
 #[derive(Debug)]

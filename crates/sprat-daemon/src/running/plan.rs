@@ -2,19 +2,21 @@
 
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
 use sprat_core::config::Config;
 use sprat_core::io::RateLimits;
 use sprat_engine::address_policy::AddressPolicy;
 use sprat_engine::client::ClientConfig;
 use sprat_engine::dht::DhtConfig;
+use sprat_engine::http::HostPort;
 use sprat_engine::listen::ListenConfig;
 use sprat_engine::storage::StorageConfig;
 use sprat_engine::udp::UdpConfig;
 
 use crate::clock;
-use crate::schedule::{Schedule, Span as ScheduleSpan, SpeedLimits, TimeOfDay, Weekday};
+use crate::schedule;
 use crate::service::Choices;
-use crate::settings::{AlternativeWindow, CountLimit, Layers, RateLimit, SeedingAction, Settings};
+use crate::settings::{CountLimit, Layers, RateLimit, SeedingAction, Settings};
 use crate::torrents::queue::{QueueLimits, SlowThreshold};
 use crate::torrents::share_limits::{Action, Layer};
 use crate::torrents::{SeedingLimit, SeedingLimits};
@@ -23,6 +25,12 @@ use crate::torrents::{SeedingLimit, SeedingLimits};
 pub(crate) fn policy(settings: &Settings) -> Arc<AddressPolicy> {
     let permissive = settings.addresses.allow_private;
     Arc::new(if permissive { AddressPolicy::permissive() } else { AddressPolicy::public() })
+}
+
+/// Where feeds may be although it is in the private network.
+pub(crate) fn private_servers(settings: &Settings) -> Vec<HostPort> {
+    // They were checked when the settings were read.
+    settings.feeds.private_servers.iter().filter_map(|server| server.parse().ok()).collect()
 }
 
 /// The engine's client.
@@ -117,25 +125,7 @@ pub(crate) fn choices(layers: &Layers) -> Choices {
 
 /// Whether the time of day has limits of its own.
 fn is_alternative_now(settings: &Settings) -> bool {
-    let spans = settings.limits.alternative_schedule.iter().map(span).collect();
-    let week = Schedule { time_zone: None, spans }.resolve();
-    let week = week.inspect_err(|error| tracing::error!(%error, "the schedule cannot be used")).ok();
-    week.is_some_and(|week| week.at(clock::now()).limits.is_some())
-}
-
-fn span(window: &AlternativeWindow) -> ScheduleSpan {
-    let days = if window.days.is_empty() {
-        Weekday::ALL.into_iter().collect()
-    } else {
-        window.days.iter().copied().collect()
-    };
-    ScheduleSpan {
-        days,
-        from: TimeOfDay::from_minutes(window.from.minutes()),
-        to: TimeOfDay::from_minutes(window.until.minutes()),
-        // Which ones is said elsewhere, once for all spans.
-        limits: SpeedLimits::default(),
-    }
+    schedule::is_open(&settings.limits.alternative_schedule, &TimeZone::system(), clock::now())
 }
 
 fn limit<T>(limit: Option<T>) -> SeedingLimit<T> {

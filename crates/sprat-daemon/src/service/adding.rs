@@ -8,14 +8,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sprat_core::io::{AddMagnet, AddTorrent, FilePriority, RateLimits};
 use sprat_core::storage::TorrentId;
+use sprat_engine::address_policy::Origin;
 use sprat_engine::client::{AddError as EngineError, Admission, Ended};
 use sprat_engine::storage::Place;
 use sprat_wire::magnet::{Magnet, MagnetError};
 use sprat_wire::metainfo::{Metainfo, MetainfoError};
 use thiserror::Error;
 
-use super::{HappeningKind, Service, Torrent, hold, note_of};
+use super::{HappeningKind, PrivateAddress, Service, Torrent, hold, note_of};
 use crate::clock;
+use crate::fetch;
 use crate::labels::Labels;
 use crate::torrents::{Facts, Record, SeedingLimits};
 
@@ -26,6 +28,15 @@ pub enum Source {
     File(Bytes),
     /// A magnet link.
     Magnet(String),
+}
+
+impl From<fetch::Source> for Source {
+    fn from(fetched: fetch::Source) -> Self {
+        match fetched {
+            fetch::Source::TorrentFile(bytes) => Self::File(bytes),
+            fetch::Source::Magnet(magnet) => Self::Magnet(magnet.to_string()),
+        }
+    }
 }
 
 /// How a torrent is to be added.
@@ -47,6 +58,8 @@ pub struct NewTorrent {
     pub at_top: bool,
     /// Files that are there already, and that nobody has recorded as ours, may be written.
     pub adopt: bool,
+    /// Its files are at `directory` from the beginning, since they are there already: not where others are until they are complete.
+    pub in_place: bool,
     /// Pieces in order.
     pub sequential: bool,
     /// How much each file is wanted, by its number; those that are not named as usual.
@@ -76,6 +89,7 @@ impl NewTorrent {
             start: true,
             at_top: false,
             adopt: false,
+            in_place: false,
             sequential: false,
             priorities: Vec::new(),
             trackers: Vec::new(),
@@ -120,6 +134,9 @@ pub enum AddError {
     /// No name for a label or a tag.
     #[error("{0:?} cannot be the name of a label or a tag")]
     Name(String),
+    /// A peer that nobody is to call on somebody's word.
+    #[error(transparent)]
+    Address(#[from] PrivateAddress),
     /// The engine refuses.
     #[error(transparent)]
     Engine(EngineError),
@@ -151,10 +168,11 @@ impl Service {
                 return Err(AddError::Name(name.clone()));
             }
         }
+        self.may_call(&new.peers)?;
         let (directory, destination) = self.directories_of(&new)?;
         let place = Place { adopt: new.adopt, ..Place::from(directory) };
         let record = self.record_of(&new, destination);
-        let admission = Admission { place, note: note_of(&record) };
+        let admission = Admission { place, note: note_of(&record), trackers_by: Origin::Torrent };
         let (added, name) = match parsed {
             Parsed::File(metainfo) => {
                 let name = metainfo.info.name.clone();
@@ -218,7 +236,9 @@ impl Service {
         }
         match choices.incomplete {
             // What is there already is not brought elsewhere to be completed.
-            Some(incomplete) if !new.adopt && incomplete != last => Ok((incomplete, Some(last))),
+            Some(incomplete) if !new.adopt && !new.in_place && incomplete != last => {
+                Ok((incomplete, Some(last)))
+            }
             _ => Ok((last, None)),
         }
     }

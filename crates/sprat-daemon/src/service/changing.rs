@@ -1,16 +1,18 @@
 //! What the user can do with torrents.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 use sprat_core::io::{FilePriority, RateLimits};
 use sprat_core::storage::{Files, TorrentId};
+use sprat_engine::address_policy::Origin;
 use sprat_engine::client::Ended;
 use sprat_engine::state::StateError;
 use thiserror::Error;
 use utoipa::ToSchema;
 
-use super::{Known, Service, hold};
+use super::{Known, PrivateAddress, Service, hold};
 use crate::labels::Labels;
 use crate::torrents::{Record, SeedingLimits};
 
@@ -79,6 +81,9 @@ pub enum ChangeError {
     /// The torrent has no such file, or it is not known yet which it has.
     #[error("there is no file number {0}")]
     File(usize),
+    /// A peer that nobody is to call on somebody's word.
+    #[error(transparent)]
+    Address(#[from] PrivateAddress),
     /// It could not be written down.
     #[error("it cannot be written down: {0}")]
     State(#[from] StateError),
@@ -124,20 +129,41 @@ impl Service {
 
     /// Changes a torrent.
     pub async fn change(&self, torrent: TorrentId, change: Change) -> Result<(), ChangeError> {
+        self.change_all(&[torrent], change).await
+    }
+
+    /// Changes torrents: all of them, or if one is not there, none.
+    pub async fn change_all(&self, torrents: &[TorrentId], change: Change) -> Result<(), ChangeError> {
         let label = change.label.iter().flatten();
         let named = label.chain(change.tags.iter().flatten()).chain(&change.add_tags);
         if let Some(name) = named.clone().find(|name| !Labels::is_name(name)) {
             return Err(ChangeError::Name(name.clone()));
         }
-        if hold(&self.0.known).record(torrent).is_none() {
+        let are_there = |known: &Known| torrents.iter().all(|torrent| known.torrents.contains_key(torrent));
+        if !are_there(&hold(&self.0.known)) {
             return Err(ChangeError::Unknown);
         }
+        for torrent in torrents {
+            self.change_in_engine(*torrent, &change).await?;
+        }
+        if let Some(Some(label)) = &change.label {
+            self.change_labels(|labels| labels.labels.entry(label.clone()).or_default().clone());
+        }
+        self.note(torrents, |record| change.note(record));
+        for torrent in torrents {
+            self.read_facts(*torrent).await?;
+        }
+        Ok(self.look().await?)
+    }
+
+    /// What of a change is not ours to keep.
+    async fn change_in_engine(&self, torrent: TorrentId, change: &Change) -> Result<(), ChangeError> {
         let client = &self.0.client;
         if !change.priorities.is_empty() {
             self.set_priorities(torrent, &change.priorities).await?;
         }
         if let Some(tiers) = change.trackers.clone() {
-            client.set_trackers(torrent, tiers).await?;
+            client.set_trackers(torrent, tiers, Origin::Torrent).await?;
         }
         if let Some(on) = change.sequential {
             client.set_sequential(torrent, on).await?;
@@ -151,12 +177,13 @@ impl Service {
             };
             client.set_torrent_limits(torrent, limits).await?;
         }
-        if let Some(Some(label)) = &change.label {
-            self.change_labels(|labels| labels.labels.entry(label.clone()).or_default().clone());
-        }
-        self.note(&[torrent], |record| change.note(record));
-        self.read_facts(torrent).await?;
-        Ok(self.look().await?)
+        Ok(())
+    }
+
+    /// Has peers called: all of these, or none.
+    pub async fn add_peers(&self, torrent: TorrentId, peers: Vec<SocketAddr>) -> Result<(), ChangeError> {
+        self.may_call(&peers)?;
+        Ok(self.0.client.with(move |session, now| session.add_peers(now, torrent, &peers)).await?)
     }
 
     async fn set_priorities(

@@ -89,7 +89,7 @@ impl Known {
     fn run_wrongly(&mut self, now: Time, choices: &Choices) -> Vec<(TorrentId, bool)> {
         let mut candidates = Vec::new();
         for (id, one) in self.torrents.iter_mut().filter(|(_, one)| one.record.is_started) {
-            candidates.push(one.candidate(*id, now, choices));
+            candidates.push(one.candidate(*id, now, self.running_time, choices));
         }
         let run: BTreeSet<TorrentId> = queue::decide(now, &candidates, &choices.queue);
         let is_wrong = |(id, one): (&TorrentId, &Torrent)| {
@@ -120,8 +120,8 @@ impl Known {
             let totals = Totals {
                 uploaded: one.facts.totals.uploaded,
                 downloaded: one.facts.totals.downloaded,
-                seeding: Duration::from_secs(one.record.seeding_seconds),
-                inactive: Duration::from_secs(one.record.idle_seconds),
+                seeding: Duration::from_secs(one.record.times.seeding_seconds(self.running_time)),
+                inactive: Duration::from_secs(one.record.times.idle_seconds(self.running_time)),
             };
             let have = one.facts.size.saturating_sub(one.facts.left);
             share_limits::is_reached(&limits, &totals, have).then_some((*id, limits.action))
@@ -144,7 +144,13 @@ impl Torrent {
         }
     }
 
-    fn candidate(&mut self, id: TorrentId, now: Time, choices: &Choices) -> Candidate<TorrentId> {
+    fn candidate(
+        &mut self,
+        id: TorrentId,
+        now: Time,
+        running_time: u64,
+        choices: &Choices,
+    ) -> Candidate<TorrentId> {
         let stage = self.stage();
         if self.facts.is_paused {
             self.running_since = None;
@@ -168,7 +174,7 @@ impl Torrent {
             running_since: self.running_since.map(|(_, since)| since),
             slow: self.slowness.is_slow(),
             swarm: self.live.as_ref().and_then(|live| live.swarm),
-            seeding_time: Duration::from_secs(self.record.seeding_seconds),
+            seeding_time: Duration::from_secs(self.record.times.seeding_seconds(running_time)),
         }
     }
 }

@@ -51,11 +51,31 @@ pub enum HappeningKind {
     },
     /// It was removed.
     Removed,
+    /// It was added because a rule wants it.
+    FeedMatch {
+        /// The feed that offers it.
+        feed: String,
+        /// The rule.
+        rule: String,
+        /// What the feed calls it.
+        title: String,
+    },
+    /// Something that a rule wants could not be added.
+    FeedMatchFailed {
+        /// The feed that offers it.
+        feed: String,
+        /// The rule.
+        rule: String,
+        /// What the feed calls it.
+        title: String,
+        /// Why, for a person.
+        reason: String,
+    },
 }
 
 impl Service {
     /// Tells whoever listens.
-    pub(super) fn tell(&self, hash: Option<String>, name: Option<String>, kind: HappeningKind) {
+    pub(crate) fn tell(&self, hash: Option<String>, name: Option<String>, kind: HappeningKind) {
         let happening = Happening { at: clock::unix_now(), hash, name, kind };
         // Nobody listening is no fault.
         let _ = self.0.happenings.send(std::sync::Arc::new(happening));

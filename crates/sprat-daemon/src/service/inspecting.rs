@@ -217,6 +217,23 @@ pub struct TrackerDetails {
     pub next_announce: Option<u64>,
 }
 
+impl TrackerDetails {
+    /// Each once, in the order of their tiers: of the two swarms that a hybrid has at a tracker, the one that has answered speaks for both.
+    #[must_use]
+    pub fn each_once(all: Vec<Self>) -> Vec<Self> {
+        let mut found: Vec<Self> = Vec::new();
+        for details in all {
+            match found.iter_mut().find(|one| one.url == details.url && one.tier == details.tier) {
+                Some(twin) if twin.answered.is_none() && details.answered.is_some() => *twin = details,
+                Some(_) => {}
+                None => found.push(details),
+            }
+        }
+        found.sort_by_key(|one| one.tier);
+        found
+    }
+}
+
 /// What a tracker does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -257,8 +274,7 @@ impl Service {
 
     /// What is known of a torrent.
     pub async fn details(&self, torrent: TorrentId) -> Result<TorrentDetails, InspectError> {
-        let summary =
-            self.snapshot().line(torrent).map(|line| line.summary.clone()).ok_or(InspectError::Unknown)?;
+        let summary = hold(&self.0.known).summary(torrent).ok_or(InspectError::Unknown)?;
         let listing = self.0.client.listing(torrent).await?.ok_or(InspectError::Unknown)?;
         let metainfo = self.metainfo(torrent).await;
         let status =

@@ -25,7 +25,7 @@ const SOON: Duration = Duration::from_millis(50);
 /// Records that are given to the engine at a look: those of ten thousand torrents that seed are all written in a few minutes.
 const RECORDS_AT_ONCE: usize = 100;
 
-/// So often is written down for how long torrents have been seeding, and what was counted.
+/// So often is written down what was counted, and when those that have moved something did so.
 const KEEP_EVERY: u64 = 300;
 
 /// Runs as long as the service.
@@ -73,16 +73,18 @@ pub(super) async fn keep(service: Service, mut events: broadcast::Receiver<Event
 
 impl Known {
     /// What is in the engine's list when the service is started.
-    pub(super) fn take_up(list: Vec<Listing>) -> Self {
+    pub(super) fn take_up(list: Vec<Listing>, running_time: u64) -> Self {
         let run = run_number();
         let mut known = Self {
             torrents: BTreeMap::new(),
             board: Board::new(run),
             awake: BTreeSet::new(),
+            running_time,
             decided_at: None,
         };
         for listing in list {
-            let record: Record = serde_json::from_str(listing.note.as_str()).unwrap_or_default();
+            let mut record: Record = serde_json::from_str(listing.note.as_str()).unwrap_or_default();
+            record.times = record.times.taken_up(running_time);
             known.torrents.insert(listing.torrent, Torrent::new(Facts::of(&listing), record));
         }
         for id in known.torrents.keys().copied().collect::<Vec<_>>() {
@@ -106,9 +108,10 @@ impl Known {
                 uploaded += sent;
                 if received + sent > 0 {
                     torrent.record.active_at = Some(now);
+                    torrent.has_moved = true;
                 }
-                if sent > 0 || !torrent.facts.is_complete {
-                    torrent.record.idle_seconds = 0;
+                if sent > 0 {
+                    torrent.record.times.gave(self.running_time);
                 }
                 torrent.facts.totals = live.totals;
                 if let Some(bytes) = live.bytes {
@@ -161,9 +164,11 @@ impl Service {
                 self.tell_of(torrent, HappeningKind::MetadataFound);
             }
             Event::FileChanged { torrent, .. } => {
-                if let Some(one) = hold(&self.0.known).torrents.get_mut(&torrent) {
+                let mut known = hold(&self.0.known);
+                if let Some(one) = known.torrents.get_mut(&torrent) {
                     one.facts.is_complete = false;
                 }
+                known.show(torrent);
             }
             Event::Trouble { torrent, trouble } => {
                 let kind = trouble.as_ref().map_or(HappeningKind::TroubleEnded, |trouble| {
@@ -246,25 +251,16 @@ impl Service {
         known.show(listing.torrent);
     }
 
-    /// Seconds have passed for whoever runs.
+    /// Seconds have passed.
     fn count_seconds(&self, seconds: u64) {
-        for one in hold(&self.0.known).torrents.values_mut() {
-            if one.facts.is_paused || one.facts.is_moving {
-                continue;
-            }
-            one.record.active_seconds += seconds;
-            if one.facts.is_complete {
-                one.record.seeding_seconds += seconds;
-                one.record.idle_seconds += seconds;
-            }
-        }
+        hold(&self.0.known).running_time += seconds;
         hold(&self.0.statistics).session.seconds += seconds;
     }
 
     /// Has what was counted written down.
-    fn keep_counted(&self) {
-        for one in hold(&self.0.known).torrents.values_mut().filter(|one| !one.facts.is_paused) {
-            one.is_unwritten = true;
+    pub(super) fn keep_counted(&self) {
+        for one in hold(&self.0.known).torrents.values_mut() {
+            one.is_unwritten |= std::mem::take(&mut one.has_moved);
         }
         self.keep_statistics();
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Component, Path};
 
 use serde::Serialize;
+use sprat_engine::http::HostPort;
 use utoipa::ToSchema;
 
 use super::quantity::{Size, Span};
@@ -109,6 +110,11 @@ fn network(settings: &Settings, problems: &mut Vec<Problem>) {
         let has_port = |(host, port): (&str, &str)| !host.is_empty() && port.parse::<u16>().is_ok();
         if !entrance.rsplit_once(':').is_some_and(has_port) {
             problems.push(Problem::new("peers.dht_entrances", format!("`{entrance}` is not host:port")));
+        }
+    }
+    for server in &settings.feeds.private_servers {
+        if let Err(error) = server.parse::<HostPort>() {
+            problems.push(Problem::new("feeds.private_servers", format!("`{server}` is {error}")));
         }
     }
 }

@@ -16,7 +16,6 @@ use super::quantity::{
     Count, CountLimit, Limit, Rate, RateLimit, RatioLimit, SLOW, Size, Span, SpanLimit, TimeOfDay,
 };
 use super::secret::Secret;
-use crate::schedule::Weekday;
 use crate::webhook::EventKind;
 
 /// Where the API listens unless told otherwise: this machine only. 7772 is S-P-R-A on a telephone.
@@ -217,6 +216,9 @@ section! {
     feeds: Feeds {
         /// How often each feed is fetched, unless it asks for more time; at least 5 min.
         interval: Span [AtOnce] = Span::minutes(30);
+        /// Servers of your own network, host:port, at which feeds may be, and from which their torrents may be fetched: an
+        /// indexer on this machine or in this house. Nothing else of the private network is ever fetched for a feed.
+        private_servers: Vec<String> [InFile] = Vec::new(), example "[\"127.0.0.1:9117\", \"indexer.lan:9696\"]";
     }
 }
 
@@ -224,7 +226,7 @@ section! {
     /// Whom to tell of what happens.
     webhooks: Webhooks {
         /// Each is sent a JSON object by POST. `events` are the kinds of events that it wants (added, metadata, finished, removed,
-        /// trouble); none: all. With `secret`, the header X-Sprat-Signature-256 is the HMAC-SHA-256 of the body.
+        /// trouble, feed_match); none: all. With `secret`, the header X-Sprat-Signature-256 is the HMAC-SHA-256 of the body.
         endpoints: Vec<Webhook> [AtOnce] = Vec::new(),
             example "[{ url = \"https://example.org/hook\", events = [\"finished\"], secret = \"change me\" }]";
     }
@@ -275,6 +277,34 @@ pub enum Afterwards {
     Remove,
     /// Nothing; it is not added twice.
     Keep,
+}
+
+/// A day of the week, by its English abbreviation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "their names say it")]
+pub enum Weekday {
+    Mon,
+    Tue,
+    Wed,
+    Thu,
+    Fri,
+    Sat,
+    Sun,
+}
+
+impl From<jiff::civil::Weekday> for Weekday {
+    fn from(day: jiff::civil::Weekday) -> Self {
+        match day {
+            jiff::civil::Weekday::Monday => Self::Mon,
+            jiff::civil::Weekday::Tuesday => Self::Tue,
+            jiff::civil::Weekday::Wednesday => Self::Wed,
+            jiff::civil::Weekday::Thursday => Self::Thu,
+            jiff::civil::Weekday::Friday => Self::Fri,
+            jiff::civil::Weekday::Saturday => Self::Sat,
+            jiff::civil::Weekday::Sunday => Self::Sun,
+        }
+    }
 }
 
 /// When the alternative rates are on.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use sprat_core::storage::TorrentId;
 
+use super::facts::Identity;
 use super::summary::Summary;
 
 /// Torrents that are gone are remembered for those who ask for changes; who has missed more gets everything.
@@ -21,6 +22,8 @@ pub struct Line {
     pub torrent: TorrentId,
     /// The board's revision at which it changed.
     pub revision: u64,
+    /// What lists for people do not show.
+    pub identity: Identity,
     /// What is known of it.
     pub summary: Summary,
 }
@@ -89,15 +92,23 @@ impl Board {
     }
 
     /// A torrent is like this now.
-    pub fn put(&mut self, torrent: TorrentId, summary: Summary) {
-        if self.lines.get(&torrent).is_some_and(|line| line.summary == summary) {
+    pub fn put(&mut self, torrent: TorrentId, identity: Identity, summary: Summary) {
+        let is_known = |line: &Arc<Line>| line.summary == summary && line.identity == identity;
+        if self.lines.get(&torrent).is_some_and(is_known) {
             return;
         }
         self.is_changed = true;
         if self.by_hash.get(&summary.hash) != Some(&torrent) {
-            Arc::make_mut(&mut self.by_hash).insert(summary.hash.clone(), torrent);
+            let by_hash = Arc::make_mut(&mut self.by_hash);
+            // Its metadata has shown that its hash is another one than its link has said.
+            if let Some(known) = self.lines.get(&torrent).map(|line| &line.summary.hash)
+                && by_hash.get(known) == Some(&torrent)
+            {
+                by_hash.remove(known);
+            }
+            by_hash.insert(summary.hash.clone(), torrent);
         }
-        let line = Line { torrent, revision: self.revision + 1, summary };
+        let line = Line { torrent, revision: self.revision + 1, identity, summary };
         self.lines.insert(torrent, Arc::new(line));
     }
 

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::times::Times;
+
 /// What is kept of a torrent. What a later version adds is passed over by this one.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -30,12 +32,9 @@ pub struct Record {
     pub seeding: SeedingLimits,
     /// It has reached one of them, and was stopped for that.
     pub has_given_enough: bool,
-    /// For how long it has been seeding, seconds.
-    pub seeding_seconds: u64,
-    /// For how long nobody has taken anything of it while it was seeding, seconds.
-    pub idle_seconds: u64,
-    /// For how long it has been running, seconds.
-    pub active_seconds: u64,
+    /// For how long it has run and seeded.
+    #[serde(flatten)]
+    pub times: Times,
     /// When something of it was last sent or received.
     pub active_at: Option<i64>,
     /// Where it is moved when it is complete.

@@ -137,9 +137,9 @@ pub struct TroubleText {
     pub remedy: String,
 }
 
-/// Puts together what is known.
+/// Puts together what is known at a running time of the daemon.
 #[must_use]
-pub fn summarise(id: u32, facts: &Facts, record: &Record, live: Option<&Live>) -> Summary {
+pub fn summarise(id: u32, facts: &Facts, record: &Record, live: Option<&Live>, now: u64) -> Summary {
     let totals = facts.totals;
     let bytes = live.and_then(|live| live.bytes);
     let size = if facts.size > 0 { facts.size } else { bytes.map_or(0, |bytes| bytes.total) };
@@ -188,8 +188,8 @@ pub fn summarise(id: u32, facts: &Facts, record: &Record, live: Option<&Live>) -
         added_at: record.added_at,
         completed_at: record.completed_at,
         active_at: record.active_at,
-        seeding_seconds: record.seeding_seconds,
-        active_seconds: record.active_seconds,
+        seeding_seconds: record.times.seeding_seconds(now),
+        active_seconds: record.times.active_seconds(now),
         position: record.position,
         is_forced: record.is_forced,
         is_complete,

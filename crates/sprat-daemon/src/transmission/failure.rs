@@ -82,7 +82,7 @@ impl From<AddError> for Failure {
         let code = match &error {
             AddError::Metainfo(_) | AddError::Magnet(_) => Code::NoTorrent,
             AddError::Directory(directory) if directory.is_relative() => Code::RelativePath,
-            AddError::Directory(_) | AddError::Name(_) => Code::InvalidParams,
+            AddError::Directory(_) | AddError::Name(_) | AddError::Address(_) => Code::InvalidParams,
             AddError::Engine(_) => Code::System,
             _ => Code::Internal,
         };
@@ -93,7 +93,7 @@ impl From<AddError> for Failure {
 impl From<ChangeError> for Failure {
     fn from(error: ChangeError) -> Self {
         let code = match &error {
-            ChangeError::Name(_) => Code::InvalidParams,
+            ChangeError::Name(_) | ChangeError::Address(_) => Code::InvalidParams,
             ChangeError::File(_) => Code::NoFile,
             ChangeError::State(_) => Code::System,
             _ => Code::Internal,

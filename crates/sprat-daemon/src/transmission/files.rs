@@ -1,5 +1,6 @@
 //! The files of a torrent. Clients number them as they stand in the list, in which there is no padding; sprat numbers all.
 
+use sprat_core::geometry::Geometry;
 use sprat_core::io::FilePriority;
 use sprat_wire::metainfo::Metainfo;
 
@@ -12,31 +13,18 @@ use crate::service::{FileDetails, Priority};
 
 /// What does not change but for the last.
 pub(super) fn list(view: &View<'_>) -> Out {
-    let ranges = view.parts.metainfo.as_deref().map(piece_ranges).unwrap_or_default();
+    let geometry = view.parts.metainfo.as_deref().map(|metainfo| Geometry::new(&metainfo.info));
     let describe = |file: &FileDetails| {
-        let (first, end) = ranges.get(file.index).copied().unwrap_or_default();
+        let pieces = geometry.as_ref().map(|geometry| geometry.pieces_of(file.index)).unwrap_or_default();
         Out::from(vec![
             (Name::Same("name"), file.path.as_str().into()),
             (Name::Same("length"), file.size.into()),
             (Name::Camel("bytes_completed"), file.have.into()),
-            (Name::Same("begin_piece"), first.into()),
-            (Name::Same("end_piece"), end.into()),
+            (Name::Same("begin_piece"), pieces.start.into()),
+            (Name::Same("end_piece"), pieces.end.into()),
         ])
     };
     view.parts.files.iter().map(describe).collect()
-}
-
-/// The first piece of each file, padding included, and the one after its last.
-fn piece_ranges(metainfo: &Metainfo) -> Vec<(u64, u64)> {
-    let length = u64::from(metainfo.info.piece_length).max(1);
-    let mut offset: u64 = 0;
-    let ranges = metainfo.info.files.iter().map(|file| {
-        let begin = offset;
-        offset = offset.saturating_add(file.length);
-        let end = if file.length == 0 { begin / length } else { offset.div_ceil(length) };
-        (begin / length, end)
-    });
-    ranges.collect()
 }
 
 /// What changes.

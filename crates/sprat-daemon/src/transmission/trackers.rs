@@ -14,17 +14,9 @@ pub(super) struct Tracker {
     pub(super) is_backup: bool,
 }
 
-/// One for each URL: a hybrid torrent has two swarms, and so tells of each tracker twice. Who knows more speaks for both.
+/// One for each URL.
 pub(super) fn entries(all: Vec<TrackerDetails>) -> Vec<Tracker> {
-    let mut found: Vec<TrackerDetails> = Vec::new();
-    for details in all {
-        match found.iter_mut().find(|one| one.url == details.url && one.tier == details.tier) {
-            Some(twin) if twin.answered.is_none() && details.answered.is_some() => *twin = details,
-            Some(_) => {}
-            None => found.push(details),
-        }
-    }
-    found.sort_by_key(|one| one.tier);
+    let found = TrackerDetails::each_once(all);
     let works = |tier| found.iter().any(|one| one.tier == tier && one.state != TrackerWord::Idle);
     let is_backup = |one: &TrackerDetails| one.state == TrackerWord::Idle && works(one.tier);
     let backups: Vec<bool> = found.iter().map(is_backup).collect();

@@ -1,6 +1,5 @@
 //! Which torrents are meant.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -53,17 +52,10 @@ pub(super) fn chosen(rpc: &Rpc, params: &Params) -> Result<Chosen, Failure> {
         return Ok(Chosen { lines: delta.changed, removed: Some(removed) });
     }
     let snapshot = rpc.service.snapshot();
-    let hashes: BTreeSet<String> =
-        named.iter().filter_map(Value::as_str).map(str::to_ascii_lowercase).collect();
-    let mut by_hash = BTreeMap::new();
-    if !hashes.is_empty() {
-        let meant = snapshot.lines().iter().filter(|line| hashes.contains(&line.summary.hash));
-        by_hash.extend(meant.map(|line| (line.summary.hash.as_str(), line)));
-    }
     let mut lines = Vec::with_capacity(named.len());
     for one in named {
         let found = match one {
-            Value::String(hash) => by_hash.get(hash.to_ascii_lowercase().as_str()).copied(),
+            Value::String(hash) => snapshot.by_hash(hash),
             _ => {
                 let number = integer(one)
                     .ok_or_else(|| Failure::parameter("ids", "these are neither numbers nor hashes"))?;

@@ -12,7 +12,7 @@ use axum::http::header::SET_COOKIE;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use serde_json::json;
-use sprat_daemon::access::{Access, Door, Gate, GateConfig, SessionLife, Tokens, guard};
+use sprat_daemon::access::{Access, Door, Gate, GateConfig, Needs, SessionLife, Tokens, guard};
 use sprat_daemon::http::{
     BodyRule, Connection, Proxies, Server, ServerLimits, Tls, bind, with_security_headers,
 };
@@ -27,6 +27,34 @@ use crate::wire::{Request as Wire, exchange};
 
 const DOOR: Door = Door::own(|refusal| refusal.to_text());
 
+/// What can be wrong with a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bug {
+    /// A route is not behind the gate.
+    OpenRoute,
+    /// Whoever may look may change.
+    LookersChange,
+    /// Bodies of every kind are taken.
+    AnyContentType,
+    /// A foreign name is one of ours.
+    ForeignHost,
+    /// A session changes something for any page.
+    SessionOfNoPage,
+    /// A token that was revoked holds.
+    RevokedToken,
+}
+
+impl Bug {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::OpenRoute,
+        Self::LookersChange,
+        Self::AnyContentType,
+        Self::ForeignHost,
+        Self::SessionOfNoPage,
+        Self::RevokedToken,
+    ];
+}
+
 /// A running server.
 pub(crate) struct House {
     pub(crate) address: SocketAddr,
@@ -35,6 +63,7 @@ pub(crate) struct House {
     /// How often a handler behind the gate was reached.
     pub(crate) reached: Arc<AtomicUsize>,
     pub(crate) home: tempfile::TempDir,
+    bug: Option<Bug>,
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
     _ledger: Ledger,
@@ -45,30 +74,45 @@ impl House {
         Self::open_on(limits, None, |_| "127.0.0.1:0".to_owned()).await
     }
 
+    pub(crate) async fn open_with_bug(bug: Bug) -> Self {
+        Self::build(ServerLimits::default(), None, |_| "127.0.0.1:0".to_owned(), Some(bug)).await
+    }
+
     pub(crate) async fn open_on(
         limits: ServerLimits,
         tls: Option<Arc<Tls>>,
         address: impl FnOnce(&tempfile::TempDir) -> String,
+    ) -> Self {
+        Self::build(limits, tls, address, None).await
+    }
+
+    async fn build(
+        limits: ServerLimits,
+        tls: Option<Arc<Tls>>,
+        address: impl FnOnce(&tempfile::TempDir) -> String,
+        bug: Option<Bug>,
     ) -> Self {
         let home = tempfile::tempdir().unwrap();
         let ledger = Ledger::start(StateStore::open(home.path()).unwrap().0).unwrap();
         let tokens = Tokens::open(home.path(), ledger.handle()).unwrap();
         let full = std::fs::read_to_string(Tokens::file(home.path())).unwrap().trim().to_owned();
         let day = Duration::from_secs(86_400);
+        let mut hosts = vec!["nas.lan".to_owned()];
+        hosts.extend((bug == Some(Bug::ForeignHost)).then(|| "evil.example".to_owned()));
         let config = GateConfig {
-            hosts: vec!["nas.lan".to_owned()],
+            hosts,
             proxies: Proxies::default(),
             session_life: SessionLife { idle: day, whole: day },
         };
         let gate = Arc::new(Gate::new(config, tokens));
         let reached = Arc::new(AtomicUsize::new(0));
-        let router = router(&gate, &reached);
+        let router = router(&gate, &reached, bug);
         let address: ListenAddress = serde_json::from_value(address(&home).into()).unwrap();
         let server = Server::new(bind(&[address]).await.unwrap(), tls, Proxies::default(), limits);
         let address = server.addresses().first().copied().unwrap_or(([127, 0, 0, 1], 0).into());
         let (stop, stopping) = watch::channel(false);
         let server = tokio::spawn(server.serve(router, stopping));
-        Self { address, gate, full, reached, home, stop, server, _ledger: ledger }
+        Self { address, gate, full, reached, home, bug, stop, server, _ledger: ledger }
     }
 
     pub(crate) fn reached(&self) -> usize {
@@ -84,24 +128,34 @@ impl House {
 
     /// Tokens of every kind, and a session.
     pub(crate) async fn keys(&self) -> Keys {
-        let made = |name, access| self.gate.tokens().create(name, access, String::new());
+        let made = |name, access| self.gate.tokens().create(name, access);
         let (_, read_only) = made("look", Access::ReadOnly).await.unwrap();
-        let (info, revoked) = made("gone", Access::Full).await.unwrap();
-        self.gate.revoke(&info.id).await.unwrap();
-        let host = self.address.to_string();
-        let login =
-            Wire::new("POST", "/login").header("Host", &host).header("Origin", format!("http://{host}"));
-        let answer = exchange(self.address, &login.body(self.full.as_bytes()).to_bytes()).await.unwrap();
-        let cookie = answer.header("set-cookie").unwrap();
-        assert!(cookie.contains("; HttpOnly; SameSite=Strict") && !cookie.contains(&self.full), "{cookie}");
-        let session = cookie.split(';').next().unwrap().to_owned();
+        let (gone, revoked) = made("gone", Access::Full).await.unwrap();
+        let (guest, of_guest) = made("guest", Access::Full).await.unwrap();
+        let ended_session = self.log_in(&of_guest.reveal()).await;
+        self.gate.revoke(&guest.id).await.unwrap();
+        if self.bug != Some(Bug::RevokedToken) {
+            self.gate.revoke(&gone.id).await.unwrap();
+        }
         Keys {
-            host,
+            host: self.address.to_string(),
             full: self.full.clone(),
             read_only: read_only.reveal(),
             revoked: revoked.reveal(),
-            session,
+            session: self.log_in(&self.full).await,
+            ended_session,
         }
+    }
+
+    /// Logs in with a token: the cookie of the session.
+    async fn log_in(&self, token: &str) -> String {
+        let host = self.address.to_string();
+        let login =
+            Wire::new("POST", "/login").header("Host", &host).header("Origin", format!("http://{host}"));
+        let answer = exchange(self.address, &login.body(token).to_bytes()).await.unwrap();
+        let cookie = answer.header("set-cookie").unwrap();
+        assert!(cookie.contains("; HttpOnly; SameSite=Strict") && !cookie.contains(token), "{cookie}");
+        cookie.split(';').next().unwrap().to_owned()
     }
 
     /// Ends the server, and waits for that.
@@ -121,7 +175,16 @@ pub(crate) fn document() -> serde_json::Value {
     }})
 }
 
-fn router(gate: &Arc<Gate>, reached: &Arc<AtomicUsize>) -> Router {
+fn router(gate: &Arc<Gate>, reached: &Arc<AtomicUsize>, bug: Option<Bug>) -> Router {
+    let door = Door {
+        cookie_without_origin: bug == Some(Bug::SessionOfNoPage),
+        needs: if bug == Some(Bug::LookersChange) {
+            Needs::AtLeast(Access::ReadOnly)
+        } else {
+            Needs::ByMethod
+        },
+        ..DOOR
+    };
     let count = |reached: &Arc<AtomicUsize>| {
         let reached = Arc::clone(reached);
         move |body: Bytes| {
@@ -138,11 +201,14 @@ fn router(gate: &Arc<Gate>, reached: &Arc<AtomicUsize>) -> Router {
         .route("/events", get(|| async { Body::from_stream(futures_util::stream::pending::<Chunk>()) }));
     let upload = Router::new().route("/upload", post(count(reached)));
     let torrents = BodyRule::new(&["application/x-bittorrent"], 4 << 20);
-    let guarded = BodyRule::JSON.guard(things, refuse).merge(torrents.guard(upload, refuse));
+    let things = if bug == Some(Bug::AnyContentType) { things } else { BodyRule::JSON.guard(things, refuse) };
+    let upload = torrents.guard(upload, refuse);
+    let (guarded, open) =
+        if bug == Some(Bug::OpenRoute) { (things, upload) } else { (things.merge(upload), Router::new()) };
     let gate_of_login = Arc::clone(gate);
     let login = post(move |request: Request| log_in(gate_of_login, request));
-    let router = guard(guarded.fallback(|| async { "not found" }), Arc::clone(gate), DOOR);
-    with_security_headers(router.route("/login", login))
+    let router = guard(guarded.fallback(|| async { "not found" }), Arc::clone(gate), door);
+    with_security_headers(router.merge(open).route("/login", login))
 }
 
 type Chunk = Result<Bytes, std::convert::Infallible>;

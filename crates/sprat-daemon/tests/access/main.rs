@@ -4,9 +4,16 @@
 #![expect(clippy::print_stdout, reason = "a test that measures or skips says so")]
 
 mod crowding;
+#[path = "../daemon_under_test/mod.rs"]
+mod daemon_under_test;
+#[path = "../furnished/mod.rs"]
+mod furnished;
 mod house;
 mod matrix;
 mod packaging;
+mod real;
+#[path = "../service_under_test/mod.rs"]
+mod service_under_test;
 mod wire;
 
 use std::sync::Arc;
@@ -17,32 +24,51 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
-use house::House;
+use house::{Bug, House};
+use matrix::Depth;
 use wire::{Request, exchange, exchange_on};
 
-#[tokio::test]
-async fn nothing_in_the_access_matrix_gets_in() {
-    let house = House::open(ServerLimits::default()).await;
+/// What goes through the matrix: how many were refused and let in, or the first that should not have been.
+async fn go_through(house: &House) -> Result<(usize, usize), String> {
     let keys = house.keys().await;
-    let cases = matrix::cases(&matrix::routes_of(&house::document()), &keys);
+    let routes = matrix::routes_of(&house::document(), |path| path.replace("{id}", "1"), |_, _| None);
     let (mut refused, mut controls) = (0, 0);
-    for case in &cases {
+    for case in routes.iter().flat_map(|route| matrix::cases(route, &keys, Depth::Two)) {
         let before = house.reached();
         let answer = exchange(house.address, &case.request.to_bytes()).await;
         let status = answer.as_ref().map(|answer| answer.status);
         let was_reached = house.reached() > before;
-        if case.wrong.is_empty() {
-            assert!(was_reached && status == Some(200), "{:?} {answer:?}", case.request);
-            controls += 1;
+        let is_refusal = status.is_none_or(|status| (400..500).contains(&status));
+        let (is_right, count) = if case.wrong.is_empty() {
+            (was_reached && status == Some(200), &mut controls)
         } else {
-            let is_refusal = status.is_none_or(|status| (400..500).contains(&status));
-            assert!(!was_reached && is_refusal, "{:?} {:?} {answer:?}", case.wrong, case.request);
-            refused += 1;
+            (!was_reached && is_refusal, &mut refused)
+        };
+        if !is_right {
+            return Err(format!("{:?} {:?} {answer:?}", case.wrong, case.request));
         }
+        *count += 1;
     }
+    Ok((refused, controls))
+}
+
+#[tokio::test]
+async fn nothing_in_the_access_matrix_gets_in() {
+    let house = House::open(ServerLimits::default()).await;
+    let (refused, controls) = go_through(&house).await.unwrap();
     println!("{refused} requests refused, {controls} let in");
     assert!(refused >= 3000 && controls >= 20, "{refused} {controls}");
     house.close().await;
+}
+
+#[tokio::test]
+async fn the_access_matrix_finds_every_planted_bug() {
+    for bug in Bug::ALL {
+        let house = House::open_with_bug(bug).await;
+        let found = go_through(&house).await;
+        assert!(found.is_err(), "{bug:?} was not found");
+        house.close().await;
+    }
 }
 
 #[tokio::test]

@@ -12,8 +12,47 @@ use crate::wire::Request;
 pub(crate) struct Route {
     pub(crate) method: String,
     pub(crate) path: String,
-    /// The content type and a body that the route would take.
-    pub(crate) body: Option<(String, Vec<u8>)>,
+    /// What the route takes, and something of it that would have an effect.
+    pub(crate) body: Option<Body>,
+    pub(crate) needs: Needs,
+    /// The cookie of a session is as good as a token.
+    pub(crate) sessions: bool,
+}
+
+/// What a route takes.
+#[derive(Debug, Clone)]
+pub(crate) struct Body {
+    /// Media types. The first is the usual one.
+    pub(crate) kinds: Vec<String>,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// What a route needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// To be sent to us, and not by a foreign page.
+    NoToken,
+    /// A token that may look, and if the method changes something, one that may do everything.
+    ByMethod,
+    /// A token that may look.
+    Looking,
+    /// A token that may do everything.
+    Everything,
+}
+
+impl Route {
+    /// Without a body, and with a session as good as a token.
+    pub(crate) fn new(method: &str, path: &str, needs: Needs) -> Self {
+        Self { method: method.to_owned(), path: path.to_owned(), body: None, needs, sessions: true }
+    }
+
+    fn is_open_to_lookers(&self) -> bool {
+        match self.needs {
+            Needs::NoToken | Needs::Looking => true,
+            Needs::ByMethod => is_safe(&self.method),
+            Needs::Everything => false,
+        }
+    }
 }
 
 /// What the right way to ask is.
@@ -26,6 +65,16 @@ pub(crate) struct Keys {
     pub(crate) revoked: String,
     /// `name=value` of an open session with full access.
     pub(crate) session: String,
+    /// `name=value` of one that has ended.
+    pub(crate) ended_session: String,
+}
+
+/// How many things are wrong at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    One,
+    /// One or two, and every method for each way to write a path.
+    Two,
 }
 
 /// A request that must have no effect and show nothing; or, as a control, one that must.
@@ -34,10 +83,17 @@ pub(crate) struct Case {
     pub(crate) request: Request,
     /// What is wrong with it; nothing is a control.
     pub(crate) wrong: Vec<&'static str>,
+    /// The path is written in some other way: who answers at all says that there is nothing.
+    pub(crate) is_trick: bool,
 }
 
-/// All operations of an OpenAPI document; parameters of paths are filled with `1`.
-pub(crate) fn routes_of(document: &Value) -> Vec<Route> {
+/// All operations of an OpenAPI document. `fill` makes a path of one of the document with parameters, and `example` what is
+/// sent to a method and path of the document that take a body.
+pub(crate) fn routes_of(
+    document: &Value,
+    fill: impl Fn(&str) -> String,
+    example: impl Fn(&str, &str) -> Option<Value>,
+) -> Vec<Route> {
     const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
     let empty = serde_json::Map::new();
     let mut routes = Vec::new();
@@ -45,17 +101,16 @@ pub(crate) fn routes_of(document: &Value) -> Vec<Route> {
         for method in METHODS {
             let Some(operation) = item.get(method) else { continue };
             let kinds = operation.pointer("/requestBody/content").and_then(Value::as_object);
-            let kind = kinds.and_then(|kinds| kinds.keys().next());
-            let body = kind.map(|kind| (kind.clone(), b"{}".to_vec()));
-            routes.push(Route { method: method.to_uppercase(), path: filled(path), body });
+            let kinds: Vec<String> = kinds.into_iter().flat_map(|kinds| kinds.keys().cloned()).collect();
+            let body =
+                || example(method, path).unwrap_or_else(|| serde_json::json!({})).to_string().into_bytes();
+            routes.push(Route {
+                body: (!kinds.is_empty()).then(|| Body { kinds, bytes: body() }),
+                ..Route::new(&method.to_uppercase(), &fill(path), Needs::ByMethod)
+            });
         }
     }
     routes
-}
-
-fn filled(path: &str) -> String {
-    let part = |part: &str| if part.starts_with('{') { "1".to_owned() } else { part.to_owned() };
-    path.split('/').map(part).collect::<Vec<_>>().join("/")
 }
 
 /// One value of a dimension: what it is, whether it is wrong, and the headers that it consists of.
@@ -74,7 +129,10 @@ fn is_safe(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "OPTIONS")
 }
 
-fn credentials(keys: &Keys, method: &str) -> Vec<Choice> {
+fn credentials(keys: &Keys, route: &Route) -> Vec<Choice> {
+    if route.needs == Needs::NoToken {
+        return vec![choice("", false, &[]), choice("", false, &[("Authorization", "Bearer x")])];
+    }
     let stranger = format!("sprat_{}", "A".repeat(43));
     let cut = &keys.full[..keys.full.len() - 1];
     let bearer = |token: &str| format!("Bearer {token}");
@@ -86,8 +144,8 @@ fn credentials(keys: &Keys, method: &str) -> Vec<Choice> {
     vec![
         choice("bearer", false, &[("Authorization", &bearer(&keys.full))]),
         choice("basic", false, &[("Authorization", &basic(&keys.full))]),
-        choice("session", false, &[("Cookie", &keys.session)]),
-        choice("read-only", !is_safe(method), &[("Authorization", &bearer(&keys.read_only))]),
+        choice("session", !route.sessions, &[("Cookie", &keys.session)]),
+        choice("read-only", !route.is_open_to_lookers(), &[("Authorization", &bearer(&keys.read_only))]),
         choice("no token", true, &[]),
         choice("a stranger's token", true, &[("Authorization", &bearer(&stranger))]),
         choice("a token without its end", true, &[("Authorization", &bearer(cut))]),
@@ -107,6 +165,7 @@ fn credentials(keys: &Keys, method: &str) -> Vec<Choice> {
             &[("Authorization", &bearer(&stranger)), ("Cookie", &keys.session)],
         ),
         choice("a session twice", true, &[("Cookie", &planted)]),
+        choice("a session that has ended", true, &[("Cookie", &keys.ended_session)]),
         choice("the token as a session", true, &[("Cookie", &token_as_session)]),
         choice("claims of a proxy", true, &[("X-Forwarded-For", "127.0.0.1"), ("X-Real-IP", "127.0.0.1")]),
     ]
@@ -145,13 +204,16 @@ fn origins(keys: &Keys) -> Vec<Choice> {
 }
 
 fn content_types(route: &Route) -> Vec<Choice> {
-    let Some((right, _)) = &route.body else { return vec![choice("", false, &[])] };
+    const STRANGE: [&str; 4] =
+        ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "x"];
+    let Some(body) = &route.body else { return vec![choice("", false, &[])] };
+    let right = body.kinds.first().map(String::as_str).unwrap_or_default();
     let mut choices = vec![choice("", false, &[("Content-Type", right)])];
-    for wrong in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "x"] {
+    for wrong in STRANGE.into_iter().filter(|strange| !body.kinds.iter().any(|kind| kind == strange)) {
         choices.push(choice("wrong content type", true, &[("Content-Type", wrong)]));
     }
     choices.push(choice("no content type", true, &[]));
-    let two = [("Content-Type", right.as_str()), ("Content-Type", "text/plain")];
+    let two = [("Content-Type", right), ("Content-Type", "text/plain")];
     choices.push(choice("two content types", true, &two));
     choices
 }
@@ -182,41 +244,55 @@ fn tricks(path: &str, keys: &Keys) -> Vec<String> {
     ]
 }
 
-/// Every request with at most two things wrong, and every way to write a path with no right token.
-pub(crate) fn cases(routes: &[Route], keys: &Keys) -> Vec<Case> {
-    let mut cases = Vec::new();
-    for route in routes {
-        for credential in credentials(keys, &route.method) {
-            for host in hosts(keys) {
-                for origin in origins(keys) {
-                    for kind in content_types(route) {
-                        let page_needed = credential.name == "session" && !is_safe(&route.method);
-                        let pageless = page_needed && origin.name == "no page";
-                        let chosen = [&credential, &host, &origin, &kind];
-                        let mut wrong: Vec<_> =
-                            chosen.iter().filter(|choice| choice.wrong).map(|choice| choice.name).collect();
-                        wrong.extend(pageless.then_some("a session of no page"));
-                        if wrong.len() > 2 {
-                            continue;
-                        }
-                        let mut request = Request::new(&route.method, &route.path);
-                        for choice in chosen {
-                            request.headers.extend(choice.headers.iter().cloned());
-                        }
-                        request.body = route.body.as_ref().map(|(_, body)| body.clone()).unwrap_or_default();
-                        cases.push(Case { request, wrong });
+/// Every request of a route with so many things wrong, those with nothing wrong last; before them, every way to write its path
+/// with no right token.
+pub(crate) fn cases(route: &Route, keys: &Keys, depth: Depth) -> Vec<Case> {
+    let mut cases = if route.needs == Needs::NoToken { Vec::new() } else { tricky(route, keys, depth) };
+    let most = if depth == Depth::Two { 2 } else { 1 };
+    for credential in credentials(keys, route) {
+        for host in hosts(keys) {
+            for origin in origins(keys) {
+                for kind in content_types(route) {
+                    let page_needed = credential.name == "session" && !is_safe(&route.method);
+                    let pageless = page_needed && origin.name == "no page";
+                    let chosen = [&credential, &host, &origin, &kind];
+                    let mut wrong: Vec<_> =
+                        chosen.iter().filter(|choice| choice.wrong).map(|choice| choice.name).collect();
+                    wrong.extend(pageless.then_some("a session of no page"));
+                    if wrong.len() > most {
+                        continue;
                     }
+                    let mut request = Request::new(&route.method, &route.path);
+                    for choice in chosen {
+                        request.headers.extend(choice.headers.iter().cloned());
+                    }
+                    request.body = route.body.as_ref().map(|body| body.bytes.clone()).unwrap_or_default();
+                    cases.push(Case { request, wrong, is_trick: false });
                 }
             }
         }
-        for target in tricks(&route.path, keys) {
-            for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "get"] {
-                let wrong = credentials(keys, method).into_iter().filter(|credential| credential.wrong);
-                for credential in wrong.step_by(3) {
-                    let mut request = Request::new(method, &target).header("Host", &keys.host);
-                    request.headers.extend(credential.headers);
-                    cases.push(Case { request, wrong: vec![credential.name] });
-                }
+    }
+    // What is right may remove what the others would have changed.
+    cases.sort_by_key(|case| case.wrong.is_empty());
+    cases
+}
+
+fn tricky(route: &Route, keys: &Keys, depth: Depth) -> Vec<Case> {
+    const METHODS: [&str; 9] =
+        ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "get"];
+    let (methods, step) = match depth {
+        Depth::One => (vec![route.method.as_str(), "PROPFIND"], 5),
+        Depth::Two => (METHODS.to_vec(), 3),
+    };
+    let mut cases = Vec::new();
+    for target in tricks(&route.path, keys) {
+        for method in &methods {
+            let asked = Route { method: (*method).to_owned(), ..route.clone() };
+            let wrong = credentials(keys, &asked).into_iter().filter(|credential| credential.wrong);
+            for credential in wrong.step_by(step) {
+                let mut request = Request::new(method, &target).header("Host", &keys.host);
+                request.headers.extend(credential.headers);
+                cases.push(Case { request, wrong: vec![credential.name], is_trick: true });
             }
         }
     }

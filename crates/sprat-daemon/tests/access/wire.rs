@@ -14,6 +14,13 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let text = String::from_utf8_lossy(bytes);
+        let (head, body) = text.split_once("\r\n\r\n")?;
+        let status = head.split(' ').nth(1)?.parse().ok()?;
+        Some(Self { status, head: head.to_owned(), body: body.to_owned() })
+    }
+
     pub(crate) fn header(&self, wanted: &str) -> Option<&str> {
         let pairs = self.head.lines().filter_map(|line| line.split_once(": "));
         pairs.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value)
@@ -25,7 +32,20 @@ pub(crate) async fn exchange(server: SocketAddr, request: &[u8]) -> Option<Answe
     exchange_on(TcpStream::connect(server).await.ok()?, request).await
 }
 
-/// The same on a given stream.
+/// The same, but reads no further than the head of the answer, and what has come with it.
+pub(crate) async fn head(server: SocketAddr, request: &[u8]) -> Option<Answer> {
+    let mut stream = TcpStream::connect(server).await.ok()?;
+    stream.write_all(request).await.ok()?;
+    let mut bytes = Vec::new();
+    while !bytes.windows(4).any(|end| end == b"\r\n\r\n") {
+        if stream.read_buf(&mut bytes).await.ok()? == 0 {
+            break;
+        }
+    }
+    Answer::parse(&bytes)
+}
+
+/// The same as [`exchange`] on a given stream.
 pub(crate) async fn exchange_on(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     request: &[u8],
@@ -34,10 +54,7 @@ pub(crate) async fn exchange_on(
     let mut bytes = Vec::new();
     // A server that has refused need not read what else was sent: then the end is a reset.
     let _ = stream.read_to_end(&mut bytes).await;
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    let status = head.split(' ').nth(1)?.parse().ok()?;
-    Some(Answer { status, head: head.to_owned(), body: body.to_owned() })
+    Answer::parse(&bytes)
 }
 
 /// A request in the making: every part of it can be wrong.

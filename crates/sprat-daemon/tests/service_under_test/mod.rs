@@ -3,6 +3,9 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+pub(crate) mod album;
+pub(crate) mod clients;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use sprat_daemon::service::Priority;
 use sprat_daemon::torrents::{SeedingLimit, State};
 
-use crate::house::{Album, House, skip};
+use crate::house::House;
+use crate::service_under_test::album::Album;
+use crate::service_under_test::clients::{run, skip};
 use crate::service_under_test::{until, until_one};
 
 fn program() -> Option<PathBuf> {
@@ -29,7 +31,7 @@ impl User<'_> {
 
     async fn says(&self, options: &[String]) -> String {
         let server = vec![format!("127.0.0.1:{}", self.house.address.port())];
-        let output = self.house.run(self.program.clone(), [server, options.to_vec()].concat()).await;
+        let output = run(self.program.clone(), [server, options.to_vec()].concat()).await;
         let said = [output.stdout, output.stderr].concat();
         String::from_utf8_lossy(&said).into_owned()
     }
@@ -111,7 +113,7 @@ async fn transmission_remote_adds_shows_and_changes_torrents() {
 
     user.does("-t 1 -s").await;
     assert_ne!(house.one(hash).state, State::Stopped);
-    album.introduce(&house).await;
+    album.introduce(&house.service).await;
     until_one(&house.service, hash, |one| one.peers > 0).await;
     user.sees("-t 1 -ip", &["127.0.0.1"]).await;
     user.does("-t 1 -D").await;
@@ -151,7 +153,7 @@ async fn transmission_remote_removes_what_it_has_fetched() {
     std::fs::write(&file, &album.file).unwrap();
     let other = house.place.downloads().join("other");
     user.does(&format!("-a {} -w {}", file.display(), other.display())).await;
-    album.introduce(&house).await;
+    album.introduce(&house.service).await;
     until_one(&house.service, &album.hash, |one| one.is_complete && one.left == 0).await;
     assert!(other.join("album/one.flac").exists());
     user.does(&format!("-t {} --remove-and-delete", album.hash)).await;

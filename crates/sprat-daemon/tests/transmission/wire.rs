@@ -10,7 +10,8 @@ use sprat_daemon::service::Source;
 use sprat_daemon::torrents::{SeedingLimit, State};
 use sprat_daemon::transmission::Transmission;
 
-use crate::house::{Album, House, header};
+use crate::house::{House, header};
+use crate::service_under_test::album::Album;
 use crate::service_under_test::{torrent, until, until_one};
 
 #[tokio::test]

@@ -80,6 +80,17 @@ pub struct Unreadable {
 }
 
 impl Listing {
+    /// The metadata is there.
+    pub(super) fn know(&mut self, metainfo: &Metainfo) {
+        self.is_known = true;
+        self.info_hashes = metainfo.info_hashes;
+        self.name.clone_from(&metainfo.info.name);
+        self.is_private = metainfo.info.private;
+        self.size = metainfo.info.content_length();
+        self.files = metainfo.info.files.iter().filter(|file| !file.attributes.pad).count();
+        self.left = self.size;
+    }
+
     fn new(torrent: TorrentId, entry: &Entry) -> Self {
         Self {
             torrent,

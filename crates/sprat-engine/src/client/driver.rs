@@ -25,6 +25,7 @@ use super::moves::Moves;
 use super::readers::Readers;
 use super::receive::ReceiveBuffers;
 use super::socket::{self, Connection, Happened, Surroundings, What};
+use super::trace::{TraceError, TraceLine, Traces};
 use super::{ClientConfig, Task};
 use crate::address_policy::{AddressPolicy, Origin};
 use crate::announce::{AnnounceClient, AnnounceConfig, AnnounceError};
@@ -84,6 +85,7 @@ pub(super) struct Driver {
     pub(super) loads: Arc<Semaphore>,
     pub(super) moves: Moves,
     pub(super) readers: Readers,
+    pub(super) traces: Traces,
     /// For whoever has something to do here after it has waited elsewhere.
     pub(super) hands: mpsc::UnboundedSender<Act>,
     events: broadcast::Sender<Event>,
@@ -186,6 +188,7 @@ impl Shell {
             loads: loading::loads(),
             moves: Moves::default(),
             readers: Readers::default(),
+            traces: Traces::default(),
             hands,
             events,
             shutdown: None,
@@ -281,8 +284,20 @@ impl Driver {
 
     pub(super) fn input(&mut self, input: Input) {
         let now = self.now();
+        let remote = |id| self.connections.get(&id).and_then(Connection::remote);
+        let sight = self.traces.look(&input, remote);
         self.session.handle_input(now, input);
+        if let Some(sight) = sight {
+            self.traces.tell(&self.session, now, sight);
+        }
         self.drain();
+    }
+
+    /// Begins to tell what a torrent does.
+    pub(super) fn trace(&mut self, torrent: TorrentId) -> Result<mpsc::Receiver<TraceLine>, TraceError> {
+        let now = self.now();
+        let connections = self.connections.iter().map(|(id, connection)| (*id, connection.remote()));
+        self.traces.begin(&self.session, now, torrent, connections)
     }
 
     /// Executes everything that the session has put out, and gives the network what there is to send.
@@ -301,6 +316,10 @@ impl Driver {
 
     fn execute(&mut self) {
         while let Some(output) = self.session.poll_output() {
+            if !self.traces.are_none() {
+                let now = self.now();
+                self.traces.output(&self.session, now, &output);
+            }
             match output {
                 Output::Send { connection: id, bytes } => {
                     if let Some(connection) = self.connections.get(&id) {

@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use super::admission::Admission;
 use super::note::Note;
+use crate::address_policy::Origin;
 use crate::storage::{Begun, Left, Place, PlaceError};
 
 const FORMAT: u32 = 2;
@@ -186,6 +187,7 @@ impl Entry {
         entry.set_priorities(&add.priorities);
         entry.set_limits(add.limits);
         entry.know(&add.metainfo);
+        entry.settle_trackers(admission);
         entry
     }
 
@@ -200,6 +202,7 @@ impl Entry {
         let ranges = add.select_only.as_ref();
         entry.select_only =
             ranges.map(|ranges| ranges.iter().map(|range| (*range.start(), *range.end())).collect());
+        entry.settle_trackers(admission);
         entry
     }
 
@@ -239,8 +242,7 @@ impl Entry {
         }
     }
 
-    /// The metadata is there and on the shelf.
-    /// The metadata is there. It may tell a hash that a link did not.
+    /// The metadata is there and on the shelf. It may tell a hash that a link did not.
     pub(super) fn know(&mut self, metainfo: &Metainfo) {
         self.is_known = true;
         self.v1 = metainfo.info_hashes.v1().map(|hash| hash.to_string());
@@ -384,6 +386,13 @@ impl Entry {
 
     pub(super) fn user_trackers(&self) -> impl Iterator<Item = &String> {
         self.extra_trackers.iter().flatten().chain(&self.named)
+    }
+
+    /// Extra trackers that the user has not named are like those of the torrent.
+    fn settle_trackers(&mut self, admission: &Admission) {
+        if admission.trackers_by == Origin::Torrent {
+            self.trackers.splice(0..0, std::mem::take(&mut self.extra_trackers));
+        }
     }
 
     /// These are the trackers from now on, and the user has named these of them.

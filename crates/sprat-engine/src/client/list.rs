@@ -14,6 +14,7 @@ use super::catalogue::{Listing, Unreadable};
 use super::driver::Driver;
 use super::entry::Entry;
 use super::loading::Loaded;
+use crate::address_policy::Origin;
 use crate::state::StateError;
 use crate::storage::Place;
 
@@ -54,13 +55,21 @@ impl Driver {
 
     pub(super) fn list(&self) -> Vec<Listing> {
         let lines = self.catalogue.as_ref().map(super::catalogue::Catalogue::list).unwrap_or_default();
-        let with_moves = |line: Listing| Listing { relocating: self.moves.of(line.torrent), ..line };
-        lines.into_iter().map(with_moves).collect()
+        lines.into_iter().map(|line| self.complete(line)).collect()
     }
 
     pub(super) fn listing(&self, torrent: TorrentId) -> Option<Listing> {
-        let line = self.catalogue.as_ref()?.listing(torrent)?;
-        Some(Listing { relocating: self.moves.of(torrent), ..line })
+        self.catalogue.as_ref()?.listing(torrent).map(|line| self.complete(line))
+    }
+
+    /// With what is not in its entry, or not yet.
+    fn complete(&self, mut line: Listing) -> Listing {
+        line.relocating = self.moves.of(line.torrent);
+        // Metadata that is on its way to the shelf is known all the same.
+        if let Some(torrent) = self.session.torrent(line.torrent).filter(|_| !line.is_known) {
+            line.know(torrent.metainfo());
+        }
+        line
     }
 
     pub(super) fn adopt(&mut self, id: TorrentId) {
@@ -68,14 +77,15 @@ impl Driver {
         self.change(id, Entry::adopt, |session, now| session.retry(now, id));
     }
 
-    /// What the torrent had is not the user's because it stays.
-    pub(super) fn set_trackers(&mut self, id: TorrentId, mut tiers: Vec<Vec<String>>) {
+    /// What the torrent had does not become the user's by staying.
+    pub(super) fn set_trackers(&mut self, id: TorrentId, mut tiers: Vec<Vec<String>>, by: Origin) {
         for url in tiers.iter_mut().flatten() {
             *url = url.trim().to_owned();
         }
         let before = self.session.trackers(id);
         let users = self.user_trackers.entry(id).or_default();
-        let is_users = |url: &String| users.contains(url) || !before.iter().any(|known| *known.url == **url);
+        let is_new = |url: &String| !before.iter().any(|known| *known.url == **url);
+        let is_users = |url: &String| users.contains(url) || (by == Origin::User && is_new(url));
         let named: Vec<String> = tiers.iter().flatten().filter(|url| is_users(url)).cloned().collect();
         // Those that are gone are still to be told so.
         users.extend(named.iter().cloned());

@@ -119,6 +119,11 @@ impl Connection {
         Some(address.ip().to_canonical())
     }
 
+    /// The other end, once connected.
+    pub(super) fn remote(&self) -> Option<SocketAddr> {
+        self.link.stream.get()?.peer_addr().ok()
+    }
+
     /// Whether it is known which disk to wait for.
     pub(super) fn is_on_a_disk(&self) -> bool {
         self.link.pressure.get().is_some()

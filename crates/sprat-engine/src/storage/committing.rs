@@ -47,18 +47,27 @@ impl Content {
                 record.signature = record.signature.map(Signature::doubtful);
             }
         }
-        let mut directories = self.made_directories();
-        if !at_rest {
-            directories.extend(self.recorder.directories());
-            directories.sort_unstable();
-            directories.dedup();
-        }
+        let directories = self.directories_to_claim(at_rest);
         let progress = Progress { have, unproven, at_rest, device, files, directories };
         self.recorder.claim(progress).map_err(CommitError::Record)?;
         if self.lacks_empty_files.load(Ordering::Acquire) {
             make_empty_files(self);
         }
         Ok(())
+    }
+
+    /// The directories that are ours. Until we are at rest also those that we may make before anything is written down again.
+    fn directories_to_claim(&self, at_rest: bool) -> Vec<String> {
+        if at_rest {
+            return self.made_directories();
+        }
+        if self.recorder.is_at_rest() {
+            // Nothing was written yet, and so nobody has said which they are; from now on nobody will.
+            return self.directories_to_be();
+        }
+        let mut directories: BTreeSet<String> = self.made_directories().into_iter().collect();
+        directories.extend(self.recorder.directories());
+        directories.into_iter().collect()
     }
 
     /// Makes what was written since the last call durable: first the bytes, then the names.

@@ -327,7 +327,7 @@ impl Content {
     }
 
     /// Directories that we have made, and those that are not there and will be when there are all files.
-    fn directories_to_be(&self) -> Vec<String> {
+    pub(super) fn directories_to_be(&self) -> Vec<String> {
         let root = self.root();
         let is_missing = |directory: &&str| match &root {
             Ok(root) => matches!(root.stat(directory), Err(Errno::NOENT)),

@@ -117,6 +117,11 @@ impl Recorder {
         Ok(())
     }
 
+    /// Nothing was written since it was written down that we are at rest.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.is_at_rest.load(Ordering::Acquire)
+    }
+
     pub(super) fn is_of_same_torrent(&self, other: &Self) -> bool {
         self.key == other.key
     }

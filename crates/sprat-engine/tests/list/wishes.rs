@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt as _;
 use sprat_core::io::{AddMagnet, AddTorrent, Event, Manner};
 use sprat_core::storage::TorrentId;
 use sprat_core::torrent::TorrentState;
+use sprat_engine::address_policy::Origin;
 use sprat_engine::client::{Admission, Client, Note};
 use sprat_engine::storage::Place;
 
@@ -135,12 +136,12 @@ async fn trackers_that_the_user_has_changed_stay_so_awake_asleep_and_as_a_link()
     let expected = |names: &[&str]| -> Vec<(usize, String)> {
         tiers(names).iter().flatten().map(|url| url.trim().to_owned()).enumerate().collect()
     };
-    run.client.set_trackers(id, tiers(&["a", "b"])).await.unwrap();
-    run.client.set_trackers(link, tiers(&["mine", "link"])).await.unwrap();
+    run.client.set_trackers(id, tiers(&["a", "b"]), Origin::User).await.unwrap();
+    run.client.set_trackers(link, tiers(&["mine", "link"]), Origin::User).await.unwrap();
     assert_eq!(trackers(&run.client, id).await, expected(&["a", "b"]));
     assert_eq!(trackers(&run.client, link).await, expected(&["mine", "link"]));
     run.wait_for(|event| matches!(event, Event::FellAsleep { .. })).await;
-    run.client.set_trackers(id, tiers(&["b", "c"])).await.unwrap();
+    run.client.set_trackers(id, tiers(&["b", "c"]), Origin::User).await.unwrap();
     assert_eq!(trackers(&run.client, id).await, expected(&["b", "c"]));
     run.end().await;
     let run = Run::start(home.path(), None);

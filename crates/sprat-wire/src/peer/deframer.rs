@@ -142,6 +142,12 @@ impl Deframer {
         self.partial.len().saturating_add(self.chunk.len()).saturating_add(waiting)
     }
 
+    /// A message begins with the next byte: nothing is held of another one.
+    #[must_use]
+    pub fn is_between_messages(&self) -> bool {
+        self.skip == 0 && self.buffered() == 0
+    }
+
     /// The next `length` bytes, whatever they are, once all have arrived.
     pub fn take_exact(&mut self, length: usize) -> Option<Bytes> {
         self.front(length)?;

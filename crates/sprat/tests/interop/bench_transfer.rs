@@ -25,7 +25,7 @@ mod transfer;
 mod usage;
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,7 @@ use crate::clients::sprat::SpratTracker;
 use crate::clients::{Client, Discovery, Job, Role, Running};
 use crate::figures::Spread;
 use crate::limits::Limit;
-use crate::process::{free_port, wait_until};
+use crate::process::{free_port, own_address, wait_until};
 use crate::shared_content::{SharedContent, bench_directory};
 use crate::usage::{cpu_seconds, peak_memory};
 
@@ -208,17 +208,6 @@ struct Bench {
     file: SharedContent,
     gib: f64,
     tracker: SocketAddr,
-}
-
-/// The address of this machine to others, or loopback where there is none. The packets stay within the machine either
-/// way, but some clients do not believe in peers on loopback.
-fn own_address() -> IpAddr {
-    // Nothing is sent: connecting a datagram socket only chooses a route. The address is one for documentation.
-    let route = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
-        socket.connect((Ipv4Addr::new(203, 0, 113, 1), 9))?;
-        socket.local_addr()
-    });
-    route.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip())
 }
 
 impl Bench {

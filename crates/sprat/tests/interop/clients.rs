@@ -17,7 +17,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use crate::network::Machine;
-use crate::process::Process;
+use crate::process::{Process, absence_of};
 
 /// Those that are here, of those that were asked for: sprat first.
 #[allow(dead_code, reason = "for the benchmarks, which share these files")]
@@ -155,9 +155,4 @@ pub(crate) trait Tracker {
 
     /// Starts it for some info-hashes (in hex), with a directory of its own; HTTP and UDP on the same port.
     fn start(&self, info_hashes: &[String], port: u16, state: &Path) -> Result<Process>;
-}
-
-/// "not installed", in the words of every client that is looked for in the path.
-pub(crate) fn absence_of(program: &str) -> Option<String> {
-    (!crate::process::is_installed(program)).then(|| format!("{program} is not installed"))
 }

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Between two looks at another program's state.
 const POLL_INTERVAL: Duration = Duration::from_millis(25);
@@ -72,6 +73,20 @@ impl Process {
         }
     }
 
+    /// Asks the program to end, and says how long that took.
+    #[allow(dead_code, reason = "for the benchmark, which shares this file")]
+    pub(crate) fn end(&mut self, limit: Duration) -> Result<Duration> {
+        let asked = Instant::now();
+        kill_process(Pid::from_child(&self.child), Signal::TERM)?;
+        while self.child.try_wait()?.is_none() {
+            if asked.elapsed() > limit {
+                bail!("{} has not ended after {limit:?}", self.name);
+            }
+            thread::sleep(POLL_INTERVAL);
+        }
+        Ok(asked.elapsed())
+    }
+
     /// Fails if the program has ended with an error.
     pub(crate) fn must_not_have_failed(&mut self) -> Result<()> {
         match self.child.try_wait()? {
@@ -112,8 +127,25 @@ pub(crate) fn is_installed(program: &str) -> bool {
     std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
 }
 
+/// "not installed", in the words of everything that is looked for in the path.
+pub(crate) fn absence_of(program: &str) -> Option<String> {
+    (!is_installed(program)).then(|| format!("{program} is not installed"))
+}
+
 /// Where everything happens.
 pub(crate) const HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// The address of this machine to others, or loopback where there is none. The packets stay within the machine either
+/// way, but some clients do not believe in peers on loopback.
+#[allow(dead_code, reason = "for the benchmarks, which share this file")]
+pub(crate) fn own_address() -> IpAddr {
+    // Nothing is sent: connecting a datagram socket only chooses a route. The address is one for documentation.
+    let route = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
+        socket.connect((Ipv4Addr::new(203, 0, 113, 1), 9))?;
+        socket.local_addr()
+    });
+    route.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip())
+}
 
 /// A port that nothing listens on, neither TCP nor UDP. Below the range from which the system takes the ports of
 /// outgoing connections, so that it stays free until we use it; tests in other processes look elsewhere first.

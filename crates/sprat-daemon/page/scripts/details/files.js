@@ -1,11 +1,16 @@
 // The files of a torrent: how much of each is there, how much it is wanted, and a way to watch it.
 
+import { mayChange } from '../access.js';
 import * as api from '../api.js';
-import { show } from '../dialog.js';
+import { field, show } from '../dialog.js';
 import { el, setText } from '../dom.js';
 import { medium, tree } from '../filetree.js';
 import * as format from '../format.js';
 import { icon } from '../icons.js';
+import * as menu from '../menu.js';
+import { copyLink, play } from './player.js';
+
+/** @typedef {import('../filetree.js').Node<FileDetails>} FileNode */
 
 /** @type {[Priority, string][]} */
 const PRIORITIES = [['skip', 'Skip'], ['low', 'Low'], ['normal', 'Normal'], ['high', 'High']];
@@ -13,7 +18,18 @@ const PRIORITIES = [['skip', 'Skip'], ['low', 'Low'], ['normal', 'Normal'], ['hi
 /** Files that are shown: a torrent may have a million. */
 const ROWS = 2000;
 
-/** @typedef {{ done: HTMLElement, bar: HTMLElement, choice: HTMLSelectElement, files: FileDetails[] }} Row */
+/** In a torrent with more files than this folders are closed at first. */
+const OPEN = 100;
+
+/**
+ * @typedef {object} Row
+ * @property {HTMLElement} element
+ * @property {string} path Of a folder or file.
+ * @property {HTMLElement} done
+ * @property {HTMLElement} bar
+ * @property {HTMLSelectElement} choice
+ * @property {FileDetails[]} files
+ */
 
 export class FilesTab {
   /** @param {(error: unknown) => void} failed */
@@ -27,23 +43,28 @@ export class FilesTab {
     this.shape = '';
     /** @type {Map<number, FileDetails>} */
     this.byIndex = new Map();
+    /** @type {Set<string>} Folders of which nothing is shown. */
+    this.closed = new Set();
     this.canPlay = false;
+    this.hasLinks = false;
   }
 
   clear() {
     this.rows = [];
     this.shape = '';
+    this.closed.clear();
     this.body.replaceChildren();
   }
 
   /** @param {string} hash */
   async load(hash) {
-    /** @type {[FileDetails[], boolean]} */
-    const [files, canPlay] = await Promise.all([
-      api.get(api.of(hash, '/files')), api.has('/torrents/{hash}/files/{index}/content'),
+    /** @type {[FileDetails[], boolean, boolean]} */
+    const [files, canPlay, hasLinks] = await Promise.all([
+      api.get(api.of(hash, '/files')), api.has('/torrents/{hash}/files/{index}/content'), api.has('/torrents/{hash}/files/{index}/link'),
     ]);
     return () => {
       this.canPlay = canPlay;
+      this.hasLinks = hasLinks;
       this.byIndex = new Map(files.map((file) => [file.index, file]));
       const shape = `${hash} ${files.length} ${files.slice(0, ROWS).map((file) => file.path).join('\n')}`;
       if (shape !== this.shape) {
@@ -62,45 +83,82 @@ export class FilesTab {
     this.rows = [];
     this.body.replaceChildren();
     let left = ROWS;
-    const walk = (/** @type {import('../filetree.js').Node<FileDetails>} */ node, /** @type {number} */ depth) => {
+    const walk = (/** @type {FileNode} */ node, /** @type {string} */ path, /** @type {number} */ depth) => {
       for (const child of node.children) {
         if (left-- <= 0) return;
-        this.body.append(this.make(hash, child, depth));
-        walk(child, depth + 1);
+        const of = `${path}/${child.name}`;
+        if (!child.file && depth > 0 && files.length > OPEN) this.closed.add(of);
+        this.body.append(this.make(hash, child, of, depth));
+        walk(child, of, depth + 1);
       }
     };
-    walk(tree(files), 0);
+    walk(tree(files), '', 0);
     if (left <= 0) this.body.append(el('p', { class: 'hint' }, `The first ${ROWS} of ${files.length} are shown.`));
+    this.fold();
+  }
+
+  /** Shows what is in no closed folder. */
+  fold() {
+    const closed = [...this.closed].map((path) => `${path}/`);
+    for (const row of this.rows) row.element.hidden = closed.some((path) => row.path.startsWith(path));
   }
 
   /**
    * @param {string} hash
-   * @param {import('../filetree.js').Node<FileDetails>} node
+   * @param {FileNode} node
+   * @param {string} path
    * @param {number} depth
    */
-  make(hash, node, depth) {
+  make(hash, node, path, depth) {
     const done = el('span', { class: 'done' });
     const bar = el('div', { class: 'fill' });
-    const choice = el('select', { 'aria-label': `Priority of ${node.name}` },
+    const choice = el('select', { 'aria-label': `Priority of ${node.name}`, disabled: !mayChange() },
       ...PRIORITIES.map(([value, word]) => el('option', { value }, word)), el('option', { value: '', hidden: true }, 'Mixed'));
     choice.addEventListener('change', () => void this.set(hash, node.files, /** @type {Priority} */ (choice.value)));
-    const kind = node.file ? medium(node.file.path) : null;
-    const file = node.file;
-    const play = this.canPlay && file && kind
-      ? el('button', { type: 'button', class: 'quiet', 'aria-label': `Play ${node.name}`, title: 'Play', onclick: () => watch(hash, file, kind) }, icon('play'))
-      : null;
-    const fetch = this.canPlay && file
-      ? el('a', { class: 'quiet', href: api.contentAddress(hash, file.index), download: node.name, 'aria-label': `Save ${node.name}`, title: 'Save' }, icon('down'))
-      : null;
-    const name = el('span', { class: 'name', title: node.name }, node.name);
-    const row = el('div', { class: 'file', role: 'row' }, el('div', { class: 'who', role: 'cell' }, icon(node.file ? 'file' : 'folder'), name),
-      el('div', { class: 'plays', role: 'cell' }, play, fetch),
+    const element = el('div', { class: 'file', role: 'row' },
+      el('div', { class: 'who', role: 'cell' }, node.file ? icon('file') : this.handle(node, path), el('span', { class: 'name', title: node.name }, node.name)),
+      el('div', { class: 'plays', role: 'cell' }, ...(node.file ? this.controls(hash, node, node.file) : [])),
       el('small', { role: 'cell' }, format.size(node.size)),
       el('div', { class: 'has', role: 'cell' }, el('div', { class: 'track' }, bar), done),
       el('div', { role: 'cell' }, choice));
-    row.style.setProperty('--depth', String(depth));
-    this.rows.push({ done, bar, choice, files: node.files });
-    return row;
+    element.style.setProperty('--depth', String(depth));
+    this.rows.push({ element, path, done, bar, choice, files: node.files });
+    return element;
+  }
+
+  /**
+   * Opens and closes a folder.
+   * @param {FileNode} node
+   * @param {string} path
+   */
+  handle(node, path) {
+    const handle = el('button', { type: 'button', class: 'quiet handle', 'aria-label': `Folder ${node.name}`, 'aria-expanded': String(!this.closed.has(path)), onclick: () => {
+      if (!this.closed.delete(path)) this.closed.add(path);
+      handle.setAttribute('aria-expanded', String(!this.closed.has(path)));
+      this.fold();
+    } }, icon('chevron'));
+    return handle;
+  }
+
+  /**
+   * @param {string} hash
+   * @param {FileNode} node
+   * @param {FileDetails} file
+   */
+  controls(hash, node, file) {
+    const kind = this.canPlay ? medium(file.path) : null;
+    const begin = kind ? () => void play(hash, file, kind).catch(this.failed) : null;
+    const more = () => menu.open([
+      ...(begin ? [{ label: 'Play', icon: 'play', run: begin }] : []),
+      ...(this.canPlay ? [{ label: 'Save', icon: 'down', run: () => save(api.contentAddress(hash, file.index), node.name) }] : []),
+      ...(this.hasLinks ? [{ label: 'Copy address for a player', icon: 'copy', run: () => void copyLink(hash, file).catch(this.failed) }] : []),
+      ...(mayChange() ? [{ label: 'Rename…', icon: 'file', run: () => rename(hash, file) }] : []),
+    ], button, `What to do with ${node.name}`);
+    const button = el('button', { type: 'button', class: 'quiet', 'aria-label': `More of ${node.name}`, 'aria-haspopup': 'menu', title: 'More', onclick: more }, icon('more'));
+    return [
+      begin && el('button', { type: 'button', class: 'quiet', 'aria-label': `Play ${node.name}`, title: 'Play', onclick: begin }, icon('play')),
+      this.canPlay || mayChange() ? button : null,
+    ];
   }
 
   /** @param {Row} row */
@@ -117,6 +175,7 @@ export class FilesTab {
     const share = size === 0 ? 1 : have / size;
     setText(row.done, format.percent(Math.floor(share * 1000)));
     row.bar.style.transform = `scaleX(${share})`;
+    row.element.classList.toggle('skipped', priorities.size === 1 && priorities.has('skip'));
     if (document.activeElement !== row.choice) row.choice.value = priorities.size === 1 ? String([...priorities][0]) : '';
   }
 
@@ -135,17 +194,23 @@ export class FilesTab {
 }
 
 /**
- * Plays a file here: its pieces are fetched first as they are watched.
+ * @param {string} href
+ * @param {string} download
+ */
+function save(href, download) {
+  el('a', { href, download }).click();
+}
+
+/**
  * @param {string} hash
  * @param {FileDetails} file
- * @param {'video' | 'audio'} kind
  */
-function watch(hash, file, kind) {
-  const player = el(kind, { controls: true, autoplay: true, src: api.contentAddress(hash, file.index), 'data-first': '' });
-  const problem = el('p', { class: 'hint' }, 'If this browser cannot play it, save it, or open its address in a player.');
-  show({ title: file.path.split('/').at(-1) ?? file.path, isWide: true, body: [player, problem], closed: () => {
-    player.pause();
-    player.removeAttribute('src');
-    player.load();
-  } });
+function rename(hash, file) {
+  const input = el('input', { type: 'text', value: file.path, 'data-first': '', spellcheck: false });
+  show({
+    title: 'Rename a file',
+    body: [field('Path', input, 'Below the torrent’s directory. The file is moved on the disk.')],
+    confirm: 'Rename',
+    submit: () => api.patch(api.of(hash, '/files'), { files: [file.index], path: input.value }),
+  });
 }

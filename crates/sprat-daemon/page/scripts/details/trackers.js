@@ -27,10 +27,12 @@ export class TrackersTab {
       { name: 'Leechers', text: (one) => (one.leechers === null ? '' : String(one.leechers)), isNumber: true },
       { name: 'Next in', text: (one) => format.duration(one.next_announce), isNumber: true },
     ], (one) => `${one.tier} ${one.url}`);
+    this.webSeeds = el('div', { class: 'web-seeds', hidden: true });
     this.element = el('div', {}, this.table.empty, el('div', { class: 'scroll' }, this.table.table),
-      el('div', { class: 'buttons' },
+      el('div', { class: 'buttons changes' },
         el('button', { type: 'button', onclick: () => void this.reannounce() }, 'Ask now'),
-        el('button', { type: 'button', onclick: () => this.edit() }, 'Change…')));
+        el('button', { type: 'button', onclick: () => this.edit() }, 'Change…')),
+      this.webSeeds);
   }
 
   clear() {
@@ -41,9 +43,11 @@ export class TrackersTab {
   /** @param {string} hash */
   async load(hash) {
     this.hash = hash;
-    /** @type {TrackerDetails[]} */
-    const trackers = await api.get(api.of(hash, '/trackers'));
+    /** @type {[TrackerDetails[], TorrentDetails]} */
+    const [trackers, { web_seeds: servers }] = await Promise.all([api.get(api.of(hash, '/trackers')), api.get(api.of(hash))]);
     return () => {
+      this.webSeeds.hidden = servers.length === 0;
+      this.webSeeds.replaceChildren(el('h3', { class: 'part' }, 'Servers that have it as well'), el('ul', {}, ...servers.map((server) => el('li', {}, server))));
       this.trackers = trackers;
       // A hybrid torrent has each twice, once for each of its swarms.
       const seen = new Map(trackers.map((one) => [`${one.tier} ${one.url}`, one]));

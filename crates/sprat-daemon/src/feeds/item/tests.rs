@@ -138,3 +138,12 @@ proptest::proptest! {
         let _ = parse(format!("<rss version='2.0'><channel><item>{text}</item></channel></rss>").as_bytes(), &base);
     }
 }
+
+#[test]
+fn a_feed_says_how_long_it_wants_to_be_left_alone() {
+    assert_eq!(rss("<ttl>90</ttl>").patience, Some(Duration::from_secs(90 * 60)));
+    assert_eq!(rss("<ttl>4294967295</ttl>").patience, Some(Duration::from_secs(u64::from(u32::MAX) * 60)));
+    for nonsense in ["", "<ttl/>", "<ttl>soon</ttl>", "<ttl>-1</ttl>", "<ttl>4294967296</ttl>"] {
+        assert_eq!(rss(nonsense).patience, None);
+    }
+}

@@ -333,6 +333,30 @@ fn deleting_takes_directories_that_were_made_before_the_first_commit() {
 }
 
 #[test]
+fn a_commit_before_the_first_write_says_which_directories_will_be_ours() {
+    let home = home();
+    // What is there is to be checked before anything is made.
+    let (path, bytes) = &sample().files[0];
+    let there = home.path().join("downloads").join(path);
+    fs::create_dir_all(there.parent().unwrap()).unwrap();
+    fs::write(&there, bytes).unwrap();
+    let mut run = Run::start(&home);
+    assert!(!run.bench.open().unwrap().unchecked.is_empty());
+    run.commit(0..3, false);
+    // Nothing more will have been written down: there will have been a crash.
+    let record = run.record().unwrap();
+    assert_eq!(record.directories, ["sample/d1", "sample/d2"]);
+    run.bench.download(run.bench.piece(4));
+    run.close(Files::Keep);
+    let mut run = Run::start(&home);
+    run.write_record(&record);
+    run.bench.open().unwrap();
+    run.close(Files::Delete);
+    let left = fs::read_dir(there.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+    assert_eq!(left.collect::<Vec<_>>(), [there], "it was there before us, and nothing else");
+}
+
+#[test]
 fn a_record_that_claims_too_much_is_believed_only_as_far_as_the_files_reach() {
     let home = run_before(3, true);
     let mut run = Run::start(&home);

@@ -1,0 +1,170 @@
+//! The rules by which what feeds offer is added.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::error::ApiError;
+use super::feeds::new_name;
+use crate::clock;
+use crate::feeding::{ChangeFeedsError, Feeding};
+use crate::feeds::{FeedsError, Judgement, Name, Rejection, Rule, RuleStatus};
+
+/// Items that a test tells of. What would be taken comes first.
+const MAX_JUDGED: usize = 2000;
+
+/// A rule.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RuleDetails {
+    /// What it is called.
+    name: String,
+    /// What it wants, and how that is added.
+    #[serde(flatten)]
+    rule: Rule,
+    /// What it took last.
+    last_match: Option<LastMatchDetails>,
+}
+
+/// What a rule took last.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LastMatchDetails {
+    /// When, seconds since 1970.
+    at: i64,
+    /// What the feed calls it.
+    title: String,
+}
+
+impl RuleDetails {
+    fn of(status: &RuleStatus<'_>) -> Self {
+        let last = |last: &crate::feeds::LastMatch| LastMatchDetails {
+            at: last.date.as_second(),
+            title: last.title.clone(),
+        };
+        Self {
+            name: status.name.to_string(),
+            rule: status.rule.clone(),
+            last_match: status.last_match.map(last),
+        }
+    }
+}
+
+/// The name in a path, of a rule that is there.
+fn known(text: String) -> Result<Name, ApiError> {
+    Ok(text.try_into().map_err(|_| ChangeFeedsError::Feeds(FeedsError::NoSuchRule))?)
+}
+
+/// All rules, in the order in which they are asked: the first that wants an item takes it.
+#[utoipa::path(get, path = "/feed-rules", responses((status = 200, body = Vec<RuleDetails>)))]
+pub(super) async fn list(State(feeding): State<Feeding>) -> Json<Vec<RuleDetails>> {
+    Json(feeding.look(|feeds, _| feeds.rules().map(|status| RuleDetails::of(&status)).collect()))
+}
+
+/// A rule.
+#[utoipa::path(get, path = "/feed-rules/{name}", params(("name" = String, Path)), responses(
+    (status = 200, body = RuleDetails), (status = 404, body = ApiError)))]
+pub(super) async fn details(
+    State(feeding): State<Feeding>,
+    Path(name): Path<String>,
+) -> Result<Json<RuleDetails>, ApiError> {
+    let name = known(name)?;
+    let found = feeding.look(|feeds, _| {
+        let found = feeds.rules().find(|status| *status.name == name);
+        found.map(|status| RuleDetails::of(&status))
+    });
+    Ok(Json(found.ok_or(ChangeFeedsError::Feeds(FeedsError::NoSuchRule))?))
+}
+
+/// What a rule has found at once.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RuleSet {
+    /// Items that are being added now.
+    matches: usize,
+}
+
+/// Makes a rule, or changes it, and applies it to all that the feeds offer at present.
+#[utoipa::path(put, path = "/feed-rules/{name}", params(("name" = String, Path)), request_body = Rule, responses(
+    (status = 200, body = RuleSet), (status = 403, body = ApiError), (status = 409, body = ApiError), (status = 422, body = ApiError)))]
+pub(super) async fn put(
+    State(feeding): State<Feeding>,
+    Path(name): Path<String>,
+    Json(rule): Json<Rule>,
+) -> Result<Json<RuleSet>, ApiError> {
+    Ok(Json(RuleSet { matches: feeding.set_rule(new_name(name)?, rule).await? }))
+}
+
+/// Forgets a rule, and which episodes it has taken.
+#[utoipa::path(delete, path = "/feed-rules/{name}", params(("name" = String, Path)), responses(
+    (status = 204), (status = 404, body = ApiError)))]
+pub(super) async fn delete(
+    State(feeding): State<Feeding>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let name = known(name)?;
+    feeding.change(|feeds, _| feeds.remove_rule(&name)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What a rule says to what the feeds offer.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RuleTest {
+    /// Items that it would take.
+    would_take: usize,
+    /// Those first, then the others; at most 2,000 in all.
+    items: Vec<JudgedItem>,
+}
+
+/// What a rule says to an item.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct JudgedItem {
+    /// The feed that offers it.
+    feed: String,
+    /// By which it is known there.
+    key: String,
+    /// What the feed calls it.
+    title: String,
+    /// The rule would take it.
+    would_be_taken: bool,
+    /// A rule has taken it before: so it does not come again.
+    is_taken: bool,
+    /// Why the rule does not want it.
+    rejection: Option<Rejection>,
+}
+
+impl From<Judgement<'_>> for JudgedItem {
+    fn from(judgement: Judgement<'_>) -> Self {
+        Self {
+            feed: judgement.feed.to_string(),
+            key: judgement.item.key.as_str().to_owned(),
+            title: judgement.item.title.clone(),
+            would_be_taken: judgement.verdict.is_ok() && !judgement.is_taken,
+            is_taken: judgement.is_taken,
+            rejection: judgement.verdict.err(),
+        }
+    }
+}
+
+/// Tries a rule on all that the feeds offer at present, as if it were the only one, and takes nothing. It knows the episodes that
+/// the rule with this name has taken, if there is one.
+#[utoipa::path(post, path = "/feed-rules/{name}/test", params(("name" = String, Path)), request_body = Rule, responses(
+    (status = 200, body = RuleTest), (status = 422, body = ApiError)))]
+pub(super) async fn test(
+    State(feeding): State<Feeding>,
+    Path(name): Path<String>,
+    Json(rule): Json<Rule>,
+) -> Result<Json<RuleTest>, ApiError> {
+    let name = new_name(name)?;
+    // Thousands of titles may have to be looked at.
+    let testing = tokio::task::spawn_blocking(move || {
+        feeding.look(|feeds, _| {
+            let judged = feeds.test_rule(clock::now(), &name, rule).map_err(ChangeFeedsError::from)?;
+            let (wanted, others): (Vec<_>, Vec<_>) =
+                judged.into_iter().partition(|judgement| judgement.verdict.is_ok() && !judgement.is_taken);
+            let would_take = wanted.len();
+            let items = wanted.into_iter().chain(others).take(MAX_JUDGED).map(JudgedItem::from).collect();
+            Ok::<_, ChangeFeedsError>(RuleTest { would_take, items })
+        })
+    });
+    Ok(Json(testing.await.map_err(ApiError::bad_request)??))
+}

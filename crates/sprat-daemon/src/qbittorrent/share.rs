@@ -1,0 +1,113 @@
+//! When a torrent has given enough, in qBittorrent's numbers: −2 is what holds for all, −1 no limit, times are minutes.
+
+use super::failure::Failure;
+use super::params::Params;
+use crate::labels::Labels;
+use crate::service::Choices;
+use crate::torrents::{SeedingLimit, SeedingLimits, Summary};
+
+const INHERIT: f64 = -2.0;
+const UNLIMITED: f64 = -1.0;
+
+/// Seconds of its unit of time.
+const MINUTE: u64 = 60;
+
+/// A torrent's own ratio.
+pub(super) fn ratio(limit: SeedingLimit<f64>) -> f64 {
+    match limit {
+        SeedingLimit::Inherit => INHERIT,
+        SeedingLimit::Unlimited => UNLIMITED,
+        SeedingLimit::Limit(limit) => limit,
+    }
+}
+
+/// A torrent's own time.
+pub(super) fn minutes(limit: SeedingLimit<u64>) -> i64 {
+    match limit {
+        SeedingLimit::Inherit => -2,
+        SeedingLimit::Unlimited => -1,
+        SeedingLimit::Limit(seconds) => of_seconds(seconds),
+    }
+}
+
+/// Whole minutes, rounded up: a limit that is shown as reached is reached.
+pub(super) fn of_seconds(seconds: u64) -> i64 {
+    i64::try_from(seconds.div_ceil(MINUTE)).unwrap_or(i64::MAX)
+}
+
+/// The limits that hold for one: its own, those of its label, or those of all.
+pub(super) struct InForce {
+    pub(super) ratio: Option<f64>,
+    pub(super) seconds: Option<u64>,
+    pub(super) idle_seconds: Option<u64>,
+}
+
+impl InForce {
+    pub(super) fn of(one: &Summary, choices: &Choices, labels: &Labels) -> Self {
+        let all = choices.seeding.limits;
+        let label = one.label.as_ref().and_then(|label| labels.labels.get(label));
+        let label = label.map(|label| label.seeding).unwrap_or_default();
+        Self {
+            ratio: one.seeding.ratio.or(label.ratio.or(all.ratio.or(None))),
+            seconds: one.seeding.seconds.or(label.seconds.or(all.seconds.or(None))),
+            idle_seconds: one.seeding.idle_seconds.or(label.idle_seconds.or(all.idle_seconds.or(None))),
+        }
+    }
+}
+
+/// What a request says of limits; what it does not speak of stays.
+pub(super) fn wished(params: &Params, before: SeedingLimits) -> Result<SeedingLimits, Failure> {
+    let time = |name, before| Ok::<_, Failure>(params.number::<i64>(name)?.map_or(before, of_minutes));
+    let ratio = params.number::<f64>("ratioLimit")?;
+    if ratio.is_some_and(|ratio| !ratio.is_finite()) {
+        return Err(Failure::bad_request("ratioLimit is no number"));
+    }
+    Ok(SeedingLimits {
+        ratio: ratio.map_or(before.ratio, of_ratio),
+        seconds: time("seedingTimeLimit", before.seconds)?,
+        idle_seconds: time("inactiveSeedingTimeLimit", before.idle_seconds)?,
+    })
+}
+
+fn of_ratio(ratio: f64) -> SeedingLimit<f64> {
+    if ratio >= 0.0 {
+        SeedingLimit::Limit(ratio)
+    } else if ratio > INHERIT {
+        SeedingLimit::Unlimited
+    } else {
+        SeedingLimit::Inherit
+    }
+}
+
+fn of_minutes(minutes: i64) -> SeedingLimit<u64> {
+    match (u64::try_from(minutes), minutes) {
+        (Ok(minutes), _) => SeedingLimit::Limit(minutes.saturating_mul(MINUTE)),
+        (Err(_), -1) => SeedingLimit::Unlimited,
+        (Err(_), _) => SeedingLimit::Inherit,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_numbers_and_two_of_them_mean_something_else() {
+        let before = SeedingLimits { seconds: SeedingLimit::Limit(90), ..SeedingLimits::default() };
+        let after = wished(&"ratioLimit=1.5&inactiveSeedingTimeLimit=-1".into(), before).unwrap();
+        assert_eq!(after.ratio, SeedingLimit::Limit(1.5));
+        assert_eq!((after.seconds, after.idle_seconds), (SeedingLimit::Limit(90), SeedingLimit::Unlimited));
+        let after = wished(&"ratioLimit=-2&seedingTimeLimit=2".into(), after).unwrap();
+        assert_eq!((after.ratio, after.seconds), (SeedingLimit::Inherit, SeedingLimit::Limit(120)));
+        for limit in [SeedingLimit::Inherit, SeedingLimit::Unlimited, SeedingLimit::Limit(0.5)] {
+            assert_eq!(of_ratio(ratio(limit)), limit);
+        }
+        for limit in [SeedingLimit::Inherit, SeedingLimit::Unlimited, SeedingLimit::Limit(600)] {
+            assert_eq!(of_minutes(minutes(limit)), limit);
+        }
+        assert_eq!(minutes(SeedingLimit::Limit(61)), 2);
+        for wrong in ["ratioLimit=x", "ratioLimit=NaN", "seedingTimeLimit=1.5"] {
+            assert!(wished(&wrong.into(), before).is_err(), "{wrong}");
+        }
+    }
+}
