@@ -7,8 +7,8 @@ use thiserror::Error;
 use crate::access::Gate;
 use crate::feeding::Feeding;
 use crate::fetch::Fetcher;
-use crate::log::Journal;
 use crate::http::Tls;
+use crate::log::Journal;
 use crate::service::Service;
 use crate::settings::{Layers, LogLevel, OverlayError, SettingsError, changed};
 

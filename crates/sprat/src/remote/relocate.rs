@@ -59,7 +59,10 @@ async fn wait(mut events: Events, torrents: &[Summary], output: Output) -> anyho
                 "the daemon has ended; it goes on with moving when it is started again",
             );
         };
-        anyhow::ensure!(event.name != "missed", "too much happens to tell whether it was moved: see `sprat show`");
+        anyhow::ensure!(
+            event.name != "missed",
+            "too much happens to tell whether it was moved: see `sprat show`"
+        );
         if event.name != "happening" {
             continue;
         }

@@ -11,8 +11,8 @@ use super::keys::HELP;
 use super::pane::{Details, Tab};
 use super::state::{Mode, Pane, State};
 use crate::cli::remote::Column;
-use crate::remote::table::{Heading, Kind};
 use crate::remote::columns;
+use crate::remote::table::{Heading, Kind};
 use crate::text;
 
 /// The columns of the list, each with its width, and how readily it goes when there is not enough room: 0 never does.

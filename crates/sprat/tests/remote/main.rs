@@ -293,9 +293,6 @@ fn completions_know_the_commands() {
         "add", "ls", "start", "stop", "rm", "mv", "set", "peers", "trackers", "files", "stats", "watch",
         "log", "top",
     ] {
-        assert!(
-            script.contains(&format!("sprat,{command})")),
-            "{command}"
-        );
+        assert!(script.contains(&format!("sprat,{command})")), "{command}");
     }
 }
