@@ -14,6 +14,7 @@ mod feeds;
 mod files;
 mod labels;
 mod list;
+mod log;
 mod one;
 mod session;
 mod settings;
@@ -37,6 +38,7 @@ pub use list::{ListQuery, Page, SortBy};
 use crate::access::{Door, Gate};
 use crate::feeding::Feeding;
 use crate::fetch::Fetcher;
+use crate::log::Journal;
 use crate::running::Running;
 use crate::service::Service;
 use crate::streaming::Streaming;
@@ -80,6 +82,11 @@ fn feed_routes() -> OpenApiRouter<Feeding> {
 /// For whoever may do everything.
 fn token_routes() -> OpenApiRouter<Arc<Gate>> {
     OpenApiRouter::new().routes(routes!(tokens::list, tokens::create)).routes(routes!(tokens::revoke))
+}
+
+/// For whoever may do everything.
+fn log_routes() -> OpenApiRouter<Arc<Journal>> {
+    OpenApiRouter::new().routes(routes!(log::list)).routes(routes!(log::events))
 }
 
 fn login_routes() -> OpenApiRouter<(Arc<Gate>, Door)> {
@@ -139,6 +146,11 @@ fn describing() -> Router {
     Router::new().route("/openapi.json", get(async move || json))
 }
 
+/// The log, which only those may read who may do everything.
+pub(crate) fn log(shared: &Arc<Running>) -> Router {
+    Router::from(log_routes()).with_state(Arc::clone(&shared.journal))
+}
+
 /// Logging in and out, which needs no token yet.
 pub(crate) fn login(shared: &Arc<Running>, door: Door) -> Router {
     Router::from(login_routes()).with_state((Arc::clone(&shared.gate), door))
@@ -153,6 +165,7 @@ pub fn description() -> Description {
     all.merge(shared_routes().split_for_parts().1);
     all.merge(feed_routes().split_for_parts().1);
     all.merge(token_routes().split_for_parts().1);
+    all.merge(log_routes().split_for_parts().1);
     all.merge(login_routes().split_for_parts().1);
     all
 }

@@ -22,6 +22,7 @@ use crate::http::{
     BindError, BodyRule, Inherited, Proxies, Server, ServerLimits, Tls, TlsError, TlsFiles, bind,
     with_security_headers,
 };
+use crate::log::Journal;
 use crate::metrics;
 use crate::notify::{Stage, Supervisor};
 use crate::page;
@@ -51,6 +52,8 @@ pub struct Options {
     pub inherited: Inherited,
     /// Whom to tell how far it is.
     pub supervisor: Supervisor,
+    /// Where the last lines of the log are.
+    pub journal: Arc<Journal>,
     /// How much is to be logged from now on.
     pub set_log_level: Box<dyn Fn(LogLevel) + Send + Sync>,
 }
@@ -103,7 +106,7 @@ pub struct Daemon {
 impl Daemon {
     /// Starts everything. When this returns, the interfaces answer. To be called within a runtime of tokio.
     pub async fn start(options: Options) -> Result<Self, DaemonError> {
-        let Options { file, places, inherited, supervisor, set_log_level } = options;
+        let Options { file, places, inherited, supervisor, journal, set_log_level } = options;
         let file = file.or_else(|| Some(places.settings_file.clone()).filter(|file| file.exists()));
         let of_file = Layers::load(file.as_deref(), Overlay::default(), places.clone())?;
         let directory = of_file.state_directory();
@@ -160,6 +163,7 @@ impl Daemon {
             changing: tokio::sync::Mutex::default(),
             tls,
             closing: Notify::new(),
+            journal,
             set_log_level,
         });
         let (stopping, is_stopping) = watch::channel(false);
@@ -236,7 +240,8 @@ fn router(shared: &Arc<Running>, settings: &Settings) -> io::Result<Router> {
     let guarded = guard(uploads.merge(others), Arc::clone(&shared.gate), door);
     let all_rights = Door { needs: Needs::AtLeast(Access::Full), ..door };
     let tokens = BodyRule::JSON.guard(api::tokens(shared), refuse_body);
-    let tokens = guard(tokens, Arc::clone(&shared.gate), all_rights);
+    let log = BodyRule::JSON.guard(api::log(shared), refuse_body);
+    let privileged = guard(tokens.merge(log), Arc::clone(&shared.gate), all_rights);
     // Who logs in has nothing yet; the gate looks at where it comes from all the same.
     let login = BodyRule::JSON.guard(api::login(shared, door), refuse_body);
     let measured = Door { needs: Needs::AtLeast(Access::ReadOnly), ..door };
@@ -248,7 +253,7 @@ fn router(shared: &Arc<Running>, settings: &Settings) -> io::Result<Router> {
         .route("/health", get(async || "alive\n"))
         .route("/ready", get(async || "ready\n"));
     let mut router = Router::new()
-        .nest("/api/v1", login.merge(tokens).merge(guarded))
+        .nest("/api/v1", login.merge(privileged).merge(guarded))
         .merge(metrics)
         .merge(admit(open, Arc::clone(&shared.gate), refuse));
     if settings.api.transmission {

@@ -10,6 +10,7 @@ pub mod fetch;
 pub mod fetching;
 pub mod http;
 pub mod labels;
+pub mod log;
 pub mod media_type;
 pub mod metrics;
 pub mod notify;

@@ -9,6 +9,7 @@ use crate::access::Gate;
 use crate::feeding::Feeding;
 use crate::fetch::Fetcher;
 use crate::http::Tls;
+use crate::log::Journal;
 use crate::service::{Choices, Service};
 use crate::settings::{AlternativeRates, Layers, LogLevel, OverlayError, SettingsError, changed};
 use crate::streaming::Streaming;
@@ -32,6 +33,7 @@ pub(crate) struct Running {
     pub(crate) tls: Option<Arc<Tls>>,
     /// Somebody wishes the daemon to end.
     pub(crate) closing: Notify,
+    pub(crate) journal: Arc<Journal>,
     pub(crate) set_log_level: Box<dyn Fn(LogLevel) + Send + Sync>,
 }
 

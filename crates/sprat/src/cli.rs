@@ -7,6 +7,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use sprat_wire::hash::InfoHash;
 
+pub(crate) mod remote;
+pub(crate) mod sim;
+
 /// A complete BitTorrent system: client, tracker and demo in one program.
 #[derive(Debug, Parser)]
 #[command(name = "sprat", version, max_term_width = 100, after_help = EXIT_CODES)]
@@ -29,7 +32,7 @@ pub(crate) struct Cli {
 }
 
 /// Told by `--help`, and kept by [`crate::exit`].
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 torrent or link unusable, \
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 torrent or link unusable or not there, \
 4 disk trouble, 5 network trouble, 6 data does not match, 130 interrupted by Ctrl-C, SIGTERM or SIGHUP \
 (get can be run again to resume). The first of these signals ends in good order within 5 s, another one at once; \
 what seeds or serves until it is interrupted then ends with 0.";
@@ -43,7 +46,7 @@ pub(crate) enum Command {
     Share(ShareArgs),
     /// Make a .torrent file.
     Create(CreateArgs),
-    /// Show what is in a .torrent file or magnet link.
+    /// Show what is in a .torrent file or magnet link, or what a daemon knows of a torrent.
     Show(ShowArgs),
     /// Check files on disk against a .torrent file.
     Verify(VerifyArgs),
@@ -53,10 +56,51 @@ pub(crate) enum Command {
     Dht(DhtArgs),
     /// Look after torrents for years, for a page, programs and scripts.
     Daemon(DaemonArgs),
+    /// Give a daemon torrents to look after.
+    Add(remote::AddArgs),
+    /// List the torrents of a daemon.
+    #[command(visible_alias = "list", after_help = remote::NAMING)]
+    Ls(remote::ListArgs),
+    /// Let torrents of a daemon run.
+    #[command(after_help = remote::NAMING)]
+    Start(remote::StartArgs),
+    /// Let torrents of a daemon not run.
+    #[command(after_help = remote::NAMING)]
+    Stop(remote::ActArgs),
+    /// Take torrents out of a daemon's list. Their files stay, unless --files is given.
+    #[command(visible_alias = "remove", after_help = remote::NAMING)]
+    Rm(remote::RemoveArgs),
+    /// Bring the files of torrents into another directory.
+    #[command(visible_alias = "move", after_help = remote::NAMING)]
+    Mv(remote::MoveArgs),
+    /// Change limits, label, tags, name or place in the queue of a daemon's torrents.
+    #[command(after_help = remote::NAMING)]
+    Set(remote::SetArgs),
+    /// Compare the files of a daemon's torrents with their hashes.
+    #[command(after_help = remote::NAMING)]
+    Recheck(remote::ActArgs),
+    /// List the peers that a daemon's torrent is connected to.
+    #[command(after_help = remote::NAMING)]
+    Peers(remote::PeersArgs),
+    /// List the trackers of a daemon's torrent, or change which it has.
+    #[command(after_help = remote::NAMING)]
+    Trackers(remote::TrackersArgs),
+    /// List the files of a daemon's torrent, or say how much they are wanted.
+    #[command(after_help = remote::NAMING)]
+    Files(remote::FilesArgs),
+    /// Show what a daemon has counted.
+    Stats(remote::StatisticsArgs),
+    /// Print what happens in a daemon, as it happens.
+    #[command(after_help = remote::NAMING)]
+    Watch(remote::WatchArgs),
+    /// Print the last lines of a daemon's log.
+    Log(remote::LogArgs),
+    /// Watch and steer a daemon's torrents in the terminal.
+    Top(remote::TopArgs),
     /// Watch a file cross a swarm of real sessions on this machine.
     Demo(DemoArgs),
     /// Simulate swarms of up to ten thousand peers that run the shipped protocol code.
-    Sim(SimArgs),
+    Sim(sim::SimArgs),
     /// Print a script that completes sprat's commands in a shell.
     Completions {
         /// For which shell.
@@ -284,12 +328,18 @@ pub(crate) struct CreateArgs {
 /// `sprat show`
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
-    /// A .torrent file or a magnet link.
+    /// A magnet link, the path of a .torrent file, or a torrent of a daemon: by its info-hash or the beginning of it, by its
+    /// name, or by a part of its name that no other torrent has. A file that is there comes first; what ends in `.torrent` or
+    /// has a `/` in it is always a file.
     pub(crate) source: String,
 
     /// Print the magnet link only.
     #[arg(long)]
     pub(crate) magnet: bool,
+
+    /// The daemon.
+    #[command(flatten)]
+    pub(crate) at: remote::DaemonAt,
 }
 
 /// `sprat verify`
@@ -430,97 +480,6 @@ pub(crate) struct DemoArgs {
     /// Keep the downloaded copies in this directory instead of removing them.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) keep: Option<PathBuf>,
-}
-
-/// `sprat sim`
-#[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
-pub(crate) struct SimArgs {
-    /// The name of a built-in scenario, or a TOML file; `all` for all that are built in. Without it, they are listed.
-    pub(crate) scenario: Option<String>,
-
-    /// How it is run.
-    #[command(flatten)]
-    pub(crate) run: SimRunArgs,
-
-    /// Something else.
-    #[command(subcommand)]
-    pub(crate) command: Option<SimCommand>,
-}
-
-/// How a scenario is run.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct SimRunArgs {
-    /// Everything follows from it: the same seed, the same run.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(crate) seed: u64,
-
-    /// So many seeds, from --seed on: median, least and most of every figure.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=10_000))]
-    pub(crate) seeds: u64,
-
-    /// Give a key of the scenario another value, such as groups.leechers.count=50. Can be given several times.
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub(crate) set: Vec<String>,
-
-    /// Run another scenario, or the same with another value, and put them side by side.
-    #[arg(long, value_name = "SCENARIO|KEY=VALUE")]
-    pub(crate) compare: Vec<String>,
-
-    /// Write the swarm over time into this file.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) csv: Option<PathBuf>,
-
-    /// Write pictures and figures into this page.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) html: Option<PathBuf>,
-
-    /// Put targets, figures and a picture into a section of this Markdown file.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, hide = true)]
-    pub(crate) write: Option<PathBuf>,
-
-    /// Print the scenario as TOML instead of running it: something to begin with.
-    #[arg(long)]
-    pub(crate) print: bool,
-
-    /// When something happens that must not, look for a smaller swarm in which it does too.
-    #[arg(long)]
-    pub(crate) shrink: bool,
-
-    /// Threads to compute on. Default: one per core.
-    #[arg(long, value_name = "N")]
-    pub(crate) threads: Option<usize>,
-}
-
-/// What else the simulator does.
-#[derive(Debug, Subcommand)]
-pub(crate) enum SimCommand {
-    /// Draw small swarms with faults and misbehaving peers from seeds, and look for anything that must not happen.
-    Soak(SoakArgs),
-}
-
-/// `sprat sim soak`
-#[derive(Debug, Args)]
-pub(crate) struct SoakArgs {
-    /// For how long.
-    #[arg(long, value_name = "N", default_value_t = 30)]
-    pub(crate) minutes: u64,
-
-    /// The first seed.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(crate) seed: u64,
-
-    /// No more seeds than this.
-    #[arg(long, value_name = "N")]
-    pub(crate) seeds: Option<u64>,
-
-    /// Leave out these parts of the swarm, as a failing run prints them.
-    #[arg(long, value_name = "PARTS", num_args = 1.., value_delimiter = ',')]
-    pub(crate) without: Vec<String>,
-
-    /// Threads to compute on. Default: one per core.
-    #[arg(long, value_name = "N")]
-    pub(crate) threads: Option<usize>,
 }
 
 /// `4096`, `64K`, `1.5M`, `2G`.

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use signal_hook::consts::SIGHUP;
 use sprat_daemon::http::Inherited;
 use sprat_daemon::notify::Supervisor;
-use sprat_daemon::settings::{LogLevel, Places, default_file};
+use sprat_daemon::settings::{Places, default_file};
 use sprat_daemon::{Daemon, Options};
 use tokio::sync::mpsc;
 
@@ -31,7 +31,8 @@ pub(crate) fn run(args: DaemonArgs, inherited: Inherited, log: Log, output: Outp
         places: Places::of_environment(),
         inherited,
         supervisor: Supervisor::of_environment(),
-        set_log_level: Box::new(move |level| log.set_level(name_of(level))),
+        journal: log.journal(),
+        set_log_level: Box::new(move |level| log.set_level(level.name())),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.context("cannot start the event loop")?.block_on(serve(options, interrupts, reload, output))
@@ -68,14 +69,4 @@ fn reloads() -> std::io::Result<mpsc::Receiver<()>> {
         }
     })?;
     Ok(wishes)
-}
-
-const fn name_of(level: LogLevel) -> &'static str {
-    match level {
-        LogLevel::Error => "error",
-        LogLevel::Warn => "warn",
-        LogLevel::Info => "info",
-        LogLevel::Debug => "debug",
-        LogLevel::Trace => "trace",
-    }
 }

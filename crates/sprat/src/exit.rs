@@ -23,6 +23,8 @@ pub(crate) enum Failure {
 pub(crate) struct Coded {
     failure: Failure,
     error: anyhow::Error,
+    /// Said below it, each on a line of its own.
+    details: Vec<String>,
 }
 
 impl fmt::Display for Coded {
@@ -42,13 +44,32 @@ pub(crate) trait OrExit<T> {
 
 impl<T, E: Into<anyhow::Error>> OrExit<T> for Result<T, E> {
     fn or_exit(self, failure: Failure) -> anyhow::Result<T> {
-        self.map_err(|error| Coded { failure, error: error.into() }.into())
+        self.map_err(|error| coded(failure, error))
     }
 }
 
 /// An error with this exit code and this text.
 pub(crate) fn fail<T>(failure: Failure, text: impl fmt::Display) -> anyhow::Result<T> {
     Err(anyhow::anyhow!("{text}")).or_exit(failure)
+}
+
+/// An error with its exit code.
+pub(crate) fn coded(failure: Failure, error: impl Into<anyhow::Error>) -> anyhow::Error {
+    Coded { failure, error: error.into(), details: Vec::new() }.into()
+}
+
+/// As [`fail`], with lines to be said below it.
+pub(crate) fn fail_listing<T>(
+    failure: Failure,
+    text: impl fmt::Display,
+    details: Vec<String>,
+) -> anyhow::Result<T> {
+    Err(Coded { failure, error: anyhow::anyhow!("{text}"), details }.into())
+}
+
+/// What is to be said below an error.
+pub(crate) fn details(error: &anyhow::Error) -> &[String] {
+    error.downcast_ref::<Coded>().map_or(&[], |coded| &coded.details)
 }
 
 /// The exit code of an error.

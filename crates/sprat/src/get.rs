@@ -102,6 +102,11 @@ async fn load(args: &GetArgs, output: Output) -> anyhow::Result<Metainfo> {
 
 /// Reads a `.torrent` file.
 pub(crate) fn read(path: &Path) -> anyhow::Result<Metainfo> {
+    read_with_bytes(path).map(|(_, metainfo)| metainfo)
+}
+
+/// Reads a `.torrent` file, and keeps what stands in it.
+pub(crate) fn read_with_bytes(path: &Path) -> anyhow::Result<(Vec<u8>, Metainfo)> {
     use std::io::Read as _;
     /// What a user may hand us (docs: limits); real files reach 24 MiB.
     const LONGEST: u64 = 32 * 1024 * 1024;
@@ -119,7 +124,7 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Metainfo> {
         return fail(Failure::Torrent, format_args!("{name} is larger than any .torrent file"));
     }
     match Metainfo::parse(&bytes) {
-        Ok(metainfo) => Ok(metainfo),
+        Ok(metainfo) => Ok((bytes, metainfo)),
         Err(error) => fail(Failure::Torrent, format_args!("{name}: {error}")),
     }
 }

@@ -1,6 +1,5 @@
 //! `sprat`: the program.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
@@ -19,11 +18,13 @@ mod log;
 mod magnet;
 mod output;
 mod record;
+mod remote;
 mod share;
 mod shelf;
 mod show;
 mod sim;
 mod text;
+mod top;
 mod tracker;
 mod verify;
 
@@ -42,11 +43,7 @@ fn main() -> ExitCode {
     match run(cli.command, inherited, log, output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let message = text::safe(&format!("{error:#}"), 2000);
-            if output.is_json() {
-                output.object(&serde_json::json!({ "event": "error", "message": message }));
-            }
-            let _ = writeln!(std::io::stderr().lock(), "sprat: {message}");
+            output.problem(&error);
             exit::code(&error)
         }
     }
@@ -67,6 +64,21 @@ fn run(
         Command::Tracker(args) => tracker::run(args, output),
         Command::Dht(args) => client::block_on(dht::run(args, output)),
         Command::Daemon(args) => daemon::run(args, inherited?, log, output),
+        Command::Add(args) => client::block_on(remote::add::run(args, output)),
+        Command::Ls(args) => client::block_on(remote::list::run(args, output)),
+        Command::Start(args) => client::block_on(remote::act::start(args, output)),
+        Command::Stop(args) => client::block_on(remote::act::stop(args, output)),
+        Command::Recheck(args) => client::block_on(remote::act::recheck(args, output)),
+        Command::Rm(args) => client::block_on(remote::remove::run(args, output)),
+        Command::Mv(args) => client::block_on(remote::relocate::run(args, output)),
+        Command::Set(args) => client::block_on(remote::change::run(args, output)),
+        Command::Peers(args) => client::block_on(remote::peers::run(args, output)),
+        Command::Trackers(args) => client::block_on(remote::trackers::run(args, output)),
+        Command::Files(args) => client::block_on(remote::files::run(args, output)),
+        Command::Stats(args) => client::block_on(remote::statistics::run(args, output)),
+        Command::Watch(args) => client::block_on(remote::watch::run(args, output)),
+        Command::Log(args) => client::block_on(remote::log::run(args, output)),
+        Command::Top(args) => client::block_on(top::run(args, log)),
         Command::Demo(args) => client::block_on(demo::run(args, output)),
         Command::Sim(args) => sim::run(args, output),
         Command::Completions { shell } => {

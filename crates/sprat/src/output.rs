@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
+use serde_json::json;
+
+use crate::{exit, text};
 
 /// How to print, decided once from the flags and from where standard output leads.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +52,40 @@ impl Output {
         if self.json
             && let Ok(text) = serde_json::to_string(object)
         {
-            let _ = writeln!(std::io::stdout().lock(), "{text}");
+            let _ = writeln!(std::io::stdout().lock(), "{}", text::safe_json(&text));
+        }
+    }
+
+    /// Something that has happened, as a line and as an object. Tells when nobody reads any more, so that who follows something
+    /// does not follow it for ever.
+    pub(crate) fn happening(
+        self,
+        text: impl std::fmt::Display,
+        object: &impl Serialize,
+    ) -> std::io::Result<()> {
+        let mut out = std::io::stdout().lock();
+        if self.json {
+            writeln!(out, "{}", text::safe_json(&serde_json::to_string(object)?))
+        } else {
+            writeln!(out, "{text}")
+        }
+    }
+
+    /// Why something was not done, with what is to be said below it.
+    pub(crate) fn problem(self, error: &anyhow::Error) {
+        let message = text::safe(&format!("{error:#}"), 2000);
+        let details: Vec<_> = exit::details(error).iter().map(|line| text::safe(line, 500)).collect();
+        if self.json {
+            let mut object = json!({ "event": "error", "message": message });
+            if !details.is_empty() {
+                object["details"] = json!(details);
+            }
+            self.object(&object);
+        }
+        let mut stderr = std::io::stderr().lock();
+        let _ = writeln!(stderr, "sprat: {message}");
+        for line in details {
+            let _ = writeln!(stderr, "  {line}");
         }
     }
 

@@ -9,13 +9,16 @@ use sprat_wire::metainfo::Metainfo;
 use crate::cli::ShowArgs;
 use crate::exit::{Failure, OrExit as _};
 use crate::output::Output;
-use crate::{get, text};
+use crate::{client, get, remote, text};
 
 pub(crate) fn run(args: &ShowArgs, output: Output) -> anyhow::Result<()> {
     if args.source.starts_with("magnet:") {
         let magnet: Magnet = args.source.parse().or_exit(Failure::Torrent)?;
         show_magnet(&magnet, output);
         return Ok(());
+    }
+    if !is_file(&args.source) {
+        return client::block_on(remote::details::run(args, output));
     }
     let metainfo = get::read(Path::new(&args.source))?;
     if args.magnet {
@@ -25,6 +28,11 @@ pub(crate) fn run(args: &ShowArgs, output: Output) -> anyhow::Result<()> {
         show_torrent(&metainfo, output);
     }
     Ok(())
+}
+
+/// Whether a file is meant, rather than a torrent of the daemon. Names of files that are not there are names of files still.
+fn is_file(source: &str) -> bool {
+    source.contains('/') || source.ends_with(".torrent") || Path::new(source).is_file()
 }
 
 fn show_torrent(metainfo: &Metainfo, output: Output) {
@@ -120,4 +128,19 @@ fn show_magnet(magnet: &Magnet, output: Output) {
         "info_hash_v2": magnet.info_hashes.v2().map(|hash| hash.to_string()),
         "trackers": magnet.trackers, "peers": magnet.peers, "web_seeds": magnet.web_seeds,
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_file;
+
+    #[test]
+    fn what_looks_like_a_file_is_one_and_the_rest_are_torrents_of_the_daemon() {
+        for file in ["a.torrent", "./debian", "dir/x", "Cargo.toml"] {
+            assert!(is_file(file), "{file}");
+        }
+        for torrent in ["debian", "3f2a9c01", "src"] {
+            assert!(!is_file(torrent), "{torrent}");
+        }
+    }
 }

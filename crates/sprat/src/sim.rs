@@ -8,7 +8,7 @@ use serde_json::json;
 use sprat_sim::scenario::{Outcome, Scenario};
 use sprat_sim::shrunk;
 
-use crate::cli::{SimArgs, SimCommand, SimRunArgs};
+use crate::cli::sim::{SimArgs, SimCommand, SimRunArgs};
 use crate::output::Output;
 
 mod arrivals;

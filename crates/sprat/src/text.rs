@@ -21,6 +21,24 @@ pub(crate) fn safe(text: &str, most: usize) -> String {
     out
 }
 
+/// JSON that says the same, and cannot do to a terminal what strangers' text could. Outside of strings JSON has nothing unprintable.
+pub(crate) fn safe_json(json: &str) -> String {
+    if !json.contains(is_unprintable) {
+        return json.to_owned();
+    }
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_unprintable(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// Controls (C0, C1), line and paragraph separators, and everything that changes the direction of text or is invisible.
 fn is_unprintable(c: char) -> bool {
     c.is_control()
@@ -76,6 +94,14 @@ mod tests {
         assert_eq!(safe("\u{9b}31m", 99), "\\u{9b}31m");
         assert_eq!(safe("abcdef", 3), "abc…");
         assert_eq!(safe("schön 日本", 99), "schön 日本");
+    }
+
+    #[test]
+    fn json_for_a_terminal_says_the_same() {
+        let value = serde_json::json!({ "name": "a\u{1b}[2J\u{9b}1m\u{202e}gpj\u{e0041}ä" });
+        let safe = safe_json(&value.to_string());
+        assert!(!safe.contains(is_unprintable), "{safe}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&safe).unwrap(), value);
     }
 
     #[test]

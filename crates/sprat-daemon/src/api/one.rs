@@ -43,6 +43,10 @@ pub(super) struct ChangeRequest {
     label: Option<Option<String>>,
     /// All its tags.
     tags: Option<BTreeSet<String>>,
+    /// Tags that it is to have besides.
+    add_tags: BTreeSet<String>,
+    /// Tags that it is not to have.
+    remove_tags: BTreeSet<String>,
     /// The most to receive, bytes per second.
     #[serde(deserialize_with = "said")]
     #[schema(value_type = Option<u64>)]
@@ -84,6 +88,8 @@ pub(super) async fn change(
         name: request.name,
         label: request.label,
         tags: request.tags,
+        add_tags: request.add_tags,
+        remove_tags: request.remove_tags,
         download_limit: request.download_limit,
         upload_limit: request.upload_limit,
         seeding: request.seeding,

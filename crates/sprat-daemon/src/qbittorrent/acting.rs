@@ -41,7 +41,7 @@ pub(super) async fn toggle_sequential(State(web): State<Arc<Web>>, params: Param
 /// `torrents/toggleFirstLastPiecePrio`
 pub(super) async fn toggle_first_last(State(web): State<Arc<Web>>, params: Params) -> Result<(), Failure> {
     for line in several(&web, &params)? {
-        set_first_last(&web.service, line.torrent, !line.identity.manner.first_last_first).await?;
+        set_first_last(&web.service, line.torrent, !line.summary.first_last).await?;
     }
     Ok(())
 }

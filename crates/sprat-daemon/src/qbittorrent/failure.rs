@@ -71,7 +71,7 @@ impl From<ChangeError> for Failure {
 impl From<InspectError> for Failure {
     fn from(error: InspectError) -> Self {
         match error {
-            InspectError::Unknown => Self::unknown(error),
+            InspectError::Unknown | InspectError::File(_) => Self::unknown(error),
             InspectError::Ended(error) => error.into(),
             InspectError::NoMetadata | InspectError::Incomplete => Self::conflict(error),
         }

@@ -22,6 +22,16 @@ impl Places {
         Self::of(|name| std::env::var_os(name))
     }
 
+    /// Those of the service that is installed on this machine, if one is: as systemd tells it (`packaging/systemd`).
+    #[must_use]
+    pub fn of_service() -> Self {
+        Self::of(|name| match name {
+            "STATE_DIRECTORY" => Some("/var/lib/sprat".into()),
+            "CONFIGURATION_DIRECTORY" => Some("/etc/sprat".into()),
+            _ => None,
+        })
+    }
+
     /// By an environment.
     #[must_use]
     pub fn of(variable: impl Fn(&str) -> Option<OsString>) -> Self {
@@ -87,5 +97,7 @@ mod tests {
         assert_eq!(service.state, Path::new("/var/lib/sprat"));
         assert_eq!(service.downloads, Path::new("/var/lib/sprat/downloads"));
         assert_eq!(service.settings_file, Path::new("/etc/sprat/sprat.toml"));
+        let known = Places::of_service();
+        assert_eq!((known.state, known.settings_file), (service.state, service.settings_file));
     }
 }

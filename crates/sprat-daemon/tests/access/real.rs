@@ -48,6 +48,7 @@ async fn routes(furnished: &Furnished) -> Vec<Route> {
     let described = described.into_iter().map(|route| {
         let needs = match route.path.as_str() {
             "/login" | "/logout" => Needs::NoToken,
+            "/log" | "/log/events" => Needs::Everything,
             path if path.starts_with("/tokens") => Needs::Everything,
             _ => Needs::ByMethod,
         };

@@ -60,6 +60,7 @@ impl House {
             places: Places::of(|name| (name == "HOME").then(|| home.path().into())),
             inherited: Inherited::default(),
             supervisor: Supervisor::none(),
+            journal: std::sync::Arc::default(),
             set_log_level: Box::new(|_| {}),
         };
         let daemon = Daemon::start(options).await.unwrap();

@@ -58,6 +58,7 @@ async fn start(file: &std::path::Path) -> Daemon {
         places: Places::of(|_| None),
         inherited: Inherited::none(),
         supervisor: Supervisor::none(),
+        journal: std::sync::Arc::default(),
         set_log_level: Box::new(|_| ()),
     };
     Daemon::start(options).await.unwrap()

@@ -11,7 +11,7 @@ use indicatif::ProgressBar;
 use serde_json::json;
 use sprat_sim::scenario::{Moment, Outcome, Progress, RunOutcome, Scenario};
 
-use crate::cli::SimRunArgs;
+use crate::cli::sim::SimRunArgs;
 use crate::output::Output;
 use crate::text;
 

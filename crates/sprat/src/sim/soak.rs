@@ -10,7 +10,7 @@ use serde_json::json;
 use sprat_sim::random::{Part, RandomSwarm};
 use sprat_sim::shrunk;
 
-use crate::cli::SoakArgs;
+use crate::cli::sim::SoakArgs;
 use crate::output::Output;
 
 /// A swarm that failed, made as small as it still fails, and how it does.
