@@ -17,7 +17,7 @@ const NAME: &str = "1";
 /// A link to a torrent that is not there.
 const MAGNET: &str = "magnet:?xt=urn:btih:0123456789012345678901234567890123456789&dn=another";
 
-/// A daemon with a torrent that is stopped, a label, a feed that is paused, a rule and a token.
+/// A daemon with a torrent that is complete and stopped, a label, a feed that is paused, a rule and a token.
 pub(crate) struct Furnished {
     pub(crate) house: House,
     pub(crate) hash: String,
@@ -31,9 +31,9 @@ impl Furnished {
     pub(crate) async fn open(more: &str) -> Self {
         // A peer of the examples is on this machine.
         let house = House::open(&format!("{more}[addresses]\nallow_private = true\n")).await;
-        let file = BASE64.encode(&torrent(&house.home.path().join("elsewhere"), "thing", 1, 40_000));
-        let added = house.tell("POST", "/torrents", json!({"file": file, "stopped": true})).await;
-        let hash = added.body["hash"].as_str().unwrap().to_owned();
+        let file = BASE64.encode(&torrent(&house.home.path().join("downloads"), "thing", 1, 40_000));
+        let looked_into = house.tell("POST", "/torrents/inspect", json!({"file": file})).await;
+        let hash = looked_into.body["hash"].as_str().unwrap().to_owned();
         let mut furnished = Self { house, hash, token: String::new(), file };
         furnished.restore().await;
         furnished
@@ -46,8 +46,10 @@ impl Furnished {
         };
         let list = self.house.get("/torrents").await;
         if !there(&list["torrents"], "hash", &self.hash) {
-            let again = json!({"file": self.file, "stopped": true});
-            assert_eq!(self.house.tell("POST", "/torrents", again).await.status, 201);
+            let wish = json!({"file": self.file, "stopped": true, "adopt": true});
+            assert_eq!(self.house.tell("POST", "/torrents", wish).await.status, 201);
+            let path = format!("/torrents/{}", self.hash);
+            self.house.until(&path, |one| one["is_complete"] == true && one["state"] == "stopped").await;
         }
         for path in ["/labels/{name}", "/feeds/{name}", "/feed-rules/{name}"] {
             let made = self
