@@ -7,15 +7,13 @@ use sprat_core::io::{Manner, RateLimits, Totals};
 use sprat_engine::client::Listing;
 use sprat_wire::hash::InfoHashes;
 
-/// All its hashes, the path of its content, and its manner: what programs ask for, and lists for people do not show.
+/// All its hashes, and the path of its content: what programs ask for, and lists for people do not show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Its info-hashes.
     pub info_hashes: InfoHashes,
     /// What all its files are in, or its only file; the directory that they are below, if they are in several.
     pub content: Arc<str>,
-    /// How it is downloaded and seeded.
-    pub manner: Manner,
 }
 
 /// What a torrent is, and what the user has decided, as the engine's list has it.
@@ -79,7 +77,7 @@ impl Facts {
     /// What lists for people do not show.
     #[must_use]
     pub fn identity(&self) -> Identity {
-        Identity { info_hashes: self.info_hashes, content: Arc::clone(&self.content), manner: self.manner }
+        Identity { info_hashes: self.info_hashes, content: Arc::clone(&self.content) }
     }
 
     /// By what people and programs call it: 40 hexadecimal digits, the v1 info-hash if it has one, else the v2 one cut to its

@@ -1,7 +1,6 @@
 //! Whoever puts what it is told onto what it had, has what it would be told as a whole.
 
 use serde_json::json;
-use sprat_core::io::Manner;
 use sprat_wire::hash::{InfoHashes, Sha1Hash};
 
 use super::super::example::summary;
@@ -39,7 +38,7 @@ impl Scene {
         let mut one =
             Summary { hash: info_hashes.primary().to_string(), position: number.into(), ..summary() };
         change(&mut one);
-        let identity = Identity { info_hashes, content: "/srv/album".into(), manner: Manner::USUAL };
+        let identity = Identity { info_hashes, content: "/srv/album".into() };
         self.board.put(TorrentId(number), identity, one);
     }
 
