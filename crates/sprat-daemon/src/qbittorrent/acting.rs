@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use sprat_core::storage::{Files, TorrentId};
+use sprat_core::storage::Files;
 
 use super::failure::Failure;
 use super::params::Params;
 use super::state::Web;
 use super::who::{ids, several};
-use crate::service::{Action, Change, Service};
+use crate::service::{Action, Change};
 
 /// Something that needs nothing but the torrents: start, stop, recheck, …
 pub(super) async fn act(web: Arc<Web>, params: Params, action: Action) -> Result<(), Failure> {
@@ -41,23 +41,16 @@ pub(super) async fn toggle_sequential(State(web): State<Arc<Web>>, params: Param
 /// `torrents/toggleFirstLastPiecePrio`
 pub(super) async fn toggle_first_last(State(web): State<Arc<Web>>, params: Params) -> Result<(), Failure> {
     for line in several(&web, &params)? {
-        set_first_last(&web.service, line.torrent, !line.summary.first_last).await?;
+        let change = Change { first_last: Some(!line.summary.first_last), ..Change::default() };
+        web.service.change(line.torrent, change).await?;
     }
     Ok(())
-}
-
-/// Whether the first and last pieces of its files come before all others.
-pub(super) async fn set_first_last(service: &Service, torrent: TorrentId, on: bool) -> Result<(), Failure> {
-    Ok(service.change(torrent, Change { first_last: Some(on), ..Change::default() }).await?)
 }
 
 /// `torrents/setSuperSeeding`
 pub(super) async fn set_super_seeding(State(web): State<Arc<Web>>, params: Params) -> Result<(), Failure> {
-    let on = params.flag("value").unwrap_or(false);
-    for torrent in ids(&web, &params)? {
-        web.service.change(torrent, Change { super_seeding: Some(on), ..Change::default() }).await?;
-    }
-    Ok(())
+    let change = Change { super_seeding: Some(params.flag("value").unwrap_or(false)), ..Change::default() };
+    Ok(web.service.change_all(&ids(&web, &params)?, change).await?)
 }
 
 /// `torrents/addPeers`: those that are no addresses are passed over.

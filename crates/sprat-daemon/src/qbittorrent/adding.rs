@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::extract::State;
-use sprat_core::io::RateLimits;
+use sprat_core::io::{Manner, RateLimits};
 
-use super::acting::set_first_last;
 use super::failure::Failure;
 use super::limits::rate;
 use super::params::Params;
@@ -133,15 +132,13 @@ async fn add_one(web: &Web, source: Source, wishes: &Wishes) -> Result<(), AddEr
         start: wishes.start,
         at_top: wishes.at_top,
         sequential: wishes.sequential,
+        manner: Manner { first_last_first: wishes.first_last_first, ..Manner::USUAL },
         limits: wishes.limits,
         seeding: wishes.seeding,
         origin: "qbittorrent".to_owned(),
         ..NewTorrent::new(source)
     };
     let torrent = web.service.add(new).await?.torrent;
-    if wishes.first_last_first && set_first_last(&web.service, torrent, true).await.is_err() {
-        tracing::warn!(torrent = torrent.0, "its first and last pieces come with the others");
-    }
     if wishes.is_forced && wishes.start {
         web.service.act(&[torrent], Action::ForceStart).await?;
     }

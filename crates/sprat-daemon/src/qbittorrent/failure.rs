@@ -73,7 +73,7 @@ impl From<InspectError> for Failure {
         match error {
             InspectError::Unknown | InspectError::File(_) => Self::unknown(error),
             InspectError::Ended(error) => error.into(),
-            InspectError::NoMetadata | InspectError::Incomplete => Self::conflict(error),
+            _ => Self::conflict(error),
         }
     }
 }

@@ -30,7 +30,8 @@ pub(super) async fn properties(
     let mut told = delta::object(&of_summary(&details.summary));
     told.extend(delta::object(&of_details(&details)));
     told.extend(delta::object(&of_trackers(&trackers)));
-    told.insert("nb_connections_limit".to_owned(), web.service.fixed().connections_per_torrent.into());
+    let connections = details.summary.connection_limit.unwrap_or(web.service.fixed().connections_per_torrent);
+    told.insert("nb_connections_limit".to_owned(), connections.into());
     Ok(Json(told))
 }
 
