@@ -31,9 +31,12 @@ impl Operation<'_> {
         self.described.pointer("/requestBody/content/application~1json/schema")
     }
 
-    /// Whether its answer is a stream of events, which has no end.
+    /// Whether its answer is a stream of events, which has no end, or of a file that nobody has.
     fn is_stream(&self) -> bool {
-        self.described.pointer("/responses/200/content/text~1event-stream").is_some()
+        let content = self.described.pointer("/responses/200/content").and_then(Value::as_object);
+        let is_one =
+            |kind: &String| matches!(kind.as_str(), "text/event-stream" | "application/octet-stream");
+        content.is_some_and(|content| content.keys().any(is_one))
     }
 
     /// What is said of answers with a status.

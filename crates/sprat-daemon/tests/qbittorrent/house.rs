@@ -69,7 +69,7 @@ impl House {
             proxies: Proxies::default(),
             session_life: SessionLife { idle: day, whole: day },
         };
-        let gate = Arc::new(Gate::new(config, tokens));
+        let gate = Arc::new(Gate::new(config, tokens).unwrap());
         let patches = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&patches);
         let around = QBittorrent {
