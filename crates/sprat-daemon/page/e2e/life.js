@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { click, drop, paste, see, visit } from './browser.js';
+import { click, drop, fill, paste, see, visit } from './browser.js';
 import { introduce, scene, seed, until } from './scene.js';
 import { lay, make, noise } from './torrent.js';
 
@@ -128,5 +128,36 @@ scene('several are chosen and acted on together, and the daemon may go away and 
   await see(page, '.status', '3 torrents');
   await leecher.ask('POST', '/torrents/act', { torrents: 'all', action: 'start' });
   await see(page, '.row .done', 'no peers');
+  assert.deepEqual(faults, []);
+});
+
+scene('label, tags and limits are given, and taken away again', async ({ browser, daemon }) => {
+  const one = await daemon();
+  const torrent = make('Arranged', [{ path: [], bytes: noise(6, 20_000) }]);
+  await one.ask('POST', '/torrents', { file: torrent.bytes.toString('base64'), stopped: true, label: 'before', tags: ['old', 'kept'], download_limit: 102_400 });
+  const { page, faults } = await visit(browser, one);
+  const closed = () => page.waitForFunction(() => !document.querySelector('dialog'));
+  await click(page, '.row .title', 'Arranged');
+  await page.keyboard.press('l');
+  await see(page, 'dialog h2', 'Label and tags');
+  await fill(page, 'dialog input[list]', ' ');
+  await click(page, 'dialog .tick', 'old');
+  await fill(page, 'dialog .field:last-of-type input', 'new, newer');
+  await click(page, 'dialog footer button', 'Set');
+  await closed();
+  await click(page, '.row .title', 'Arranged', { button: 'right' });
+  await click(page, '[role=menuitem]', 'Limits');
+  await see(page, 'dialog h2', 'Limits');
+  await fill(page, 'dialog .halves .field:first-child input', ' ');
+  await fill(page, 'dialog .halves .field:nth-child(2) input', '2 MiB/s');
+  await page.select('select[aria-label="Ratio"]', 'limit');
+  await fill(page, 'input[aria-label="Ratio, until"]', '2');
+  await click(page, 'dialog .tick', 'in order');
+  await click(page, 'dialog footer button', 'Set');
+  await closed();
+  /** @type {TorrentDetails} */
+  const now = await one.ask('GET', `/torrents/${torrent.hash}`);
+  assert.deepEqual([now.label, now.tags, now.download_limit, now.upload_limit, now.seeding.ratio, now.seeding.seconds, now.sequential],
+    [undefined, ['kept', 'new', 'newer'], undefined, 2_097_152, { limit: 2 }, 'inherit', true]);
   assert.deepEqual(faults, []);
 });

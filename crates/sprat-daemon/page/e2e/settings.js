@@ -52,6 +52,13 @@ scene('settings are what the daemon says of them, only what was changed is sent,
   await page.keyboard.press('Enter');
   await see(page, '.toast', 'The limits hold now.');
   assert.equal((await setting('limits.download_rate'))?.value, '300 KiB/s');
+  await page.waitForFunction(() => !document.querySelector('dialog'));
+  await page.click('#speeds');
+  await see(page, 'dialog h2', 'Speed limits');
+  await fill(page, 'dialog .halves input', ' ');
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => !document.querySelector('dialog'));
+  assert.equal((await setting('limits.download_rate'))?.value, 'unlimited');
   assert.deepEqual(faults, []);
 });
 

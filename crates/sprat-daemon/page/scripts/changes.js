@@ -86,7 +86,7 @@ export function move(torrents, isThere = false) {
 export function label(torrents, known) {
   const isOne = torrents.length === 1;
   const same = common(torrents, (one) => one.label ?? '');
-  const input = el('input', { type: 'text', value: same ?? '', 'data-first': '', list: 'known-labels', maxLength: 200, placeholder: same === undefined ? 'not the same' : 'none' });
+  const input = el('input', { type: 'text', defaultValue: same ?? '', 'data-first': '', list: 'known-labels', maxLength: 200, placeholder: same === undefined ? 'not the same' : 'none' });
   const all = [...new Set(torrents.flatMap((torrent) => torrent.tags))].sort();
   const boxes = all.map((name) => {
     const value = common(torrents, (one) => one.tags.includes(name));
@@ -112,7 +112,7 @@ export function label(torrents, known) {
       await changeAll(torrents, {
         add_tags: [...named(true), ...words],
         remove_tags: named(false).filter((name) => !words.includes(name)),
-        ...(input.value === input.defaultValue ? {} : { label: input.value.trim() || null }),
+        ...(isChanged(input) ? { label: input.value.trim() || null } : {}),
       });
     },
   });
@@ -135,7 +135,7 @@ export function rename(torrent) {
  */
 export async function limits(torrents) {
   const rate = (/** @type {number | null | undefined} */ value) => el('input', {
-    type: 'text', spellcheck: false, value: value ? writeRate(value) : '', placeholder: value === undefined ? 'not the same' : 'no limit',
+    type: 'text', spellcheck: false, defaultValue: value ? writeRate(value) : '', placeholder: value === undefined ? 'not the same' : 'no limit',
   });
   const [down, up] = [rate(common(torrents, (one) => one.download_limit ?? null)), rate(common(torrents, (one) => one.upload_limit ?? null))];
   down.setAttribute('data-first', '');
@@ -144,9 +144,8 @@ export async function limits(torrents) {
   const [orders, takesConnections] = await Promise.all([orderFields(torrents), api.takes('ChangeRequest', 'connection_limit')]);
   const most = common(torrents, (one) => one.connection_limit ?? null);
   const connections = takesConnections
-    ? el('input', { type: 'number', min: '1', step: '1', value: most ? String(most) : '', placeholder: most === undefined ? 'not the same' : 'as many as any' })
+    ? el('input', { type: 'number', min: '1', step: '1', defaultValue: most ? String(most) : '', placeholder: most === undefined ? 'not the same' : 'as many as any' })
     : null;
-  const isChanged = (/** @type {HTMLInputElement} */ input) => input.value !== input.defaultValue;
   show({
     title: torrents.length === 1 ? 'Limits' : `Limits of ${format.count(torrents.length, 'torrent')}`,
     body: [
@@ -192,6 +191,11 @@ async function orderFields(torrents) {
     });
     return { key, input, box, isTouched: () => isTouched };
   });
+}
+
+/** Whether somebody has written something else. @param {HTMLInputElement} input Made with a `defaultValue`. */
+function isChanged(input) {
+  return input.value !== input.defaultValue;
 }
 
 /**

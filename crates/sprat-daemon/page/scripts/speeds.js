@@ -17,7 +17,7 @@ export async function open(openSettings) {
   const settings = await api.get('/settings');
   const inputs = LIMITS.map(([name, label], at) => {
     const value = settings.find((setting) => setting.key === `limits.${name}`)?.value;
-    const input = el('input', { type: 'text', value: value === 'unlimited' ? '' : String(value ?? ''), placeholder: 'unlimited', spellcheck: false, ...(at === 0 ? { 'data-first': '' } : {}) });
+    const input = el('input', { type: 'text', defaultValue: value === 'unlimited' ? '' : String(value ?? ''), placeholder: 'unlimited', spellcheck: false, ...(at === 0 ? { 'data-first': '' } : {}) });
     return { name, input, element: field(label, input) };
   });
   const alternative = settings.find((setting) => setting.key === 'limits.alternative');
