@@ -45,6 +45,7 @@ interface Torrent {
   sequential: boolean;
   first_last?: boolean;
   super_seeding?: boolean;
+  connection_limit?: number;
   download_limit?: number;
   upload_limit?: number;
   seeding: SeedingLimits;
@@ -138,7 +139,7 @@ interface Inspected {
 
 interface LabelDetails { name: string; directory: string | null; seeding: SeedingLimits; torrents: number }
 
-interface TokenDetails { id: string; name: string; access: 'full' | 'read_only'; created: string }
+interface TokenDetails { id: string; name: string; access: 'full' | 'read_only'; created: string; last_used_at?: number | null }
 
 interface Counts { downloaded: number; uploaded: number; added: number; completed: number; seconds: number; starts: number }
 
@@ -196,3 +197,5 @@ interface RuleDetails extends Rule { name: string; last_match: { at: number; tit
 interface JudgedItem { feed: string; key: string; title: string; would_be_taken: boolean; is_taken: boolean; rejection: string | null }
 
 interface LogEntry { number: number; at: number; level: 'error' | 'warn' | 'info' | 'debug' | 'trace'; target: string; message: string }
+
+interface TraceLine { at: number; peer?: string; way: 'in' | 'out' | 'here'; text: string; lost?: number }

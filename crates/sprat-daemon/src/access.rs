@@ -12,6 +12,7 @@
 mod back_off;
 mod door;
 mod gate;
+mod links;
 mod origin;
 mod refusal;
 mod sessions;
@@ -19,6 +20,7 @@ mod token;
 mod tokens;
 
 pub use door::{Door, Needs};
+pub(crate) use gate::ending_with;
 pub use gate::{Admitted, Gate, GateConfig, Granted, Way, admit, guard};
 pub use refusal::Refusal;
 pub use sessions::SessionLife;

@@ -6,6 +6,7 @@
 #![allow(unused_qualifications, reason = "utoipa writes them")]
 
 mod add;
+mod content;
 mod error;
 mod events;
 mod feed_rules;
@@ -40,6 +41,7 @@ use crate::fetch::Fetcher;
 use crate::log::Journal;
 use crate::running::Running;
 use crate::service::Service;
+use crate::streaming::Streaming;
 
 /// What it is called in the description.
 #[derive(OpenApi)]
@@ -54,8 +56,16 @@ fn upload_routes() -> OpenApiRouter<(Service, Fetcher)> {
     OpenApiRouter::new().routes(routes!(add::add)).routes(routes!(add::inspect))
 }
 
+fn content_routes() -> OpenApiRouter<Streaming> {
+    OpenApiRouter::new().routes(routes!(content::content))
+}
+
 fn shared_routes() -> OpenApiRouter<Arc<Running>> {
-    OpenApiRouter::new().routes(routes!(settings::list, settings::change)).routes(routes!(settings::reset))
+    OpenApiRouter::new()
+        .routes(routes!(content::link))
+        .routes(routes!(content::playlist))
+        .routes(routes!(settings::list, settings::change))
+        .routes(routes!(settings::reset))
 }
 
 fn feed_routes() -> OpenApiRouter<Feeding> {
@@ -110,8 +120,9 @@ fn routes() -> OpenApiRouter<Service> {
 pub(crate) fn router(shared: &Arc<Running>) -> Router {
     let settings = Router::from(shared_routes()).with_state(Arc::clone(shared));
     let feeds = Router::from(feed_routes()).with_state(shared.feeding.clone());
+    let content = Router::from(content_routes()).with_state(shared.streaming.clone());
     let service = Router::from(routes()).with_state(shared.service.clone());
-    service.merge(settings).merge(feeds).merge(describing())
+    service.merge(content).merge(settings).merge(feeds).merge(describing())
 }
 
 /// What takes torrent files: as [`router`].
@@ -122,6 +133,11 @@ pub(crate) fn uploads(shared: &Arc<Running>) -> Router {
 /// What needs a token that may do everything, also to look: as [`router`].
 pub(crate) fn tokens(shared: &Arc<Running>) -> Router {
     Router::from(token_routes()).with_state(Arc::clone(&shared.gate))
+}
+
+/// Files that are read by whoever has a link, without a token: to be nested at `/content`.
+pub(crate) fn links(shared: &Arc<Running>) -> Router {
+    Router::new().route("/{hash}/{index}/{link}/{name}", get(content::linked)).with_state(Arc::clone(shared))
 }
 
 fn describing() -> Router {
@@ -145,6 +161,7 @@ pub(crate) fn login(shared: &Arc<Running>, door: Door) -> Router {
 pub fn description() -> Description {
     let mut all = routes().split_for_parts().1;
     all.merge(upload_routes().split_for_parts().1);
+    all.merge(content_routes().split_for_parts().1);
     all.merge(shared_routes().split_for_parts().1);
     all.merge(feed_routes().split_for_parts().1);
     all.merge(token_routes().split_for_parts().1);

@@ -9,8 +9,9 @@ use axum::Router;
 use axum::routing::get;
 use sprat_engine::http::{HttpClient, HttpConfig};
 use sprat_engine::state::StateError;
+use sprat_engine::uplink::InterfaceNameError;
 use thiserror::Error;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::access::{Access, Door, Gate, GateConfig, Needs, Refusal, TokenError, Tokens, admit, guard};
@@ -29,6 +30,7 @@ use crate::running::{Running, plan};
 use crate::service::{Service, ServiceConfig, ServiceError};
 use crate::settings::{Layers, LogLevel, Overlay, OverlayError, Places, Settings, SettingsError};
 use crate::state::{OpenError, State};
+use crate::streaming::{StreamLimits, Streaming};
 
 mod notifying;
 mod programs;
@@ -83,9 +85,9 @@ pub enum DaemonError {
     /// Nowhere to listen.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// What is wished is not done yet: to go on without it could hurt.
-    #[error("{0} is not supported yet; take it out of the configuration")]
-    Unsupported(&'static str),
+    /// The interface.
+    #[error("peers.interface: {0}")]
+    Interface(#[from] InterfaceNameError),
     /// Anything else of the system.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -122,13 +124,10 @@ impl Daemon {
             tracing::warn!(%problem, "a setting that was changed through the API does not fit any more");
         }
         let settings = layers.settings().clone();
-        if settings.peers.interface.is_some() {
-            return Err(DaemonError::Unsupported("peers.interface"));
-        }
         let (tokens_of, kept) = (directory.clone(), ledger.clone());
         let tokens = tokio::task::spawn_blocking(move || Tokens::open(&tokens_of, kept)).await;
         let tokens = tokens.map_err(io::Error::other)??;
-        let gate = Arc::new(Gate::new(GateConfig::from(&settings), tokens));
+        let gate = Arc::new(Gate::new(GateConfig::from(&settings), tokens).map_err(io::Error::other)?);
         let tls = TlsFiles::of(&layers).map(Tls::load).transpose()?;
         let mut listeners = inherited.listen()?;
         // Whoever hands sockets over has decided where to listen.
@@ -136,8 +135,12 @@ impl Daemon {
             listeners = bind(&settings.api.listen).await?;
         }
         let policy = plan::policy(&settings);
-        let config =
-            ServiceConfig { client: plan::client(&layers, &policy), state, choices: plan::choices(&layers) };
+        let uplink = plan::uplink(&settings)?;
+        let config = ServiceConfig {
+            client: plan::client(&layers, &policy, uplink.clone()),
+            state,
+            choices: plan::choices(&layers),
+        };
         let service = Service::start(config).await?;
         for damage in service.damages() {
             tracing::error!(damage, "a part of the state was damaged");
@@ -145,10 +148,13 @@ impl Daemon {
         let proxies = Proxies::new(settings.api.trusted_proxies.iter().copied());
         let server = Server::new(listeners, tls.clone(), proxies, ServerLimits::default());
         let addresses = server.addresses();
-        let http = HttpClient::new(HttpConfig::new(policy));
-        let fetcher = Fetcher::new(http.clone()).with_private_servers(plan::private_servers(&settings));
+        let http = HttpClient::new(HttpConfig { uplink, ..HttpConfig::new(Arc::clone(&policy)) });
+        // Hooks are mostly in the house.
+        let for_hooks = HttpClient::new(HttpConfig::new(policy));
+        let fetcher = Fetcher::new(http).with_private_servers(plan::private_servers(&settings));
         let (feeding, matches) = Feeding::open(service.clone(), fetcher.clone()).await?;
         let shared = Arc::new(Running {
+            streaming: Streaming::new(service.clone(), StreamLimits::default()),
             service,
             gate,
             fetcher,
@@ -157,13 +163,14 @@ impl Daemon {
             changing: tokio::sync::Mutex::default(),
             tls,
             journal,
+            closing: Notify::new(),
             set_log_level,
         });
         let (stopping, is_stopping) = watch::channel(false);
         let router = router(&shared, &settings)?;
         let server = tokio::spawn(server.serve(router, is_stopping));
         let mut tasks = vec![tokio::spawn(look_at_clock(Arc::clone(&shared)))];
-        tasks.push(tokio::spawn(notifying::notify(Arc::clone(&shared), http)));
+        tasks.push(tokio::spawn(notifying::notify(Arc::clone(&shared), for_hooks)));
         tasks.push(tokio::spawn(feeding.run(matches)));
         tasks.extend(watching::start(&shared, &settings));
         supervisor.tell(Stage::Ready);
@@ -182,7 +189,7 @@ impl Daemon {
         Tokens::file(&self.shared.layers().state_directory())
     }
 
-    /// Runs until `stop` is ready; each message of `reload` has the configuration read again.
+    /// Runs until `stop` is ready, or somebody who may ends it through an interface; each message of `reload` has the configuration read again.
     pub async fn run(&self, stop: impl Future<Output = ()>, mut reload: mpsc::Receiver<()>) {
         let every = self.supervisor.watchdog_interval();
         // Nobody waits for it: once a day costs nothing.
@@ -191,6 +198,7 @@ impl Daemon {
         loop {
             tokio::select! {
                 () = &mut stop => return,
+                () = self.shared.closing.notified() => return,
                 _ = alive.tick(), if every.is_some() => {
                     // Alive is who still answers.
                     if self.shared.service.client().with(|_, _| ()).await.is_ok() {
@@ -240,6 +248,8 @@ fn router(shared: &Arc<Running>, settings: &Settings) -> io::Result<Router> {
     let metrics = guard(metrics::router(shared.service.clone()), Arc::clone(&shared.gate), measured);
     let open = Router::new()
         .merge(page::router())
+        // Whoever has a link has been let in before.
+        .nest("/content", api::links(shared))
         .route("/health", get(async || "alive\n"))
         .route("/ready", get(async || "ready\n"));
     let mut router = Router::new()
@@ -267,6 +277,6 @@ async fn look_at_clock(shared: Arc<Running>) {
     let mut ticks = tokio::time::interval(LOOK_AT_CLOCK);
     loop {
         ticks.tick().await;
-        shared.carry_out();
+        shared.look_at_clock().await;
     }
 }

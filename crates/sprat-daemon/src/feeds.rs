@@ -313,9 +313,10 @@ impl Feeds {
 
     /// Makes a feed, or changes the one with its name, and fetches it at once.
     pub fn set_feed(&mut self, now: Time, name: Name, config: FeedConfig) -> Result<(), FeedsError> {
+        let is_full = self.feeds.len() >= MAX_FEEDS;
         match self.feeds.get_mut(&name) {
             Some(feed) => feed.change(now, config),
-            None if self.feeds.len() >= MAX_FEEDS => return Err(FeedsError::TooManyFeeds),
+            None if is_full => return Err(FeedsError::TooManyFeeds),
             None => {
                 self.feeds.insert(name, Feed::new(config, Recent::default(), now));
             }

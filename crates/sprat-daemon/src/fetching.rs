@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use crate::fetch::{Fetcher, Source as Fetched};
+use crate::fetch::Fetcher;
 use crate::service::Source;
 
 /// Gets what a URL leads to; an error is for a person.
@@ -15,13 +15,9 @@ pub type Fetch = Arc<dyn Fn(String) -> BoxFuture<'static, Result<Source, String>
 pub fn fetching(fetcher: Fetcher) -> Fetch {
     Arc::new(move |url| {
         let fetcher = fetcher.clone();
-        Box::pin(async move {
-            match fetcher.torrent(&url).await {
-                Ok(Fetched::TorrentFile(bytes)) => Ok(Source::File(bytes)),
-                Ok(Fetched::Magnet(magnet)) => Ok(Source::Magnet(magnet.to_string())),
-                Err(error) => Err(error.to_string()),
-            }
-        })
+        Box::pin(
+            async move { fetcher.torrent(&url).await.map(Source::from).map_err(|error| error.to_string()) },
+        )
     })
 }
 

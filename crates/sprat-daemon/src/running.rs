@@ -3,28 +3,37 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use thiserror::Error;
+use tokio::sync::Notify;
 
 use crate::access::Gate;
 use crate::feeding::Feeding;
 use crate::fetch::Fetcher;
 use crate::http::Tls;
 use crate::log::Journal;
-use crate::service::Service;
-use crate::settings::{Layers, LogLevel, OverlayError, SettingsError, changed};
+use crate::service::{Choices, Service};
+use crate::settings::{AlternativeRates, Layers, LogLevel, OverlayError, SettingsError, changed};
+use crate::streaming::Streaming;
 
+mod patch;
 pub(crate) mod plan;
+
+/// The setting by which the alternative rates are switched.
+const ALTERNATIVE: &str = "limits.alternative";
 
 /// What the interfaces share.
 pub(crate) struct Running {
     pub(crate) service: Service,
     pub(crate) gate: Arc<Gate>,
     pub(crate) fetcher: Fetcher,
+    pub(crate) streaming: Streaming,
     pub(crate) feeding: Feeding,
     pub(crate) layers: Mutex<Layers>,
     /// One change at a time is written down and carried out.
     pub(crate) changing: tokio::sync::Mutex<()>,
     pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) journal: Arc<Journal>,
+    /// Somebody wishes the daemon to end.
+    pub(crate) closing: Notify,
     pub(crate) set_log_level: Box<dyn Fn(LogLevel) + Send + Sync>,
 }
 
@@ -56,22 +65,52 @@ impl Running {
         after.overlay().write(self.service.ledger()).await?;
         let differing = changed(before.settings(), after.settings());
         *self.layers() = after;
-        self.carry_out();
+        self.carry_out().await;
         let waits = differing.iter().filter(|key| key.change != crate::settings::Change::AtOnce);
         Ok(waits.map(|key| key.path()).collect())
     }
 
     /// Has everything that can change at run time be as the settings say.
-    pub(crate) fn carry_out(&self) {
+    pub(crate) async fn carry_out(&self) {
         let layers = self.layers().clone();
         let settings = layers.settings();
         (self.set_log_level)(settings.log.level);
         self.gate.set_session_life(settings.into());
         self.feeding.set_usual_interval(settings.feeds.interval.duration());
-        let service = self.service.clone();
         let choices = plan::choices(&layers);
-        if choices != service.choices() {
-            tokio::spawn(async move { service.choose(choices).await });
+        if choices != self.service.choices() {
+            // Where the client has ended there is nothing left to be chosen.
+            let _ = self.service.choose(choices).await;
+        }
+    }
+
+    /// Changes, for good, those settings in which two choices differ.
+    pub(crate) async fn choose(&self, before: &Choices, after: &Choices) -> Result<(), ChangeSettingsError> {
+        let change = |layers: &Layers| {
+            let is_scheduled = plan::is_scheduled_now(layers.settings());
+            Ok(layers.patched(&patch::patch(before, after, is_scheduled))?)
+        };
+        self.change_settings(change).await.map(|_| ())
+    }
+
+    /// Has what the time of day asks for hold. Whoever has switched the alternative rates by hand leaves them to the schedule once that says
+    /// the same.
+    pub(crate) async fn look_at_clock(&self) {
+        let says_the_same = {
+            let layers = self.layers();
+            let is_scheduled = plan::is_scheduled_now(layers.settings());
+            layers.is_changed(ALTERNATIVE)
+                && match layers.settings().limits.alternative {
+                    AlternativeRates::Schedule => false,
+                    AlternativeRates::On => is_scheduled,
+                    AlternativeRates::Off => !is_scheduled,
+                }
+        };
+        if !says_the_same {
+            return self.carry_out().await;
+        }
+        if let Err(error) = self.change_settings(|layers| Ok(layers.reset([ALTERNATIVE])?)).await {
+            tracing::warn!(%error, "the alternative rates stay as they were switched by hand");
         }
     }
 

@@ -43,8 +43,8 @@ pub use adding::{AddError, Added, NewTorrent, Source};
 pub use changing::{Action, Change, ChangeError};
 pub use happenings::{Happening, HappeningKind};
 pub use inspecting::{
-    FileDetails, InspectError, PeerDetails, PeerOrigin, Pieces, Priority, TorrentDetails, TrackerDetails,
-    TrackerWord,
+    FileDescription, FileDetails, InspectError, PeerDetails, PeerOrigin, Pieces, Priority, TorrentDetails,
+    TrackerDetails, TrackerWord,
 };
 pub use moving::MoveError;
 

@@ -27,6 +27,7 @@ pub use quantity::{
 };
 pub use secret::Secret;
 pub use sections::{
-    Addresses, Afterwards, AlternativeWindow, Api, Feeds, Limits, ListenAddress, Log, LogLevel, Paths, Peers,
-    Queue, Seeding, SeedingAction, Settings, WatchFolder, Webhook, Webhooks, Weekday, changed, keys,
+    Addresses, Afterwards, AlternativeRates, AlternativeWindow, Api, Feeds, Limits, ListenAddress, Log,
+    LogLevel, Paths, Peers, Queue, Seeding, SeedingAction, Settings, WatchFolder, Webhook, Webhooks, Weekday,
+    changed, keys,
 };

@@ -4,11 +4,11 @@ mod service_under_test;
 
 use std::sync::Arc;
 
-use sprat_core::io::Event;
+use sprat_core::io::{Event, Manner};
 use sprat_core::storage::{Files, TorrentId};
 use sprat_daemon::Service;
 use sprat_daemon::service::{Action, AddError, Change, ChangeError, HappeningKind, NewTorrent, Source};
-use sprat_daemon::torrents::State;
+use sprat_daemon::torrents::{SeedingLimit, SeedingLimits, State, share_limits};
 use sprat_engine::address_policy::AddressPolicy;
 
 use crate::service_under_test::{Place, next, torrent, until, until_one};
@@ -72,6 +72,9 @@ async fn what_the_user_has_said_is_there_after_a_restart() {
         add_tags: ["red".to_owned()].into(),
         upload_limit: Some(Some(50_000)),
         sequential: Some(true),
+        first_last: Some(true),
+        super_seeding: Some(true),
+        connection_limit: Some(Some(7)),
         ..Change::default()
     };
     service.change(added.torrent, change).await.unwrap();
@@ -80,6 +83,7 @@ async fn what_the_user_has_said_is_there_after_a_restart() {
         (before.name.as_str(), before.upload_limit, before.sequential),
         ("another name", Some(50_000), true)
     );
+    assert_eq!((before.first_last, before.super_seeding, before.connection_limit), (true, true, Some(7)));
     service.stop().await;
 
     let service = place.start().await;
@@ -89,6 +93,29 @@ async fn what_the_user_has_said_is_there_after_a_restart() {
     assert_eq!(service.statistics().all().added, 1);
     service.act(&[added.torrent], Action::Start).await.unwrap();
     until_one(&service, &added.hash, |one| one.state == State::Seeding && one.have == 100_000).await;
+    let back = Change { super_seeding: Some(false), connection_limit: Some(None), ..Change::default() };
+    service.change(added.torrent, back).await.unwrap();
+    let one = service.snapshot().by_hash(&added.hash).unwrap().summary.clone();
+    assert_eq!((one.first_last, one.super_seeding, one.connection_limit), (true, false, None));
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_torrent_that_has_given_enough_goes_on_as_a_super_seeder_if_that_is_wished() {
+    let place = Place::new();
+    let file = torrent(&place.downloads(), "given", 4, 50_000);
+    let mut config = place.config();
+    config.choices.seeding.action = Some(share_limits::Action::SuperSeed);
+    let service = Service::start(config).await.unwrap();
+    let seeding = SeedingLimits { ratio: SeedingLimit::Limit(0.0), ..SeedingLimits::default() };
+    let manner = Manner { connections: Some(3), ..Manner::USUAL };
+    let new = NewTorrent { adopt: true, seeding, manner, ..NewTorrent::new(Source::File(file)) };
+    let added = service.add(new).await.unwrap();
+    let one = until_one(&service, &added.hash, |one| one.super_seeding).await;
+    assert!(one.has_given_enough && one.state == State::Seeding, "{one:?}");
+    assert_eq!(one.connection_limit, Some(3));
+    let manner = service.client().with(move |session, _| session.manner(added.torrent)).await.unwrap();
+    assert!(manner.unwrap().super_seeding);
     service.stop().await;
 }
 

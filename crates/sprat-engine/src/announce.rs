@@ -27,6 +27,7 @@ use crate::address_policy::{AddressPolicy, Origin};
 use crate::http::{HttpClient, HttpConfig, HttpError, RedactedUrl, USER_AGENT};
 use crate::resolve::{ResolveError, Resolver};
 use crate::udp::UdpSockets;
+use crate::uplink::Uplink;
 
 mod http;
 mod udp;
@@ -54,6 +55,8 @@ pub struct AnnounceConfig {
     pub second_family_grace: Duration,
     /// How UDP requests are repeated.
     pub udp_patience: UdpPatience,
+    /// By which way HTTP trackers are reached; UDP trackers by that of the sockets.
+    pub uplink: Uplink,
 }
 
 impl AnnounceConfig {
@@ -68,6 +71,7 @@ impl AnnounceConfig {
             stopped_time_limit: Duration::from_secs(5),
             second_family_grace: Duration::from_secs(2),
             udp_patience: UdpPatience::default(),
+            uplink: Uplink::any(),
         }
     }
 }
@@ -206,6 +210,7 @@ impl AnnounceClient {
         let http = HttpClient::new(HttpConfig {
             resolver: config.resolver.clone(),
             user_agent: config.user_agent.clone(),
+            uplink: config.uplink.clone(),
             ..HttpConfig::new(Arc::clone(&config.policy))
         });
         let udp = UdpClient::new(sockets, config.udp_patience);

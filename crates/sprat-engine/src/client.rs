@@ -22,6 +22,7 @@ use crate::listen::{ListenConfig, Listeners};
 use crate::state::StateError;
 use crate::storage::{Place, PlaceError, StorageConfig};
 use crate::udp::{UdpConfig, UdpSockets};
+use crate::uplink::Uplink;
 
 mod adding;
 mod admission;
@@ -34,6 +35,7 @@ mod local;
 mod means;
 mod moves;
 mod note;
+mod read_ahead;
 mod reader;
 mod readers;
 mod reading;
@@ -73,6 +75,9 @@ pub struct ClientConfig {
     pub storage: StorageConfig,
     /// Whom to contact on the word of strangers.
     pub policy: Arc<AddressPolicy>,
+    /// The way to the network of everything that the client sends and receives. Only names are looked up as the system does it. If its
+    /// interface is removed, and made anew, peers cannot call until the next start.
+    pub uplink: Uplink,
     /// For the DHT and UDP trackers. If the port is 0, it is that of the listeners, if that is free.
     pub udp: UdpConfig,
     /// The DHT nodes to take part with, if any.
@@ -384,7 +389,8 @@ impl Client {
         result.await.map_err(|_| Ended)
     }
 
-    /// A reader of a file, by its number in the info dictionary. Returns when the torrent is awake.
+    /// A reader of a file, by its number in the info dictionary. Returns when the torrent is awake; [`ReadError::Storage`] if it slept and
+    /// its metadata cannot be loaded.
     pub async fn reader(
         &self,
         torrent: TorrentId,
@@ -440,15 +446,19 @@ struct Started {
     unreadable: Vec<Unreadable>,
 }
 
+fn bind_listeners(config: &ClientConfig) -> io::Result<Option<Listeners>> {
+    config.listen.as_ref().map(|listen| Listeners::bind_on(listen, &config.uplink)).transpose()
+}
+
 /// On the same port as the listeners, as other clients have it, or else on any.
-fn open_udp(config: &UdpConfig, port: u16) -> io::Result<UdpSockets> {
+fn open_udp(config: &UdpConfig, uplink: &Uplink, port: u16) -> io::Result<UdpSockets> {
     if config.port == 0 && port != 0 {
-        let beside = UdpSockets::bind(&UdpConfig { port, ..config.clone() });
+        let beside = UdpSockets::bind_on(&UdpConfig { port, ..config.clone() }, uplink);
         if beside.is_ok() {
             return beside;
         }
     }
-    UdpSockets::bind(config)
+    UdpSockets::bind_on(config, uplink)
 }
 
 /// A client without a node still works.
@@ -472,7 +482,7 @@ fn run(
     };
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async move {
-        let listeners = match config.listen.as_ref().map(Listeners::bind).transpose() {
+        let listeners = match bind_listeners(&config) {
             Ok(listeners) => listeners,
             Err(error) => {
                 let _ = started.send(Err(StartError::Listen(error)));
@@ -480,7 +490,7 @@ fn run(
             }
         };
         let port = listeners.as_ref().map_or(0, |listeners| listeners.port);
-        let sockets = match open_udp(&config.udp, port) {
+        let sockets = match open_udp(&config.udp, &config.uplink, port) {
             Ok(sockets) => sockets,
             Err(error) => {
                 let _ = started.send(Err(StartError::Udp(error)));

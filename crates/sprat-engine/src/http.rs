@@ -28,6 +28,7 @@ use url::{Position, Url};
 
 use crate::address_policy::{AddressPolicy, Origin};
 use crate::resolve::{ResolveError, Resolver};
+use crate::uplink::Uplink;
 
 mod connect;
 mod host_port;
@@ -60,6 +61,8 @@ pub struct HttpConfig {
     pub silence_timeout: Duration,
     /// Certificate authorities to trust in addition to those of the operating system.
     pub extra_roots: Vec<CertificateDer<'static>>,
+    /// By which way servers are reached. Names are looked up as the system does it.
+    pub uplink: Uplink,
 }
 
 impl HttpConfig {
@@ -73,6 +76,7 @@ impl HttpConfig {
             connect_timeout: Duration::from_secs(10),
             silence_timeout: Duration::from_secs(20),
             extra_roots: Vec::new(),
+            uplink: Uplink::any(),
         }
     }
 }
@@ -306,7 +310,7 @@ impl HttpClient {
         url: &Url,
         addresses: &[SocketAddr],
     ) -> Result<(connect::Stream, SocketAddr), HttpError> {
-        let stream = connect::first_of(addresses).await.map_err(HttpError::Connect)?;
+        let stream = connect::first_of(addresses, &self.config.uplink).await.map_err(HttpError::Connect)?;
         let remote = stream.peer_addr().map_err(HttpError::Connect)?;
         let stream = match url.scheme() {
             "https" => connect::Stream::Tls(self.tls.handshake(url, stream).await?),

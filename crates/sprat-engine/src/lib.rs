@@ -20,5 +20,6 @@ pub mod state;
 pub mod storage;
 pub mod tracker_server;
 pub mod udp;
+pub mod uplink;
 pub mod verify;
 pub mod whole_file;

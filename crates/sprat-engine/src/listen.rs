@@ -11,6 +11,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
+use crate::uplink::Uplink;
+
 /// How long a peer has to accept a connection. Half of all known peers are gone, and each holds a slot that long.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -60,11 +62,16 @@ impl Listeners {
     /// Listens as `config` says. A family that this machine does not have is left out. Must be called within a
     /// tokio runtime.
     pub fn bind(config: &ListenConfig) -> io::Result<Self> {
+        Self::bind_on(config, &Uplink::any())
+    }
+
+    /// The same, on this interface only.
+    pub fn bind_on(config: &ListenConfig, uplink: &Uplink) -> io::Result<Self> {
         let mut last = io::Error::new(io::ErrorKind::InvalidInput, "no address or no port to listen on");
         for port in config.ports.clone() {
             let attempts = if port == 0 { FREE_PORT_ATTEMPTS } else { 1 };
             for _ in 0..attempts {
-                match Self::bind_port(config, port) {
+                match Self::bind_port(config, uplink, port) {
                     Ok(listeners) => return Ok(listeners),
                     Err(error) => last = error,
                 }
@@ -79,16 +86,16 @@ impl Listeners {
         [&self.v4, &self.v6].into_iter().flatten().filter_map(|socket| socket.local_addr().ok()).collect()
     }
 
-    fn bind_port(config: &ListenConfig, port: u16) -> io::Result<Self> {
+    fn bind_port(config: &ListenConfig, uplink: &Uplink, port: u16) -> io::Result<Self> {
         let mut missing = None;
         let mut v4 = None;
         if let Some(ip) = config.v4 {
-            v4 = present(listen(SocketAddr::from((ip, port))), &mut missing)?;
+            v4 = present(listen(SocketAddr::from((ip, port)), uplink), &mut missing)?;
         }
         let port = v4.as_ref().map_or(Ok(port), port_of)?;
         let mut v6 = None;
         if let Some(ip) = config.v6 {
-            v6 = present(listen(SocketAddr::from((ip, port))), &mut missing)?;
+            v6 = present(listen(SocketAddr::from((ip, port)), uplink), &mut missing)?;
         }
         let Some(first) = v4.as_ref().or(v6.as_ref()) else {
             return Err(missing.unwrap_or_else(|| io::ErrorKind::InvalidInput.into()));
@@ -122,17 +129,17 @@ pub(crate) fn set_up(stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Connects to a peer.
+/// Connects to a peer, by this interface.
 ///
 /// The caller has asked the [policy](crate::address_policy::AddressPolicy) about the address.
-pub async fn dial(address: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
-    let connected = timeout(limit, TcpStream::connect(address)).await;
+pub async fn dial(address: SocketAddr, limit: Duration, uplink: &Uplink) -> io::Result<TcpStream> {
+    let connected = timeout(limit, uplink.connect(address)).await;
     let stream = connected.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     set_up(&stream)?;
     Ok(stream)
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+fn listen(address: SocketAddr, uplink: &Uplink) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -143,6 +150,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
         socket.set_reuse_address(true)?;
     }
     socket.set_nonblocking(true)?;
+    uplink.confine(&socket)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
@@ -182,7 +190,7 @@ mod tests {
         assert_ne!(listeners.port, 0);
         for address in listeners.addresses() {
             assert_eq!(address.port(), listeners.port);
-            let stream = dial(address, DIAL_TIMEOUT).await.unwrap();
+            let stream = dial(address, DIAL_TIMEOUT, &Uplink::any()).await.unwrap();
             assert!(stream.nodelay().unwrap());
         }
     }
@@ -191,7 +199,7 @@ mod tests {
     #[tokio::test]
     async fn a_peer_that_has_vanished_is_given_up_within_half_a_minute() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let stream = dial(listener.local_addr().unwrap(), DIAL_TIMEOUT).await.unwrap();
+        let stream = dial(listener.local_addr().unwrap(), DIAL_TIMEOUT, &Uplink::any()).await.unwrap();
         assert_eq!(SockRef::from(&stream).tcp_user_timeout().unwrap(), Some(UNACKNOWLEDGED));
     }
 
@@ -199,7 +207,7 @@ mod tests {
     #[tokio::test]
     async fn the_kernel_takes_little_for_a_peer_that_does_not_read() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let stream = dial(listener.local_addr().unwrap(), DIAL_TIMEOUT).await.unwrap();
+        let stream = dial(listener.local_addr().unwrap(), DIAL_TIMEOUT, &Uplink::any()).await.unwrap();
         let (silent, _) = listener.accept().await.unwrap();
         // A window that is small from the start, so that next to nothing of it is on its way.
         SockRef::from(&silent).set_recv_buffer_size(4096).unwrap();
@@ -232,6 +240,6 @@ mod tests {
         let listeners = Listeners::bind(&ListenConfig::loopback(0..=0)).unwrap();
         let address = listeners.addresses()[0];
         drop(listeners);
-        assert!(dial(address, DIAL_TIMEOUT).await.is_err());
+        assert!(dial(address, DIAL_TIMEOUT, &Uplink::any()).await.is_err());
     }
 }

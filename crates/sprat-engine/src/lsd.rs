@@ -17,6 +17,8 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use crate::uplink::Uplink;
+
 /// How often torrents are announced (BEP 14: every five minutes).
 pub const INTERVAL: Duration = Duration::from_secs(5 * 60);
 
@@ -51,16 +53,17 @@ impl Drop for LocalDiscovery {
 }
 
 impl LocalDiscovery {
-    /// Joins the groups. `port` is where we accept peers. Must be called within a tokio runtime; what is heard goes to
+    /// Joins the groups, on the interfaces that may be used. `port` is where we accept peers. Must be called within a tokio runtime; what is heard goes to
     /// `heard` until this is dropped.
-    pub fn start(port: u16, heard: &mpsc::UnboundedSender<Neighbour>) -> io::Result<Self> {
-        let interfaces = if_addrs::get_if_addrs()?;
+    pub fn start(port: u16, heard: &mpsc::UnboundedSender<Neighbour>, uplink: &Uplink) -> io::Result<Self> {
+        let mut interfaces = if_addrs::get_if_addrs()?;
+        interfaces.retain(|interface| uplink.includes(&interface.name));
         let cookie = format!("sprat-{:08x}", getrandom::u32().map_err(io::Error::other)?);
         let mut senders = Vec::new();
         let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "no interface for local discovery");
-        let (v4, v6) = (listen_v4(&interfaces), listen_v6(&interfaces));
+        let (v4, v6) = (listen_v4(&interfaces, uplink), listen_v6(&interfaces, uplink));
         for interface in interfaces.iter().filter(|interface| !interface.is_loopback()) {
-            match sender(interface) {
+            match sender(interface, uplink) {
                 Ok(Some(sender)) => senders.push(sender),
                 Ok(None) => {}
                 Err(error) => last = error,
@@ -135,8 +138,8 @@ fn is_near(ip: IpAddr, networks: &[IfAddr]) -> bool {
     })
 }
 
-fn listen_v4(interfaces: &[Interface]) -> Option<UdpSocket> {
-    let socket = open(Domain::IPV4).ok()?;
+fn listen_v4(interfaces: &[Interface], uplink: &Uplink) -> Option<UdpSocket> {
+    let socket = open(Domain::IPV4, uplink).ok()?;
     socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT)).into()).ok()?;
     for interface in interfaces {
         if let IfAddr::V4(own) = &interface.addr {
@@ -147,8 +150,8 @@ fn listen_v4(interfaces: &[Interface]) -> Option<UdpSocket> {
     UdpSocket::from_std(socket.into()).ok()
 }
 
-fn listen_v6(interfaces: &[Interface]) -> Option<UdpSocket> {
-    let socket = open(Domain::IPV6).ok()?;
+fn listen_v6(interfaces: &[Interface], uplink: &Uplink) -> Option<UdpSocket> {
+    let socket = open(Domain::IPV6, uplink).ok()?;
     socket.set_only_v6(true).ok()?;
     socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, PORT)).into()).ok()?;
     let numbers: BTreeSet<u32> = interfaces.iter().filter_map(|interface| interface.index).collect();
@@ -159,17 +162,17 @@ fn listen_v6(interfaces: &[Interface]) -> Option<UdpSocket> {
 }
 
 /// A socket from which announcements go out to the network of this interface.
-fn sender(interface: &Interface) -> io::Result<Option<(std::net::UdpSocket, SocketAddr)>> {
+fn sender(interface: &Interface, uplink: &Uplink) -> io::Result<Option<(std::net::UdpSocket, SocketAddr)>> {
     let (socket, group) = match (&interface.addr, interface.index) {
         (IfAddr::V4(own), _) => {
-            let socket = open(Domain::IPV4)?;
+            let socket = open(Domain::IPV4, uplink)?;
             socket.set_multicast_if_v4(&own.ip)?;
             socket.bind(&SocketAddr::from((own.ip, 0)).into())?;
             (socket, SocketAddr::from((GROUP_V4, PORT)))
         }
         // Addresses of one interface share their network; the link-local one is always there.
         (IfAddr::V6(own), Some(number)) if own.ip.is_unicast_link_local() => {
-            let socket = open(Domain::IPV6)?;
+            let socket = open(Domain::IPV6, uplink)?;
             socket.set_multicast_if_v6(number)?;
             (socket, SocketAddr::from((GROUP_V6, PORT)))
         }
@@ -179,12 +182,13 @@ fn sender(interface: &Interface) -> io::Result<Option<(std::net::UdpSocket, Sock
 }
 
 /// Other clients on this machine listen on the same port.
-fn open(domain: Domain) -> io::Result<Socket> {
+fn open(domain: Domain, uplink: &Uplink) -> io::Result<Socket> {
     let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_reuse_address(true)?;
     #[cfg(unix)]
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
+    uplink.confine(&socket)?;
     Ok(socket)
 }
 
@@ -198,7 +202,7 @@ mod tests {
     async fn an_announcement_leaves_before_the_event_loop_has_turned() {
         let interfaces = if_addrs::get_if_addrs().unwrap();
         let loopback = interfaces.iter().find(|interface| interface.ip() == Ipv4Addr::LOCALHOST).unwrap();
-        let (socket, _) = sender(loopback).unwrap().unwrap();
+        let (socket, _) = sender(loopback, &Uplink::any()).unwrap().unwrap();
         let neighbour = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         neighbour.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let senders = vec![(socket, neighbour.local_addr().unwrap())];

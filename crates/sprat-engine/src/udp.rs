@@ -18,6 +18,8 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
+use crate::uplink::Uplink;
+
 mod refused;
 
 /// What the kernel is asked to hold of incoming datagrams while this thread is busy.
@@ -92,11 +94,16 @@ impl Drop for Inner {
 impl UdpSockets {
     /// Opens the sockets. Must be called within a tokio runtime.
     pub fn bind(config: &UdpConfig) -> io::Result<Self> {
+        Self::bind_on(config, &Uplink::any())
+    }
+
+    /// The same, on this interface only.
+    pub fn bind_on(config: &UdpConfig, uplink: &Uplink) -> io::Result<Self> {
         let mut port = config.port;
         let mut last = io::Error::new(io::ErrorKind::InvalidInput, "no address for UDP");
         let mut sockets = Vec::new();
         for ip in &config.addresses {
-            match bind_one(SocketAddr::new(*ip, port)) {
+            match bind_one(SocketAddr::new(*ip, port), uplink) {
                 Ok(socket) => {
                     // All on the port that the first one was given.
                     port = socket.local_addr()?.port();
@@ -277,7 +284,7 @@ fn number_at(datagram: &[u8], at: usize) -> Option<u32> {
     datagram.get(at..)?.first_chunk().map(|bytes| u32::from_be_bytes(*bytes))
 }
 
-fn bind_one(address: SocketAddr) -> io::Result<UdpSocket> {
+fn bind_one(address: SocketAddr, uplink: &Uplink) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -285,6 +292,7 @@ fn bind_one(address: SocketAddr) -> io::Result<UdpSocket> {
     socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
     socket.set_nonblocking(true)?;
     refused::report(&socket, address.is_ipv6());
+    uplink.confine(&socket)?;
     socket.bind(&address.into())?;
     UdpSocket::from_std(socket.into())
 }

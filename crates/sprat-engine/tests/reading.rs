@@ -13,6 +13,7 @@ mod client_under_test;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use client_under_test::{Node, PATIENCE, config};
 use sprat_core::Session;
@@ -125,4 +126,20 @@ async fn what_is_skipped_is_fetched_for_who_reads_it_and_no_more_of_it() {
     assert_eq!(missing.err(), Some(ReadError::NoSuchFile(2)));
     assert_eq!(client.reader(TorrentId(99), 0).await.unwrap().err(), Some(ReadError::NoTorrent));
     drop(seeder);
+}
+
+#[tokio::test]
+async fn who_goes_elsewhere_before_he_was_answered_gets_what_he_asked_for_last() {
+    let directory = tempfile::tempdir().unwrap();
+    let (metainfo, files) = content(directory.path());
+    let seeder = Node::that_has(config(1), metainfo, directory.path().to_path_buf()).await;
+    let mut reader = seeder.client.reader(seeder.torrent, 0).await.unwrap().unwrap();
+    let mut rng = fastrand::Rng::with_seed(5);
+    for _ in 0..500 {
+        let (before, after) = (rng.u64(..LENGTH as u64 - 1), rng.usize(..LENGTH - 1));
+        // Asked for, and not waited for.
+        let _ = timeout(Duration::ZERO, reader.read_at(before, 1)).await;
+        let bytes = timeout(PATIENCE, reader.read_at(after as u64, 100)).await.unwrap().unwrap();
+        assert_eq!(bytes, files[0][after..after + bytes.len()]);
+    }
 }

@@ -18,6 +18,7 @@ use sprat_engine::ledger::Ledger;
 use sprat_engine::listen::ListenConfig;
 use sprat_engine::storage::StorageConfig;
 use sprat_engine::udp::UdpConfig;
+use sprat_engine::uplink::Uplink;
 use sprat_wire::metainfo::Metainfo;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -65,6 +66,7 @@ pub(crate) fn start(args: &ClientArgs, preallocate: bool, record: &Ledger) -> an
         listen: Some(listen(ports)),
         storage: StorageConfig { preallocate, ledger: Some(record.handle()), ..StorageConfig::default() },
         policy: policy(args),
+        uplink: Uplink::any(),
         udp: if args.loopback { UdpConfig::loopback(0) } else { UdpConfig::everywhere(0) },
         dht: (!args.no_dht).then(|| dht_config(args)),
         lsd: !args.no_lsd && !args.loopback,

@@ -80,7 +80,7 @@ scene('what helps people who cannot see or point finds no fault, wherever one is
   await see(page, '.what h3', 'Another');
   await look('adding');
   await close();
-  await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: 'dark' }]);
+  await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: 'dark' }, { name: 'prefers-reduced-motion', value: 'reduce' }]);
   await look('dark');
   assert.deepEqual(found, []);
   assert.deepEqual(faults, []);

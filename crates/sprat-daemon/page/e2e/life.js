@@ -30,9 +30,14 @@ scene('add a file, choose of its files, watch it finish, stop it, start it, remo
   await click(page, 'dialog footer button', 'Add');
   await see(page, '.row .title', 'An album');
   await see(page, '.sidebar button', 'music');
-  await leecher.ask('PATCH', `/torrents/${torrent.hash}`, { download_limit: 1_500_000 });
+  await leecher.ask('PATCH', `/torrents/${torrent.hash}`, { download_limit: 400_000 });
   await introduce(leecher, seeder, torrent.hash);
   await see(page, '.row .cell.down', '/s');
+  await click(page, '.row .title', 'An album', { button: 'right' });
+  await click(page, '[role=menuitem]', 'Watch what it does');
+  await see(page, '.trace li', '127.0.0.1');
+  await page.keyboard.press('Escape');
+  await page.waitForFunction(() => !document.querySelector('dialog'));
   await click(page, '.row .title', 'An album', { count: 2 });
   await see(page, '.facts dd', '1 connected');
   await click(page, '[role=tab]', 'Peers');

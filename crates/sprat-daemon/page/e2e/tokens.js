@@ -30,7 +30,7 @@ scene('with a token for looking everything is seen, and nothing is offered that 
   assert.deepEqual(await seen('.tool'), ['Details', 'More']);
   assert.deepEqual(await seen('#add'), []);
   await click(page, '.row .title', 'To be looked at', { button: 'right' });
-  assert.deepEqual(await seen('[role=menuitem]'), ['DetailsEnter', 'Copy magnet link', 'Save torrent file']);
+  assert.deepEqual(await seen('[role=menuitem]'), ['DetailsEnter', 'Copy magnet link', 'Save torrent file', 'Watch what it does…']);
   await page.keyboard.press('Escape');
   await page.keyboard.press('Delete');
   await page.keyboard.press('a');

@@ -106,12 +106,13 @@ export function label(torrents, known) {
     ],
     confirm: 'Set',
     submit: async () => {
+      const said = boxes.filter(({ box }) => !box.indeterminate);
+      const named = (/** @type {boolean} */ is) => said.filter(({ box }) => box.checked === is).map(({ name }) => name);
       const words = split(tags.value);
-      const isRelabelled = input.value !== input.defaultValue;
-      await api.each(torrents, async (torrent) => {
-        const kept = boxes.filter(({ name, box }) => (box.indeterminate ? torrent.tags.includes(name) : box.checked)).map(({ name }) => name);
-        const change = { tags: [...new Set([...kept, ...words])], ...(isRelabelled ? { label: input.value.trim() || null } : {}) };
-        await api.patch(api.of(torrent.hash), change);
+      await changeAll(torrents, {
+        add_tags: [...named(true), ...words],
+        remove_tags: named(false).filter((name) => !words.includes(name)),
+        ...(input.value === input.defaultValue ? {} : { label: input.value.trim() || null }),
       });
     },
   });
@@ -140,13 +141,17 @@ export async function limits(torrents) {
   down.setAttribute('data-first', '');
   const same = common(torrents, (one) => JSON.stringify(one.seeding));
   const enough = seeding.fields(same === undefined ? undefined : JSON.parse(same), 'what its label or the settings say');
-  const orders = await orderFields(torrents);
+  const [orders, takesConnections] = await Promise.all([orderFields(torrents), api.takes('ChangeRequest', 'connection_limit')]);
+  const most = common(torrents, (one) => one.connection_limit ?? null);
+  const connections = takesConnections
+    ? el('input', { type: 'number', min: '1', step: '1', value: most ? String(most) : '', placeholder: most === undefined ? 'not the same' : 'as many as any' })
+    : null;
   const isChanged = (/** @type {HTMLInputElement} */ input) => input.value !== input.defaultValue;
   show({
     title: torrents.length === 1 ? 'Limits' : `Limits of ${format.count(torrents.length, 'torrent')}`,
     body: [
       names(torrents),
-      el('div', { class: 'halves' }, field('Download', down, 'Such as 500 KiB/s or 2 MiB/s.'), field('Upload', up)),
+      el('div', { class: 'halves' }, field('Download', down, 'Such as 500 KiB/s or 2 MiB/s.'), field('Upload', up), connections && field('Connections', connections)),
       enough.element,
       el('div', { class: 'ticks' }, ...orders.map((one) => one.box)),
     ],
@@ -155,10 +160,11 @@ export async function limits(torrents) {
       const change = {
         ...(isChanged(down) ? { download_limit: readRate(down.value) } : {}),
         ...(isChanged(up) ? { upload_limit: readRate(up.value) } : {}),
+        ...(connections && isChanged(connections) ? { connection_limit: connections.value.trim() === '' ? null : Number(connections.value) } : {}),
         ...(enough.isTouched() ? { seeding: enough.read() } : {}),
         ...Object.fromEntries(orders.filter((one) => one.isTouched()).map((one) => [one.key, one.input.checked])),
       };
-      if (Object.keys(change).length > 0) await api.each(torrents, (torrent) => api.patch(api.of(torrent.hash), change));
+      await changeAll(torrents, change);
     },
   });
 }
@@ -185,6 +191,26 @@ async function orderFields(torrents) {
       isTouched = true;
     });
     return { key, input, box, isTouched: () => isTouched };
+  });
+}
+
+/**
+ * Changes all of them: at once where the daemon can, otherwise each.
+ * @param {Torrent[]} torrents
+ * @param {Record<string, unknown> & { add_tags?: string[], remove_tags?: string[] }} change
+ */
+async function changeAll(torrents, change) {
+  const keys = Object.keys(change);
+  if (keys.length === 0) return;
+  const isKnown = await Promise.all(keys.map((key) => api.takes('ChangeManyRequest', key)));
+  if (isKnown.every(Boolean)) {
+    await api.patch('/torrents', { torrents: hashes(torrents), ...change });
+    return;
+  }
+  const { add_tags: added = [], remove_tags: removed = [], ...rest } = change;
+  await api.each(torrents, (torrent) => {
+    const tags = [...new Set([...torrent.tags, ...added])].filter((tag) => !removed.includes(tag));
+    return api.patch(api.of(torrent.hash), { ...rest, ...(keys.includes('add_tags') ? { tags } : {}) });
   });
 }
 

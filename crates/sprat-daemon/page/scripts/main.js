@@ -216,6 +216,7 @@ async function begin() {
     actions.show();
     setTimeout(() => void refresh(), 300);
     byId('feeds').hidden = !(await api.has('/feeds'));
+    actions.canTrace = await api.has('/torrents/{hash}/trace');
     alerts.hasLog = access.mayChange() && (await api.has('/log'));
     addFromAddress();
   } catch (error) {

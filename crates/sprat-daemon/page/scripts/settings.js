@@ -36,7 +36,9 @@ export async function open(first) {
   /** @type {Map<string, () => unknown>} */
   const changed = new Map();
   const panes = [...sections(settings, changed), ...others];
-  const search = el('input', { type: 'search', placeholder: 'Find a setting', 'aria-label': 'Find a setting', 'data-first': '' });
+  const search = el('input', { type: 'search', placeholder: 'Find a setting', 'aria-label': 'Find a setting' });
+  // On a phone it would bring up the keyboard.
+  if (matchMedia('(min-width: 721px)').matches) search.setAttribute('data-first', '');
   const choose = (/** @type {Pane} */ chosen) => {
     search.value = '';
     panes.forEach((pane, at) => {

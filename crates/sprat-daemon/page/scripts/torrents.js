@@ -5,7 +5,7 @@ export const FIELDS = [
   'name', 'state', 'trouble', 'progress', 'size', 'wanted', 'left', 'downloaded', 'uploaded', 'ratio', 'download_rate',
   'upload_rate', 'eta', 'peers', 'seeds', 'known_peers', 'availability', 'label', 'tags', 'directory', 'added_at',
   'completed_at', 'active_at', 'position', 'is_forced', 'is_complete', 'is_private', 'has_metadata', 'sequential',
-  'first_last', 'super_seeding', 'download_limit', 'upload_limit', 'seeding', 'has_given_enough', 'origin',
+  'first_last', 'super_seeding', 'connection_limit', 'download_limit', 'upload_limit', 'seeding', 'has_given_enough', 'origin',
 ];
 
 export class Torrents {

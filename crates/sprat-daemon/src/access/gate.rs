@@ -1,6 +1,7 @@
 //! The one place that decides whether a request may pass.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, HttpBody as _};
@@ -16,7 +17,8 @@ use tokio::time::Instant;
 
 use super::back_off::BackOff;
 use super::door::{Door, Needs};
-use super::origin::{Hosts, check_origin, only};
+use super::links::{self, Links, Opens};
+use super::origin::{Hosts, check_origin, only, origin_of};
 use super::refusal::Refusal;
 use super::sessions::{SessionLife, Sessions};
 use super::token::{Access, Token};
@@ -53,6 +55,7 @@ pub struct Gate {
     proxies: Proxies,
     sessions: Mutex<Sessions>,
     back_off: Mutex<BackOff>,
+    links: Links,
 }
 
 /// How a request has shown what it may.
@@ -85,16 +88,19 @@ pub struct Admitted {
 }
 
 impl Gate {
-    /// A gate with these tokens.
-    #[must_use]
-    pub fn new(config: GateConfig, tokens: Tokens) -> Self {
-        Self {
+    /// How long a [link](Self::link) opens.
+    pub const LINK_LIFE: Duration = links::LIFE;
+
+    /// A gate with these tokens. Fails if the system has no randomness.
+    pub fn new(config: GateConfig, tokens: Tokens) -> Result<Self, getrandom::Error> {
+        Ok(Self {
             tokens,
             hosts: Hosts::new(&config.hosts),
             proxies: config.proxies,
             sessions: Mutex::new(Sessions::new(config.session_life)),
             back_off: Mutex::default(),
-        }
+            links: Links::new(Instant::now())?,
+        })
     }
 
     /// The tokens.
@@ -167,8 +173,7 @@ impl Gate {
             (sessions.life.whole, sessions.open(token, Instant::now()))
         };
         let session = session.map_err(|_| Refusal::Malformed)?.reveal();
-        let by_proxy = connection.ip().is_some_and(|remote| self.proxies.says_tls(remote, &parts.headers));
-        let secure = if connection.tls || by_proxy { "; Secure" } else { "" };
+        let secure = if self.proxies.is_encrypted(connection, &parts.headers) { "; Secure" } else { "" };
         let seconds = life.as_secs();
         let cookie =
             format!("{name}={session}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
@@ -191,7 +196,27 @@ impl Gate {
         HeaderValue::try_from(cookie).map_err(|_| Refusal::Malformed)
     }
 
-    /// Ends a token, its sessions and the streams that were opened with it, at once. That is durable when this returns.
+    /// The origin under which a request has reached us: `https://nas.lan`.
+    pub fn own_origin(&self, parts: &Parts, connection: &Connection) -> Result<String, Refusal> {
+        let host = self.hosts.check(parts, connection)?;
+        Ok(origin_of(&host, self.proxies.is_encrypted(connection, &parts.headers)))
+    }
+
+    /// What stands in the address of a file so that whoever has it may read this file, and nothing else. For programs that cannot send a
+    /// token.
+    #[must_use]
+    pub fn link(&self, granted: &Granted, torrent: &str, file: usize) -> String {
+        self.links.make(Opens { torrent, file }, &granted.token.id, Instant::now())
+    }
+
+    /// Whether a link opens this file: it was made here, its time is not over, and the token that it was made with still holds. The id
+    /// of that token.
+    pub fn judge_link<'a>(&self, link: &'a str, torrent: &str, file: usize) -> Result<&'a str, Refusal> {
+        let token = self.links.check(Opens { torrent, file }, link, Instant::now());
+        token.filter(|token| self.tokens.holds(token)).ok_or(Refusal::WrongLink)
+    }
+
+    /// Ends a token, its sessions, its links and the streams that were opened with it, at once. That is durable when this returns.
     pub async fn revoke(&self, id: &str) -> Result<(), TokenError> {
         self.tokens.end(id)?;
         self.sessions().close_all(id);
@@ -293,16 +318,19 @@ pub fn guard<S: Clone + Send + Sync + 'static>(router: Router<S>, gate: Arc<Gate
                 Ok(granted) => {
                     let token = granted.token.id.clone();
                     parts.extensions.insert(granted);
-                    let response = next.run(Request::from_parts(parts, body)).await;
-                    if response.body().size_hint().exact().is_some() {
-                        return response;
-                    }
-                    let ended = async move { gate.tokens.ended(&token).await };
-                    response
-                        .map(|body| Body::from_stream(body.into_data_stream().take_until(Box::pin(ended))))
+                    ending_with(gate, token, next.run(Request::from_parts(parts, body)).await)
                 }
                 Err(refusal) => (door.refuse)(&refusal),
             }
         }
     }))
+}
+
+/// An answer that ends with a token, unless its length is known already and it is about to be sent.
+pub(crate) fn ending_with(gate: Arc<Gate>, token: String, response: Response) -> Response {
+    if response.body().size_hint().exact().is_some() {
+        return response;
+    }
+    let ended = async move { gate.tokens.ended(&token).await };
+    response.map(|body| Body::from_stream(body.into_data_stream().take_until(Box::pin(ended))))
 }

@@ -63,9 +63,14 @@ pub(super) fn check_origin(
     host: &str,
 ) -> Result<Option<()>, Refusal> {
     let Some(origin) = only(&parts.headers, &header::ORIGIN)? else { return Ok(None) };
-    let by_proxy = connection.ip().is_some_and(|remote| proxies.says_tls(remote, &parts.headers));
-    let scheme = if connection.tls || by_proxy { "https" } else { "http" };
-    if origin == format!("{scheme}://{host}") { Ok(Some(())) } else { Err(Refusal::ForeignOrigin) }
+    let own = origin_of(host, proxies.is_encrypted(connection, &parts.headers));
+    if origin == own { Ok(Some(())) } else { Err(Refusal::ForeignOrigin) }
+}
+
+/// The origin (RFC 6454) of a page of ours under this name.
+pub(super) fn origin_of(host: &str, is_encrypted: bool) -> String {
+    let scheme = if is_encrypted { "https" } else { "http" };
+    format!("{scheme}://{host}")
 }
 
 /// The value of a header that may stand there once. Two would be read differently by two readers.

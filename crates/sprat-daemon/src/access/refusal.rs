@@ -36,6 +36,9 @@ pub enum Refusal {
         /// For how long.
         wait: Duration,
     },
+    /// The link is not one of ours, or opens nothing any more.
+    #[error("this link is wrong or has ended")]
+    WrongLink,
     /// It has a token that allows to look.
     #[error("this token allows to look only")]
     ReadOnly,
@@ -47,7 +50,7 @@ impl Refusal {
     pub const fn status(self) -> StatusCode {
         match self {
             Self::WrongHost => StatusCode::MISDIRECTED_REQUEST,
-            Self::ForeignOrigin | Self::ReadOnly => StatusCode::FORBIDDEN,
+            Self::ForeignOrigin | Self::ReadOnly | Self::WrongLink => StatusCode::FORBIDDEN,
             Self::Malformed | Self::NoClient => StatusCode::BAD_REQUEST,
             Self::NoToken | Self::WrongToken => StatusCode::UNAUTHORIZED,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,

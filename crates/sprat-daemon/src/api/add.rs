@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
-use sprat_core::io::RateLimits;
+use sprat_core::io::{Manner, RateLimits};
 use sprat_wire::magnet::Magnet;
 use sprat_wire::metainfo::Metainfo;
 use utoipa::ToSchema;
@@ -47,6 +47,12 @@ pub(super) struct AddRequest {
     adopt: bool,
     /// Pieces in order.
     sequential: bool,
+    /// The first and last pieces of each wanted file before all others.
+    first_last: bool,
+    /// When it is alone with everything, to show each peer few pieces at a time (BEP 16).
+    super_seeding: bool,
+    /// Connections at most; as many as any torrent may have unless it is said otherwise.
+    connection_limit: Option<usize>,
     /// How much files are wanted, by their number.
     priorities: Vec<FilePriority>,
     /// Trackers besides its own, by tier.
@@ -99,6 +105,11 @@ pub(super) async fn add(
         at_top: request.at_top,
         adopt: request.adopt,
         sequential: request.sequential,
+        manner: Manner {
+            first_last_first: request.first_last,
+            super_seeding: request.super_seeding,
+            connections: request.connection_limit,
+        },
         priorities: request.priorities.iter().map(|one| (one.file, one.priority.into())).collect(),
         trackers: request.trackers,
         peers: request.peers,

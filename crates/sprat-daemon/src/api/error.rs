@@ -98,6 +98,7 @@ impl From<InspectError> for ApiError {
         match error {
             InspectError::Unknown => Self::unknown_torrent(),
             InspectError::NoMetadata => Self::new(StatusCode::CONFLICT, "no_metadata", message),
+            InspectError::File(_) => Self::new(StatusCode::NOT_FOUND, "unknown_file", message),
             InspectError::Incomplete => Self::new(StatusCode::CONFLICT, "incomplete_metadata", message),
             InspectError::Ended(error) => error.into(),
         }

@@ -59,6 +59,14 @@ pub(super) struct ChangeRequest {
     seeding: Option<SeedingLimits>,
     /// Pieces in order.
     sequential: Option<bool>,
+    /// The first and last pieces of each wanted file before all others.
+    first_last: Option<bool>,
+    /// When it is alone with everything, to show each peer few pieces at a time (BEP 16).
+    super_seeding: Option<bool>,
+    /// Connections at most.
+    #[serde(deserialize_with = "said")]
+    #[schema(value_type = Option<usize>)]
+    connection_limit: Option<Option<usize>>,
 }
 
 /// What is there and `null` is not what is not there.
@@ -86,6 +94,9 @@ pub(super) async fn change(
         upload_limit: request.upload_limit,
         seeding: request.seeding,
         sequential: request.sequential,
+        first_last: request.first_last,
+        super_seeding: request.super_seeding,
+        connection_limit: request.connection_limit,
         ..Change::default()
     };
     service.change(named(&service, &hash)?, change).await?;

@@ -12,7 +12,7 @@ use crate::access::{Access, Door, Needs, Refusal, guard};
 use crate::fetching::fetching;
 use crate::http::{BodyRefusal, BodyRule};
 use crate::qbittorrent::{self, ChangeSettings, QBittorrent};
-use crate::running::{Running, plan};
+use crate::running::Running;
 use crate::transmission::{self, Transmission};
 
 /// Whatever kind they say it is: some say none. A page of somebody else gets no further than the gate, and without the session id
@@ -24,7 +24,13 @@ const ANY_KIND: BodyRule = BodyRule::new(
 
 /// What programs for Transmission speak, to be nested at `/transmission`.
 pub(super) fn transmission(shared: &Arc<Running>) -> io::Result<Router> {
+    let (chooser, closer) = (Arc::clone(shared), Arc::clone(shared));
     let around = Transmission {
+        choose: Arc::new(move |before, after| {
+            let shared = Arc::clone(&chooser);
+            Box::pin(async move { shared.choose(&before, &after).await.map_err(|error| error.to_string()) })
+        }),
+        close: Arc::new(move || closer.closing.notify_one()),
         fetch: fetching(shared.fetcher.clone()),
         state: shared.layers().state_directory(),
         ..Transmission::alone(shared.service.clone())
@@ -57,10 +63,7 @@ fn changing_settings(shared: &Arc<Running>) -> ChangeSettings {
         let shared = Arc::clone(&shared);
         Box::pin(async move {
             let changed = shared.change_settings(|layers| Ok(layers.patched(&patch)?)).await;
-            changed.map_err(|error| error.to_string())?;
-            // Whoever has changed something reads it again at once.
-            let choices = plan::choices(&shared.layers());
-            shared.service.choose(choices).await.map_err(|ended| ended.to_string())
+            changed.map(|_| ()).map_err(|error| error.to_string())
         })
     })
 }

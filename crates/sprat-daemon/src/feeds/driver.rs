@@ -58,7 +58,10 @@ impl FeedDriver {
         loop {
             for due in self.feeds().poll(self.now()) {
                 let fetcher = fetcher.clone();
-                fetches.spawn(async move { (due.ticket, fetch(&fetcher, &due).await) });
+                fetches.spawn(async move {
+                    let result = fetch(&fetcher, &due).await;
+                    (due.ticket, result)
+                });
             }
             let next = self.feeds().next_due();
             let wake = next.map_or(Instant::now() + LONG, |due| self.shared.begin + due.since(Time::ZERO));

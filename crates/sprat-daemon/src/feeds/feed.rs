@@ -14,7 +14,7 @@ use super::{FeedConfig, MAX_PAUSE, MIN_INTERVAL};
 use crate::fetch::Validators;
 
 /// The keys that are remembered of each feed: what it offers, and as much of what it has offered.
-const MAX_TAKEN: usize = 2 * MAX_ITEMS;
+pub(super) const MAX_TAKEN: usize = 2 * MAX_ITEMS;
 
 /// An item that could not be added is handed out this many times before it is given up.
 const MAX_ATTEMPTS: u32 = 5;

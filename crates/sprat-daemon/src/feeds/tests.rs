@@ -1,3 +1,4 @@
+use super::feed::MAX_TAKEN;
 use super::*;
 
 const URL: &str = "https://feed.example/rss?key=0";

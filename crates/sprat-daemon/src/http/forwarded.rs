@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use axum::http::HeaderMap;
 
+use super::connection::Connection;
+
 /// The proxies that are believed.
 #[derive(Debug, Clone, Default)]
 pub struct Proxies(BTreeSet<IpAddr>);
@@ -41,10 +43,16 @@ impl Proxies {
 
     /// Whether the client speaks TLS to the proxy, if a trusted one says so.
     #[must_use]
-    pub fn says_tls(&self, remote: IpAddr, headers: &HeaderMap) -> bool {
+    fn says_tls(&self, remote: IpAddr, headers: &HeaderMap) -> bool {
         let mut schemes = headers.get_all("x-forwarded-proto").into_iter();
         let only = (schemes.next(), schemes.next());
         self.include(remote) && matches!(only, (Some(scheme), None) if scheme == "https")
+    }
+
+    /// Whether the client speaks TLS, to us or to a trusted proxy.
+    #[must_use]
+    pub fn is_encrypted(&self, connection: &Connection, headers: &HeaderMap) -> bool {
+        connection.tls || connection.ip().is_some_and(|remote| self.says_tls(remote, headers))
     }
 }
 

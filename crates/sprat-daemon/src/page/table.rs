@@ -69,4 +69,5 @@ pub(super) const FILES: &[File] = files![
     "scripts/stream.js"
     "scripts/theme.js"
     "scripts/torrents.js"
+    "scripts/trace.js"
 ];

@@ -48,16 +48,14 @@ pub(super) async fn toggle_first_last(State(web): State<Arc<Web>>, params: Param
 
 /// Whether the first and last pieces of its files come before all others.
 pub(super) async fn set_first_last(service: &Service, torrent: TorrentId, on: bool) -> Result<(), Failure> {
-    service.client().set_first_last_first(torrent, on).await?;
-    Ok(service.change(torrent, Change::default()).await?)
+    Ok(service.change(torrent, Change { first_last: Some(on), ..Change::default() }).await?)
 }
 
 /// `torrents/setSuperSeeding`
 pub(super) async fn set_super_seeding(State(web): State<Arc<Web>>, params: Params) -> Result<(), Failure> {
     let on = params.flag("value").unwrap_or(false);
     for torrent in ids(&web, &params)? {
-        web.service.client().set_super_seeding(torrent, on).await?;
-        web.service.change(torrent, Change::default()).await?;
+        web.service.change(torrent, Change { super_seeding: Some(on), ..Change::default() }).await?;
     }
     Ok(())
 }
@@ -68,11 +66,8 @@ pub(super) async fn add_peers(State(web): State<Arc<Web>>, params: Params) -> Re
     if peers.is_empty() {
         return Err(Failure::bad_request("no peer is an address with a port"));
     }
-    let torrents = ids(&web, &params)?;
-    let add = move |session: &mut sprat_core::Session, now| {
-        for torrent in torrents {
-            session.add_peers(now, torrent, &peers);
-        }
-    };
-    Ok(web.service.client().with(add).await?)
+    for torrent in ids(&web, &params)? {
+        web.service.add_peers(torrent, peers.clone()).await?;
+    }
+    Ok(())
 }

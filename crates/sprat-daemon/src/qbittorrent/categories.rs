@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use serde_json::{Map, Value, json};
+use sprat_core::storage::TorrentId;
 
 use super::failure::Failure;
 use super::params::Params;
@@ -12,6 +13,7 @@ use super::state::Web;
 use super::who::{ids, several};
 use crate::labels::{Label, Labels};
 use crate::service::{Change, ChangeError};
+use crate::torrents::Line;
 
 /// All of them, as clients see them.
 pub(super) fn objects(labels: &Labels) -> Map<String, Value> {
@@ -61,13 +63,12 @@ pub(super) fn edit(web: &Web, params: &Params) -> Result<(), Failure> {
 pub(super) async fn remove(State(web): State<Arc<Web>>, params: Params) -> Result<(), Failure> {
     let names = params.list("categories", '\n');
     web.service.change_labels(|labels| labels.labels.retain(|name, _| !names.contains(&name.as_str())));
+    let snapshot = web.service.snapshot();
+    let is_in =
+        |line: &&Arc<Line>| line.summary.label.as_ref().is_some_and(|label| names.contains(&label.as_str()));
+    let torrents: Vec<TorrentId> = snapshot.lines().iter().filter(is_in).map(|line| line.torrent).collect();
     let without = Change { label: Some(None), ..Change::default() };
-    for line in web.service.snapshot().lines() {
-        if line.summary.label.as_ref().is_some_and(|label| names.contains(&label.as_str())) {
-            web.service.change(line.torrent, without.clone()).await?;
-        }
-    }
-    Ok(())
+    Ok(web.service.change_all(&torrents, without).await?)
 }
 
 /// `torrents/setCategory`: an empty one is none. Files stay where they are.
@@ -78,10 +79,7 @@ pub(super) async fn set(State(web): State<Arc<Web>>, params: Params) -> Result<(
         return Err(Failure::conflict("there is no such category"));
     }
     let change = Change { label: Some(label), ..Change::default() };
-    for torrent in ids(&web, &params)? {
-        web.service.change(torrent, change.clone()).await?;
-    }
-    Ok(())
+    Ok(web.service.change_all(&ids(&web, &params)?, change).await?)
 }
 
 /// `torrents/setAutoManagement`: files are not moved because their category was changed.

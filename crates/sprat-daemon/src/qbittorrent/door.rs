@@ -7,6 +7,7 @@ use axum::RequestExt as _;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::{SET_COOKIE, WWW_AUTHENTICATE};
+use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 
 use super::failure::Failure;
@@ -45,8 +46,7 @@ pub(super) fn refuse(refusal: &Refusal) -> Response {
 pub(super) async fn log_in(State(web): State<Arc<Web>>, request: Request) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
     let params: Params = Request::from_parts(parts.clone(), body).extract().await?;
-    let connection =
-        parts.extensions.get::<Connection>().ok_or_else(|| Failure::bad_request("no connection"))?;
+    let connection = connection_of(&parts)?;
     let token = params.text("password").unwrap_or_default();
     Ok(match web.around.gate.log_in(token, &parts, connection, &door(Access::ReadOnly)) {
         Ok(cookie) => ([(SET_COOKIE, cookie)], "Ok.").into_response(),
@@ -56,15 +56,17 @@ pub(super) async fn log_in(State(web): State<Arc<Web>>, request: Request) -> Res
 }
 
 /// `auth/logout`
-pub(super) fn log_out(web: &Web, request: Request) -> Response {
+pub(super) fn log_out(web: &Web, request: Request) -> Result<Response, Failure> {
     let (parts, _) = request.into_parts();
-    let Some(connection) = parts.extensions.get::<Connection>() else {
-        return refuse(&Refusal::Malformed);
-    };
-    match web.around.gate.log_out(&parts, connection, &door(Access::ReadOnly)) {
+    let connection = connection_of(&parts)?;
+    Ok(match web.around.gate.log_out(&parts, connection, &door(Access::ReadOnly)) {
         Ok(cookie) => [(SET_COOKIE, cookie)].into_response(),
         Err(refusal) => refuse(&refusal),
-    }
+    })
+}
+
+fn connection_of(parts: &Parts) -> Result<&Connection, Failure> {
+    parts.extensions.get().ok_or_else(|| Failure::bad_request("no connection"))
 }
 
 #[cfg(test)]

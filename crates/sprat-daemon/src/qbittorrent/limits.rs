@@ -26,13 +26,15 @@ pub(super) fn rates(
 /// `torrents/setDownloadLimit`
 pub(super) async fn set_download(State(web): State<Arc<Web>>, params: Params) -> Result<(), Failure> {
     let limit = wished(&params)?;
-    change(&web, &params, &Change { download_limit: Some(limit), ..Change::default() }).await
+    let change = Change { download_limit: Some(limit), ..Change::default() };
+    Ok(web.service.change_all(&ids(&web, &params)?, change).await?)
 }
 
 /// `torrents/setUploadLimit`
 pub(super) async fn set_upload(State(web): State<Arc<Web>>, params: Params) -> Result<(), Failure> {
     let limit = wished(&params)?;
-    change(&web, &params, &Change { upload_limit: Some(limit), ..Change::default() }).await
+    let change = Change { upload_limit: Some(limit), ..Change::default() };
+    Ok(web.service.change_all(&ids(&web, &params)?, change).await?)
 }
 
 fn wished(params: &Params) -> Result<Option<u64>, Failure> {
@@ -43,13 +45,6 @@ fn wished(params: &Params) -> Result<Option<u64>, Failure> {
 /// Bytes per second; what is not above 0 is no limit.
 pub(super) fn rate(limit: i64) -> Option<u64> {
     u64::try_from(limit).ok().filter(|limit| *limit > 0)
-}
-
-async fn change(web: &Web, params: &Params, change: &Change) -> Result<(), Failure> {
-    for torrent in ids(web, params)? {
-        web.service.change(torrent, change.clone()).await?;
-    }
-    Ok(())
 }
 
 /// `torrents/setShareLimits`: what is not spoken of stays.

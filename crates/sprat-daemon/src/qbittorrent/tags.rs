@@ -38,10 +38,11 @@ pub(super) fn create(web: &Web, params: &Params) -> Result<(), Failure> {
 pub(super) async fn delete(State(web): State<Arc<Web>>, params: Params) -> Result<(), Failure> {
     let names = named(&params)?;
     web.service.change_labels(|labels| labels.tags.retain(|tag| !names.contains(tag)));
-    let tagged = web.service.snapshot();
-    let tagged = tagged.lines().iter().filter(|line| !line.summary.tags.is_disjoint(&names));
-    let change = Change { remove_tags: names.clone(), ..Change::default() };
-    all_changed(&web, tagged.map(|line| line.torrent), &change).await
+    let snapshot = web.service.snapshot();
+    let tagged = snapshot.lines().iter().filter(|line| !line.summary.tags.is_disjoint(&names));
+    let tagged: Vec<TorrentId> = tagged.map(|line| line.torrent).collect();
+    let change = Change { remove_tags: names, ..Change::default() };
+    Ok(web.service.change_all(&tagged, change).await?)
 }
 
 /// `torrents/addTags`
@@ -49,7 +50,7 @@ pub(super) async fn add(State(web): State<Arc<Web>>, params: Params) -> Result<(
     let names = named(&params)?;
     web.service.change_labels(|labels| labels.tags.extend(names.iter().cloned()));
     let change = Change { add_tags: names, ..Change::default() };
-    all_changed(&web, ids(&web, &params)?.into_iter(), &change).await
+    Ok(web.service.change_all(&ids(&web, &params)?, change).await?)
 }
 
 /// `torrents/setTags`
@@ -57,7 +58,7 @@ pub(super) async fn set(State(web): State<Arc<Web>>, params: Params) -> Result<(
     let names = named(&params)?;
     web.service.change_labels(|labels| labels.tags.extend(names.iter().cloned()));
     let change = Change { tags: Some(names), ..Change::default() };
-    all_changed(&web, ids(&web, &params)?.into_iter(), &change).await
+    Ok(web.service.change_all(&ids(&web, &params)?, change).await?)
 }
 
 /// `torrents/removeTags`: without any named, all.
@@ -68,18 +69,7 @@ pub(super) async fn remove(State(web): State<Arc<Web>>, params: Params) -> Resul
     } else {
         Change { remove_tags: names, ..Change::default() }
     };
-    all_changed(&web, ids(&web, &params)?.into_iter(), &change).await
-}
-
-async fn all_changed(
-    web: &Web,
-    torrents: impl Iterator<Item = TorrentId>,
-    change: &Change,
-) -> Result<(), Failure> {
-    for torrent in torrents {
-        web.service.change(torrent, change.clone()).await?;
-    }
-    Ok(())
+    Ok(web.service.change_all(&ids(&web, &params)?, change).await?)
 }
 
 fn named(params: &Params) -> Result<BTreeSet<String>, Failure> {

@@ -12,11 +12,12 @@ use sprat_engine::http::HostPort;
 use sprat_engine::listen::ListenConfig;
 use sprat_engine::storage::StorageConfig;
 use sprat_engine::udp::UdpConfig;
+use sprat_engine::uplink::{InterfaceNameError, Uplink};
 
 use crate::clock;
 use crate::schedule;
 use crate::service::Choices;
-use crate::settings::{CountLimit, Layers, RateLimit, SeedingAction, Settings};
+use crate::settings::{AlternativeRates, CountLimit, Layers, RateLimit, SeedingAction, Settings};
 use crate::torrents::queue::{QueueLimits, SlowThreshold};
 use crate::torrents::share_limits::{Action, Layer};
 use crate::torrents::{SeedingLimit, SeedingLimits};
@@ -27,6 +28,11 @@ pub(crate) fn policy(settings: &Settings) -> Arc<AddressPolicy> {
     Arc::new(if permissive { AddressPolicy::permissive() } else { AddressPolicy::public() })
 }
 
+/// By which interface peers, trackers and what strangers name are reached. What is no name of one has been refused with the settings.
+pub(crate) fn uplink(settings: &Settings) -> Result<Uplink, InterfaceNameError> {
+    settings.peers.interface.as_deref().map_or(Ok(Uplink::any()), Uplink::only)
+}
+
 /// Where feeds may be although it is in the private network.
 pub(crate) fn private_servers(settings: &Settings) -> Vec<HostPort> {
     // They were checked when the settings were read.
@@ -34,7 +40,7 @@ pub(crate) fn private_servers(settings: &Settings) -> Vec<HostPort> {
 }
 
 /// The engine's client.
-pub(crate) fn client(layers: &Layers, policy: &Arc<AddressPolicy>) -> ClientConfig {
+pub(crate) fn client(layers: &Layers, policy: &Arc<AddressPolicy>, uplink: Uplink) -> ClientConfig {
     let settings = layers.settings();
     let (peers, limits) = (&settings.peers, &settings.limits);
     let mut session = Config {
@@ -71,6 +77,7 @@ pub(crate) fn client(layers: &Layers, policy: &Arc<AddressPolicy>) -> ClientConf
         listen: Some(ListenConfig { v4, v6, ports }),
         storage: StorageConfig::default(),
         policy: Arc::clone(policy),
+        uplink,
         udp: UdpConfig { addresses: peers.addresses.clone(), port: 0 },
         dht,
         lsd: peers.lsd && !is_here,
@@ -93,7 +100,11 @@ pub(crate) fn choices(layers: &Layers) -> Choices {
             download: rate(limits.alternative_download_rate),
             upload: rate(limits.alternative_upload_rate),
         },
-        is_alternative: is_alternative_now(settings),
+        is_alternative: match settings.limits.alternative {
+            AlternativeRates::Schedule => is_scheduled_now(settings),
+            AlternativeRates::On => true,
+            AlternativeRates::Off => false,
+        },
         seeding: Layer {
             limits: SeedingLimits {
                 ratio: limit(
@@ -123,8 +134,8 @@ pub(crate) fn choices(layers: &Layers) -> Choices {
     }
 }
 
-/// Whether the time of day has limits of its own.
-fn is_alternative_now(settings: &Settings) -> bool {
+/// Whether the time of day asks for the alternative limits.
+pub(crate) fn is_scheduled_now(settings: &Settings) -> bool {
     schedule::is_open(&settings.limits.alternative_schedule, &TimeZone::system(), clock::now())
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sprat_core::io::{AddMagnet, AddTorrent, FilePriority, RateLimits};
+use sprat_core::io::{AddMagnet, AddTorrent, FilePriority, Manner, RateLimits};
 use sprat_core::storage::TorrentId;
 use sprat_engine::address_policy::Origin;
 use sprat_engine::client::{AddError as EngineError, Admission, Ended};
@@ -62,6 +62,8 @@ pub struct NewTorrent {
     pub in_place: bool,
     /// Pieces in order.
     pub sequential: bool,
+    /// How it is to go about its work otherwise.
+    pub manner: Manner,
     /// How much each file is wanted, by its number; those that are not named as usual.
     pub priorities: Vec<(usize, FilePriority)>,
     /// Trackers besides its own, by tier.
@@ -91,6 +93,7 @@ impl NewTorrent {
             adopt: false,
             in_place: false,
             sequential: false,
+            manner: Manner::USUAL,
             priorities: Vec::new(),
             trackers: Vec::new(),
             peers: Vec::new(),
@@ -187,6 +190,7 @@ impl Service {
                     peers: new.peers,
                     priorities,
                     sequential: new.sequential,
+                    manner: new.manner,
                     limits: new.limits,
                     paused: true,
                     ..AddTorrent::new(metainfo)
@@ -208,6 +212,7 @@ impl Service {
                     peers: new.peers.iter().copied().chain(named).collect(),
                     select_only: magnet.select_only.clone(),
                     sequential: new.sequential,
+                    manner: new.manner,
                     limits: new.limits,
                     paused: true,
                     ..AddMagnet::new(magnet.info_hashes)

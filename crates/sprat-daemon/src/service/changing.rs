@@ -63,6 +63,12 @@ pub struct Change {
     pub seeding: Option<SeedingLimits>,
     /// Pieces in order.
     pub sequential: Option<bool>,
+    /// The first and last pieces of each wanted file before all others.
+    pub first_last: Option<bool>,
+    /// When it is alone with everything, to show each peer few pieces at a time (BEP 16).
+    pub super_seeding: Option<bool>,
+    /// Connections at most, or as many as any torrent may have.
+    pub connection_limit: Option<Option<usize>>,
     /// How much files are wanted, by their number.
     pub priorities: Vec<(usize, FilePriority)>,
     /// Its trackers, by tier.
@@ -167,6 +173,15 @@ impl Service {
         }
         if let Some(on) = change.sequential {
             client.set_sequential(torrent, on).await?;
+        }
+        if let Some(on) = change.first_last {
+            client.set_first_last_first(torrent, on).await?;
+        }
+        if let Some(on) = change.super_seeding {
+            client.set_super_seeding(torrent, on).await?;
+        }
+        if let Some(most) = change.connection_limit {
+            client.set_torrent_connections(torrent, most).await?;
         }
         if change.download_limit.is_some() || change.upload_limit.is_some() {
             let before =

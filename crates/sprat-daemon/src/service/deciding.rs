@@ -58,12 +58,14 @@ impl Service {
     async fn end_seeding(&self, id: TorrentId, action: share_limits::Action) -> Result<(), Ended> {
         self.tell_of(id, HappeningKind::GaveEnough);
         let files = match action {
-            share_limits::Action::Pause | share_limits::Action::SuperSeed => {
-                self.note(&[id], |record| {
-                    record.has_given_enough = true;
-                    record.is_started &= action != share_limits::Action::Pause;
-                });
+            share_limits::Action::Pause => {
+                self.note(&[id], |record| (record.has_given_enough, record.is_started) = (true, false));
                 return Ok(());
+            }
+            share_limits::Action::SuperSeed => {
+                self.note(&[id], |record| record.has_given_enough = true);
+                self.0.client.set_super_seeding(id, true).await?;
+                return self.read_facts(id).await;
             }
             share_limits::Action::Remove => Files::Forget,
             share_limits::Action::RemoveWithData => Files::Delete,

@@ -30,6 +30,9 @@ pub enum InspectError {
     /// Its metadata is not known, or cannot be read.
     #[error("its metadata is not known")]
     NoMetadata,
+    /// It has no such file, or that is padding.
+    #[error("there is no file number {0}")]
+    File(usize),
     /// It is a hybrid of which peers have told no piece layers: no program would accept the torrent file.
     #[error("the hashes of its pieces are not known for both of its versions")]
     Incomplete,
@@ -85,6 +88,17 @@ pub struct FileDetails {
     pub have: u64,
     /// How much it is wanted.
     pub priority: Priority,
+}
+
+/// What a file is, whatever becomes of the torrent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileDescription {
+    /// By what its torrent is called here.
+    pub hash: String,
+    /// Its path below the torrent's directory.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
 }
 
 /// How much a file is wanted.
@@ -322,6 +336,19 @@ impl Service {
         };
         let files = metainfo.info.files.iter().enumerate();
         Ok(files.filter(|(_, file)| !file.attributes.pad).map(details).collect())
+    }
+
+    /// One of them, by its number.
+    pub async fn file(&self, torrent: TorrentId, index: usize) -> Result<FileDescription, InspectError> {
+        let listing = self.0.client.listing(torrent).await?.ok_or(InspectError::Unknown)?;
+        let metainfo = self.metainfo(torrent).await.ok_or(InspectError::NoMetadata)?;
+        let file = metainfo.info.files.get(index).filter(|file| !file.attributes.pad);
+        let file = file.ok_or(InspectError::File(index))?;
+        Ok(FileDescription {
+            hash: listing.info_hashes.primary().to_string(),
+            path: listing.place.names.get(&index).unwrap_or(&file.path).clone(),
+            size: file.length,
+        })
     }
 
     /// The peers that a torrent is connected to.

@@ -6,6 +6,7 @@ use std::path::{Component, Path};
 
 use serde::Serialize;
 use sprat_engine::http::HostPort;
+use sprat_engine::uplink::Uplink;
 use utoipa::ToSchema;
 
 use super::quantity::{Size, Span};
@@ -102,6 +103,9 @@ fn network(settings: &Settings, problems: &mut Vec<Problem>) {
     let families: BTreeSet<bool> = peers.addresses.iter().map(|address| address.is_ipv4()).collect();
     if peers.addresses.is_empty() || families.len() < peers.addresses.len() {
         problems.push(Problem::new("peers.addresses", "one address or two, and of each family one"));
+    }
+    if let Some(Err(error)) = peers.interface.as_deref().map(Uplink::only) {
+        problems.push(Problem::new("peers.interface", error.to_string()));
     }
     if peers.port.checked_add(peers.port_attempts).is_none() {
         problems.push(Problem::new("peers.port_attempts", "there are no ports above 65535"));

@@ -114,6 +114,12 @@ impl Layers {
         &self.overlay
     }
 
+    /// Whether a setting was changed through the API.
+    #[must_use]
+    pub fn is_changed(&self, key: &str) -> bool {
+        self.overlay.contains(key)
+    }
+
     /// What was changed through the API and does not hold, because it does not fit.
     #[must_use]
     pub fn ignored(&self) -> &[Problem] {

@@ -107,7 +107,9 @@ section! {
         /// Addresses to listen on and to call from, at most one of each family; without one of a family it is not used.
         addresses: Vec<IpAddr> as Vec<String> [AtRestart] =
             vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
-        /// The only network interface to use. When it is gone, nothing is sent or received. Not set: all of them.
+        /// The only network interface by which peers and trackers are spoken to, and files and feeds fetched. When it is gone, nothing is
+        /// sent or received; when it was made anew, peers cannot call before a restart. Names are looked up as the system does it. Not set:
+        /// all of them.
         interface: Option<String> [AtRestart] = None, example "\"tun0\"";
         /// Look for peers in the DHT, and be a node of it (BEP 5).
         dht: bool [AtRestart] = true;
@@ -139,6 +141,9 @@ section! {
         alternative_download_rate: RateLimit [AtOnce] = Limit::Unlimited, example "\"1 MiB/s\"";
         /// Instead of `upload_rate`, while the alternative rates are on.
         alternative_upload_rate: RateLimit [AtOnce] = Limit::Unlimited, example "\"100 KiB/s\"";
+        /// Whether the alternative rates are on: "schedule", "on" or "off". Switched by hand through an interface, they stay so until the
+        /// schedule says the same.
+        alternative: AlternativeRates [AtOnce] = AlternativeRates::Schedule;
         /// When the alternative rates are on: on these days (mon, tue, wed, thu, fri, sat, sun; none: every day) from a local
         /// time until a later one, or until that time of the next day.
         alternative_schedule: Vec<AlternativeWindow> [AtOnce] = Vec::new(),
@@ -277,6 +282,18 @@ pub enum Afterwards {
     Remove,
     /// Nothing; it is not added twice.
     Keep,
+}
+
+/// Whether the alternative rates are on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AlternativeRates {
+    /// As the time of day says.
+    Schedule,
+    /// They are.
+    On,
+    /// They are not.
+    Off,
 }
 
 /// A day of the week, by its English abbreviation.

@@ -112,6 +112,13 @@ pub struct Summary {
     pub has_metadata: bool,
     /// Pieces in order rather than rarest first.
     pub sequential: bool,
+    /// The first and last pieces of each wanted file before all others.
+    pub first_last: bool,
+    /// When it is alone with everything, it shows each peer few pieces at a time (BEP 16).
+    pub super_seeding: bool,
+    /// Connections at most; none of its own: as many as any torrent may have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection_limit: Option<usize>,
     /// The most to receive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub download_limit: Option<u64>,
@@ -196,6 +203,9 @@ pub fn summarise(id: u32, facts: &Facts, record: &Record, live: Option<&Live>, n
         is_private: facts.is_private,
         has_metadata: facts.is_known,
         sequential: facts.sequential,
+        first_last: facts.manner.first_last_first,
+        super_seeding: facts.manner.super_seeding,
+        connection_limit: facts.manner.connections,
         download_limit: facts.limits.download,
         upload_limit: facts.limits.upload,
         seeding: record.seeding,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use data_encoding::BASE64;
-use sprat_core::io::FilePriority;
+use sprat_core::io::{FilePriority, Manner};
 use sprat_wire::metainfo::Metainfo;
 
 use super::call::Answer;
@@ -31,6 +31,7 @@ pub(super) async fn add(rpc: &Rpc, params: &Params) -> Answer {
     };
     let start = !params.flag("paused")?.unwrap_or(false);
     let sequential = params.flag("sequential_download")?.unwrap_or(false);
+    let connections = params.count("peer_limit")?.map(|most| usize::try_from(most).unwrap_or(usize::MAX));
     let source = source(rpc, params).await?;
     let new = NewTorrent {
         directory,
@@ -38,6 +39,7 @@ pub(super) async fn add(rpc: &Rpc, params: &Params) -> Answer {
         tags,
         start,
         sequential,
+        manner: Manner { connections, ..Manner::USUAL },
         priorities: priorities(&source, &wishes).await?,
         origin: "transmission".to_owned(),
         ..NewTorrent::new(source)

@@ -7,6 +7,7 @@ use data_encoding::BASE64;
 use super::names::Name;
 use super::value::Out;
 use super::view::View;
+use crate::media_type;
 
 /// How many connected peers have each piece that we lack; -1 for those that we have.
 pub(super) fn availability(view: &View<'_>) -> Out {
@@ -53,46 +54,8 @@ pub(super) fn web_seeds_at_length(view: &View<'_>) -> Out {
 pub(super) fn primary_type(view: &View<'_>) -> Out {
     let mut bytes: BTreeMap<&str, u64> = BTreeMap::new();
     for file in &view.parts.files {
-        let ending = file.path.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
-        *bytes.entry(type_of(ending.as_deref().unwrap_or_default())).or_default() += file.size;
+        *bytes.entry(media_type::of(&file.path)).or_default() += file.size;
     }
-    bytes.into_iter().max_by_key(|(_, bytes)| *bytes).map_or(UNKNOWN_TYPE, |(found, _)| found).into()
-}
-
-const UNKNOWN_TYPE: &str = "application/octet-stream";
-
-fn type_of(ending: &str) -> &'static str {
-    match ending {
-        "mkv" => "video/x-matroska",
-        "mp4" | "m4v" => "video/mp4",
-        "avi" => "video/x-msvideo",
-        "webm" => "video/webm",
-        "mov" => "video/quicktime",
-        "mpg" | "mpeg" | "vob" => "video/mpeg",
-        "wmv" => "video/x-ms-wmv",
-        "ts" | "m2ts" => "video/mp2t",
-        "mp3" => "audio/mpeg",
-        "flac" => "audio/flac",
-        "ogg" | "oga" | "opus" => "audio/ogg",
-        "m4a" | "m4b" => "audio/mp4",
-        "wav" => "audio/wav",
-        "jpg" | "jpeg" => "image/jpeg",
-        "png" => "image/png",
-        "gif" => "image/gif",
-        "pdf" => "application/pdf",
-        "epub" => "application/epub+zip",
-        "mobi" => "application/x-mobipocket-ebook",
-        "cbz" => "application/vnd.comicbook+zip",
-        "cbr" => "application/vnd.comicbook-rar",
-        "txt" | "nfo" => "text/plain",
-        "srt" => "application/x-subrip",
-        "html" | "htm" => "text/html",
-        "zip" => "application/zip",
-        "rar" => "application/vnd.rar",
-        "7z" => "application/x-7z-compressed",
-        "gz" => "application/gzip",
-        "xz" => "application/x-xz",
-        "iso" | "img" => "application/x-iso9660-image",
-        _ => UNKNOWN_TYPE,
-    }
+    let most = bytes.into_iter().max_by_key(|(_, bytes)| *bytes);
+    most.map_or(media_type::UNKNOWN, |(found, _)| found).into()
 }

@@ -60,7 +60,7 @@ pub(super) async fn set(rpc: &Rpc, params: &Params) -> Answer {
     let before = rpc.service.choices();
     let after = choosing::chosen(params, &rpc.memory, &before)?;
     if after != before {
-        (rpc.around.choose)(after).await.map_err(|problem| Failure::new(Code::System, problem))?;
+        (rpc.around.choose)(before, after).await.map_err(|problem| Failure::new(Code::System, problem))?;
     }
     let choices = rpc.service.choices();
     let view = view(rpc, &choices, UNKNOWN);

@@ -11,8 +11,8 @@ use super::memory::Memory;
 use crate::fetching::{Fetch, fetching_nothing};
 use crate::service::{Choices, Service};
 
-/// Applies choices, and keeps them; an error is for a person.
-pub type Choose = Arc<dyn Fn(Choices) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+/// Has choices be other than they were, and keeps that; an error is for a person.
+pub type Choose = Arc<dyn Fn(Choices, Choices) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
 /// Ends the daemon, soon.
 pub type Close = Arc<dyn Fn() + Send + Sync>;
@@ -40,7 +40,7 @@ impl Transmission {
         Self {
             service,
             fetch: fetching_nothing(),
-            choose: Arc::new(move |choices| {
+            choose: Arc::new(move |_, choices| {
                 let service = chooser.clone();
                 Box::pin(async move { service.choose(choices).await.map_err(|ended| ended.to_string()) })
             }),

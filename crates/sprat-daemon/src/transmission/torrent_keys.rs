@@ -101,10 +101,10 @@ pub(super) const KEYS: &[Key] = &[
     camel("left_until_done", LISTED, |view| view.one.left.into()),
     camel("magnet_link", &[Part::Magnet], |view| view.parts.magnet.as_str().into()),
     camel("manual_announce_time", LISTED, |_| NOT_AVAILABLE.into()),
-    camel("max_connected_peers", LISTED, |view| view.context.peer_limit.into()),
+    camel("max_connected_peers", LISTED, peer_limit),
     camel("metadata_percent_complete", LISTED, metadata_percent),
     camel("name", LISTED, |view| view.one.name.as_str().into()),
-    key(Name::Kebab("peer_limit"), LISTED, |view| view.context.peer_limit.into()),
+    key(Name::Kebab("peer_limit"), LISTED, peer_limit),
     camel("peers", PEERS, peers::list),
     camel("peers_connected", LISTED, |view| view.one.peers.into()),
     camel("peers_from", PEERS, peers::sources),
@@ -182,6 +182,11 @@ fn percent_done(view: &View<'_>) -> f64 {
     } else {
         part(one.wanted.saturating_sub(one.left), one.wanted)
     }
+}
+
+/// Connections that it may have: its own limit, or that of all.
+fn peer_limit(view: &View<'_>) -> Out {
+    view.one.connection_limit.unwrap_or(view.context.peer_limit).into()
 }
 
 fn metadata_percent(view: &View<'_>) -> Out {

@@ -49,7 +49,7 @@ pub(super) async fn set(rpc: &Rpc, params: &Params) -> Answer {
         let place = usize::try_from(place).unwrap_or(usize::MAX);
         rpc.service.requeue_at(&chosen.torrents(), place).await?;
     }
-    refuse_what_is_absent(rpc, params)?;
+    refuse_what_is_absent(params)?;
     Ok(Object::new())
 }
 
@@ -64,6 +64,7 @@ fn change_of(rpc: &Rpc, params: &Params, line: &Line) -> Result<Change, Failure>
     change.download_limit = rate(rpc, params, line, (Limit::Download, "download_limit", "download_limited"))?;
     change.upload_limit = rate(rpc, params, line, (Limit::Upload, "upload_limit", "upload_limited"))?;
     change.seeding = seeding(rpc, params, line)?;
+    change.connection_limit = connections(rpc, params, line)?;
     Ok(change)
 }
 
@@ -84,6 +85,14 @@ fn rate(
     }
     let settled = rpc.memory.settle((Some(line.torrent), limit), value, on, current.map(units::kilobytes));
     Ok(Some(settled.map(units::bytes)))
+}
+
+/// How many connections it may have, if that is other than it was. Clients send back what they were told, which need not be its own.
+fn connections(rpc: &Rpc, params: &Params, line: &Line) -> Result<Option<Option<usize>>, Failure> {
+    let Some(most) = params.count("peer_limit")? else { return Ok(None) };
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let before = line.summary.connection_limit.unwrap_or(rpc.service.fixed().connections_per_torrent);
+    Ok((most != before).then_some(Some(most)))
 }
 
 /// When it has given enough, if that is spoken of.
@@ -112,13 +121,11 @@ fn convert<T, U>(limit: SeedingLimit<T>, by: impl Fn(T) -> U) -> SeedingLimit<U>
 }
 
 /// Values that cannot be other than they are.
-fn refuse_what_is_absent(rpc: &Rpc, params: &Params) -> Result<(), Failure> {
-    let peer_limit = i64::try_from(rpc.service.fixed().connections_per_torrent).unwrap_or(i64::MAX);
+fn refuse_what_is_absent(params: &Params) -> Result<(), Failure> {
     let refused = [
         ("bandwidthPriority", params.integer("bandwidth_priority")?.is_some_and(|value| value != 0)),
         ("group", params.text("group")?.is_some_and(|value| !value.is_empty())),
         ("honorsSessionLimits", params.flag("honors_session_limits")?.is_some_and(|value| !value)),
-        ("peer-limit", params.integer("peer_limit")?.is_some_and(|value| value != peer_limit)),
         (
             "sequential_download_from_piece",
             params.integer("sequential_download_from_piece")?.is_some_and(|value| value != 0),

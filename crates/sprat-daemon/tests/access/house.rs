@@ -104,7 +104,7 @@ impl House {
             proxies: Proxies::default(),
             session_life: SessionLife { idle: day, whole: day },
         };
-        let gate = Arc::new(Gate::new(config, tokens));
+        let gate = Arc::new(Gate::new(config, tokens).unwrap());
         let reached = Arc::new(AtomicUsize::new(0));
         let router = router(&gate, &reached, bug);
         let address: ListenAddress = serde_json::from_value(address(&home).into()).unwrap();

@@ -26,6 +26,7 @@ use tokio::time::timeout;
 
 use house::{Bug, House};
 use matrix::Depth;
+use sprat_daemon::access::{Access, Granted, Refusal, Way};
 use wire::{Request, exchange, exchange_on};
 
 /// What goes through the matrix: how many were refused and let in, or the first that should not have been.
@@ -305,5 +306,19 @@ async fn with_a_certificate_only_tls_is_spoken() {
     std::fs::write(&files.certificate, "nothing").unwrap();
     assert!(tls.reload().is_err());
     assert!(ask(login(format!("https://{host}"))).await.header("set-cookie").is_some(), "the old one stays");
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_link_to_a_file_ends_with_the_token_that_made_it() {
+    let house = House::open(ServerLimits::default()).await;
+    let made = house.gate.tokens().create("player", Access::ReadOnly).await;
+    let token = made.unwrap().0;
+    let granted = Granted { access: token.access, token: token.clone(), way: Way::Token };
+    let link = house.gate.link(&granted, "aa", 1);
+    assert_eq!(house.gate.judge_link(&link, "aa", 1), Ok(token.id.as_str()));
+    assert_eq!(house.gate.judge_link(&link, "aa", 2), Err(Refusal::WrongLink));
+    house.gate.revoke(&token.id).await.unwrap();
+    assert_eq!(house.gate.judge_link(&link, "aa", 1), Err(Refusal::WrongLink));
     house.close().await;
 }

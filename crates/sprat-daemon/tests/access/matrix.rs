@@ -46,6 +46,17 @@ impl Route {
         Self { method: method.to_owned(), path: path.to_owned(), body: None, needs, sessions: true }
     }
 
+    /// The same with a body of one of these kinds.
+    pub(crate) fn taking(self, kinds: &[&str], bytes: impl Into<Vec<u8>>) -> Self {
+        let kinds = kinds.iter().map(|kind| (*kind).to_owned()).collect();
+        Self { body: Some(Body { kinds, bytes: bytes.into() }), ..self }
+    }
+
+    /// The same where the session of another interface opens nothing.
+    pub(crate) fn with_sessions_of_its_own(self) -> Self {
+        Self { sessions: false, ..self }
+    }
+
     fn is_open_to_lookers(&self) -> bool {
         match self.needs {
             Needs::NoToken | Needs::Looking => true,
@@ -209,7 +220,9 @@ fn content_types(route: &Route) -> Vec<Choice> {
     let Some(body) = &route.body else { return vec![choice("", false, &[])] };
     let right = body.kinds.first().map(String::as_str).unwrap_or_default();
     let mut choices = vec![choice("", false, &[("Content-Type", right)])];
-    for wrong in STRANGE.into_iter().filter(|strange| !body.kinds.iter().any(|kind| kind == strange)) {
+    for wrong in
+        STRANGE.into_iter().filter(|strange| !body.kinds.iter().any(|kind| strange.starts_with(kind)))
+    {
         choices.push(choice("wrong content type", true, &[("Content-Type", wrong)]));
     }
     choices.push(choice("no content type", true, &[]));

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use crate::furnished::Furnished;
-use crate::matrix::{self, Body, Case, Depth, Keys, Needs, Route};
+use crate::matrix::{self, Case, Depth, Keys, Needs, Route};
 use crate::wire::{Answer, Request, exchange, head};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -54,25 +54,36 @@ async fn routes(furnished: &Furnished) -> Vec<Route> {
         };
         Route { path: format!("/api/v1{}", route.path), needs, ..route }
     });
-    let kinds =
-        ["application/json", "application/json-rpc", "text/plain", "application/x-www-form-urlencoded"];
-    let call = json!({"method": "torrent-remove", "arguments": {"ids": [furnished.hash]}});
-    let transmission =
-        Body { kinds: kinds.map(str::to_owned).to_vec(), bytes: call.to_string().into_bytes() };
     let others = [
         Route::new("GET", "/api/v1/openapi.json", Needs::ByMethod),
         Route::new("GET", "/metrics", Needs::Looking),
-        Route {
-            body: Some(transmission),
-            sessions: false,
-            ..Route::new("POST", "/transmission/rpc", Needs::Everything)
-        },
         Route::new("GET", "/", Needs::NoToken),
         Route::new("GET", "/scripts/main.js", Needs::NoToken),
         Route::new("GET", "/health", Needs::NoToken),
         Route::new("GET", "/ready", Needs::NoToken),
     ];
-    described.chain(others).collect()
+    described.chain(others).chain(of_other_programs(furnished)).collect()
+}
+
+/// Some of what programs for Transmission and qBittorrent ask for.
+fn of_other_programs(furnished: &Furnished) -> [Route; 6] {
+    const RPC: &[&str] =
+        &["application/json", "application/json-rpc", "text/plain", "application/x-www-form-urlencoded"];
+    const FORM: &[&str] = &["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"];
+    let Furnished { hash, house, .. } = furnished;
+    let remove = json!({"method": "torrent-remove", "arguments": {"ids": [hash]}});
+    let routes = [
+        Route::new("POST", "/transmission/rpc", Needs::Everything).taking(RPC, remove.to_string()),
+        Route::new("GET", "/api/v2/app/version", Needs::Looking),
+        Route::new("GET", "/api/v2/torrents/info", Needs::Looking),
+        Route::new("POST", "/api/v2/torrents/setCategory", Needs::Everything)
+            .taking(FORM, format!("hashes={hash}&category=1")),
+        Route::new("POST", "/api/v2/torrents/delete", Needs::Everything)
+            .taking(FORM, format!("hashes={hash}&deleteFiles=true")),
+        Route::new("POST", "/api/v2/auth/login", Needs::NoToken)
+            .taking(FORM, format!("username=admin&password={}", house.token)),
+    ];
+    routes.map(Route::with_sessions_of_its_own)
 }
 
 /// The word of an answer of the API that tells why.
@@ -95,13 +106,13 @@ fn is_refused(case: &Case, answer: Option<&Answer>) -> bool {
 
 /// Whether a request got to its handler, which may have its own reasons to do nothing.
 fn is_let_in(answer: &Answer) -> bool {
-    let status = matches!(answer.status, 200..300 | 404 | 409 | 422);
+    let status = matches!(answer.status, 200..300 | 404 | 409 | 422 | 429);
     status && word(answer).is_none_or(|word| !matches!(word.as_str(), "access" | "body"))
 }
 
 #[tokio::test]
 async fn nothing_in_the_access_matrix_has_an_effect_on_a_daemon() {
-    let furnished = Furnished::open("transmission = true\n").await;
+    let furnished = Furnished::open("transmission = true\nqbittorrent = true\n").await;
     let keys = keys(&furnished).await;
     let address = furnished.house.address;
     let before = furnished.state().await;

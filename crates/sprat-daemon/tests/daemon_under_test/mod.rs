@@ -74,6 +74,12 @@ impl House {
         Self::open_at(self.home, more).await
     }
 
+    /// Runs until somebody ends it.
+    pub(crate) async fn run(&self) {
+        let (_reload, reloads) = tokio::sync::mpsc::channel(1);
+        self.daemon.run(std::future::pending(), reloads).await;
+    }
+
     /// Stops the daemon.
     pub(crate) async fn close(self) {
         self.daemon.stop().await;

@@ -69,7 +69,7 @@ impl House {
             proxies: Proxies::default(),
             session_life: SessionLife { idle: day, whole: day },
         };
-        let gate = Arc::new(Gate::new(config, tokens));
+        let gate = Arc::new(Gate::new(config, tokens).unwrap());
         let patches = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&patches);
         let around = QBittorrent {
@@ -117,7 +117,7 @@ impl House {
 
     /// A token that allows to look.
     pub(crate) async fn read_only_token(&self) -> String {
-        self.gate.tokens().create("look", Access::ReadOnly, String::new()).await.unwrap().1.reveal()
+        self.gate.tokens().create("look", Access::ReadOnly).await.unwrap().1.reveal()
     }
 
     /// A torrent as it stands in the list.

@@ -21,6 +21,7 @@ use sprat_engine::create::{CreateOptions, create};
 use sprat_engine::listen::ListenConfig;
 use sprat_engine::storage::StorageConfig;
 use sprat_engine::udp::UdpConfig;
+use sprat_engine::uplink::Uplink;
 use sprat_wire::metainfo::Version;
 use sprat_wire::metainfo::build::Description;
 use tempfile::TempDir;
@@ -51,6 +52,7 @@ impl Place {
                 listen: Some(ListenConfig::loopback(0..=0)),
                 storage: StorageConfig::default(),
                 policy: Arc::new(AddressPolicy::permissive()),
+                uplink: Uplink::any(),
                 udp: UdpConfig::loopback(0),
                 dht: None,
                 lsd: false,

@@ -109,7 +109,9 @@ async fn transmission_remote_adds_shows_and_changes_torrents() {
     user.does("-t 1 -tr 0").await;
     assert!(house.service.trackers(house.service.find(hash).unwrap()).await.unwrap().is_empty());
     user.may_not("-t 1 -Bh", "bandwidthPriority").await;
-    user.may_not("-t 1 -hl -pr 7", "peer-limit").await;
+    user.does("-t 1 -hl -pr 7").await;
+    assert_eq!(house.one(hash).connection_limit, Some(7));
+    user.sees("-t 1 -i", &["Peer limit: 7"]).await;
 
     user.does("-t 1 -s").await;
     assert_ne!(house.one(hash).state, State::Stopped);

@@ -163,14 +163,17 @@ impl Shell {
         let held_elsewhere = means::divide(&mut config, SOCKET_QUEUE);
         let most_connections = means::most_peers(&config);
         let storage = Storage::start(config.storage, stored);
-        let around = Surroundings { happened, buffers: Rc::new(ReceiveBuffers::default()) };
+        let uplink = config.uplink;
+        let around =
+            Surroundings { happened, buffers: Rc::new(ReceiveBuffers::default()), uplink: uplink.clone() };
+        let announces = AnnounceConfig { uplink, ..AnnounceConfig::new(Arc::clone(&config.policy)) };
         let mut driver = Driver {
             session: Session::new(config.session, config.seed.unwrap_or_else(seed_from_the_system)),
             epoch: Instant::now(),
             held_elsewhere,
             most_connections,
             storage,
-            announces: AnnounceClient::new(AnnounceConfig::new(Arc::clone(&config.policy)), sockets),
+            announces: AnnounceClient::new(announces, sockets),
             dht,
             policy: config.policy,
             found,
@@ -487,7 +490,7 @@ impl Driver {
     /// Joins the groups on the interfaces that there are now.
     fn join_neighbours(&mut self) {
         let Some((port, heard)) = &self.neighbourhood else { return };
-        match (LocalDiscovery::start(*port, heard), &mut self.local) {
+        match (LocalDiscovery::start(*port, heard, &self.around.uplink), &mut self.local) {
             (Ok(discovery), Some(local)) => local.move_to(discovery),
             (Ok(discovery), None) => self.local = Some(Local::new(discovery)),
             (Err(error), _) => tracing::info!(%error, "no local discovery"),

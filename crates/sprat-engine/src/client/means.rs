@@ -71,6 +71,7 @@ mod tests {
     use crate::address_policy::AddressPolicy;
     use crate::storage::StorageConfig;
     use crate::udp::UdpConfig;
+    use crate::uplink::Uplink;
 
     fn config(connections: usize) -> ClientConfig {
         ClientConfig {
@@ -78,6 +79,7 @@ mod tests {
             listen: None,
             storage: StorageConfig::default(),
             policy: Arc::new(AddressPolicy::permissive()),
+            uplink: Uplink::any(),
             udp: UdpConfig::loopback(0),
             dht: None,
             lsd: false,

@@ -30,7 +30,8 @@ pub enum ReadError {
 
 /// Reads a file of a torrent, and has the client fetch what is needed next before all else, a few seconds ahead of where was read
 /// last. What is skipped otherwise is fetched for it as well. Several may read at a time. A torrent that is read does not sleep; one
-/// that is paused is read as far as it is there, and waited for.
+/// that is paused, or being moved, is read as far as it is there, and waited for: whoever does not want to wait for ever has a
+/// time limit of his own.
 #[derive(Debug)]
 pub struct FileReader {
     /// Not strong: a reader does not keep the client running.
@@ -84,9 +85,3 @@ pub(super) struct Target {
 
 /// How its bytes come.
 pub(super) type Answer = oneshot::Sender<Result<Bytes, ReadError>>;
-
-/// How many bytes ahead of where was read last are fetched before all else.
-pub(super) const READ_AHEAD: u64 = 8 << 20;
-
-/// Bytes per second that are supposed to be read: 8 Mbit/s, a film in good quality. Only the order and the haste follow from it.
-pub(super) const SUPPOSED_RATE: u64 = 1 << 20;

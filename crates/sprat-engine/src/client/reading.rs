@@ -1,31 +1,31 @@
 //! What the driver does for those who read files of torrents.
 
-use std::time::Duration;
-
 use bytes::Bytes;
-use sprat_core::geometry::PieceIndex;
-use sprat_core::io::ReaderId;
+use sprat_core::io::{ReaderId, Trouble};
 use sprat_core::storage::{READ_LENGTH, StorageError, TorrentId};
 use sprat_core::time::Time;
 use tokio::sync::oneshot;
 
 use super::driver::Driver;
-use super::reader::{Answer, Opened, READ_AHEAD, ReadError, SUPPOSED_RATE, Target};
-use super::readers::{Reader, Wait};
+use super::read_ahead::ReadAhead;
+use super::reader::{Answer, Opened, ReadError, Target};
+use super::readers::{Opening, Reader, Wait};
 
 impl Driver {
     /// Somebody wants to read. Answered when the torrent is awake.
     pub(super) fn open_reader(&mut self, target: Target, answer: oneshot::Sender<Opened>) {
-        self.readers.opening.push((target, answer));
+        self.readers.opening.push(Opening { target, answer, has_woken: false });
         self.serve_readers();
     }
 
     pub(super) fn read_at(&mut self, id: ReaderId, offset: u64, most: usize, answer: Answer) {
+        let now = self.now();
         let Some(reader) = self.readers.by_id.get_mut(&id) else {
             // Nobody may wait for it any more.
             let _ = answer.send(Err(ReadError::NoTorrent));
             return;
         };
+        reader.ahead.go_to(now, offset);
         let before = reader.waits.replace(Wait { offset, most, answer, is_read: false });
         self.readers.waiting += usize::from(before.is_none());
         self.serve_readers();
@@ -41,9 +41,11 @@ impl Driver {
     /// The disk has read something for somebody, or has not.
     pub(super) fn on_read(&mut self, id: ReaderId, result: Result<Bytes, StorageError>) {
         let Some(reader) = self.readers.by_id.get_mut(&id) else { return };
+        reader.is_reading = false;
         // What was asked for before somebody changed his mind is of no use.
         if let Some(wait) = reader.waits.take_if(|wait| wait.is_read) {
             self.readers.waiting -= 1;
+            reader.ahead.advance(result.as_ref().map_or(0, Bytes::len));
             // He may have gone.
             let _ = wait.answer.send(result.map_err(ReadError::from));
         }
@@ -51,12 +53,12 @@ impl Driver {
 
     /// Gives those who wait what has come.
     pub(super) fn serve_readers(&mut self) {
-        for (target, answer) in std::mem::take(&mut self.readers.opening) {
-            match self.look_for(target) {
-                None if answer.is_closed() => {}
-                None => self.readers.opening.push((target, answer)),
+        for mut opening in std::mem::take(&mut self.readers.opening) {
+            match self.look_for(&mut opening) {
+                None if opening.answer.is_closed() => {}
+                None => self.readers.opening.push(opening),
                 Some(opened) => {
-                    if let Err(Ok((id, _))) = answer.send(opened) {
+                    if let Err(Ok((id, _))) = opening.answer.send(opened) {
                         self.end_reading(id);
                     }
                 }
@@ -71,36 +73,43 @@ impl Driver {
     }
 
     /// The file that somebody wants to read; `None` until the torrent is awake.
-    fn look_for(&mut self, target: Target) -> Option<Opened> {
-        let Target { torrent, file } = target;
+    fn look_for(&mut self, opening: &mut Opening) -> Option<Opened> {
+        let Target { torrent, file } = opening.target;
         let Some(found) = self.session.torrent(torrent) else {
-            return match self.wakes(torrent) {
-                true => None,
-                false if self.session.seeker(torrent).is_some() => Some(Err(ReadError::FilesUnknown)),
-                false => Some(Err(ReadError::NoTorrent)),
-            };
+            return self.wake_to_read(torrent, &mut opening.has_woken).err().map(Err);
         };
         let of_torrent = found.metainfo().info.files.get(file).filter(|file| !file.attributes.pad);
         let Some(length) = of_torrent.map(|file| file.length) else {
             return Some(Err(ReadError::NoSuchFile(file)));
         };
+        let now = self.now();
         let id = ReaderId(self.readers.next);
         self.readers.next += 1;
-        self.readers.by_id.insert(id, Reader { target, length, needs: None, waits: None });
-        let now = self.now();
+        let target = opening.target;
+        let ahead = ReadAhead::new(now);
+        let reader =
+            Reader { target, length, ahead, has_woken: false, needs: None, waits: None, is_reading: false };
+        self.readers.by_id.insert(id, reader);
         // From now on it stays awake.
         self.session.want_soon(now, torrent, id, &[]);
         Some(Ok((id, length)))
     }
 
-    /// Whether the torrent sleeps; then it is woken.
-    fn wakes(&mut self, torrent: TorrentId) -> bool {
-        let sleeps = self.session.sleeper(torrent).is_some();
-        if sleeps {
-            let now = self.now();
-            self.session.wake(now, torrent);
+    /// Wakes a torrent that sleeps, or waits until it may wake. An error if it cannot be read: it is not there, or its metadata could
+    /// not be loaded when that was tried for this reader, who `has_woken` it.
+    fn wake_to_read(&mut self, torrent: TorrentId, has_woken: &mut bool) -> Result<(), ReadError> {
+        let Some(sleeper) = self.session.sleeper(torrent) else {
+            let is_sought = self.session.seeker(torrent).is_some();
+            return Err(if is_sought { ReadError::FilesUnknown } else { ReadError::NoTorrent });
+        };
+        let has_been_tried = *has_woken && !sleeper.is_waking();
+        if let Some(Trouble::Storage(error)) = sleeper.trouble().filter(|_| has_been_tried) {
+            return Err(error.clone().into());
         }
-        sleeps
+        *has_woken = true;
+        let now = self.now();
+        self.session.wake(now, torrent);
+        Ok(())
     }
 
     fn serve_reader(&mut self, id: ReaderId) {
@@ -118,59 +127,48 @@ impl Driver {
         let Some(wait) = reader.waits.as_ref().filter(|wait| !wait.is_read) else { return };
         let Target { torrent, file } = reader.target;
         let (offset, most, length) = (wait.offset, wait.most, reader.length);
-        let Some(found) = self.session.torrent(torrent) else {
-            if !self.wakes(torrent) {
-                self.give_up(id);
-            }
-            return;
-        };
+        let Some(found) = self.session.torrent(torrent) else { return self.wait_for_waking(id, torrent) };
         let geometry = found.geometry();
-        let Some((piece, begin)) = geometry.place_in(file, offset) else { return self.give_up(id) };
+        let Some((piece, begin)) = geometry.place_in(file, offset) else {
+            return self.give_up(id, ReadError::NoSuchFile(file));
+        };
         let in_piece = u64::from(geometry.length_of(piece) - begin);
         let in_piece = in_piece.min(length - offset).min(READ_LENGTH.into()).min(most as u64);
-        let (is_there, is_known) =
-            (found.can_read(piece), found.is_read_by(id) && reader.needs == Some(piece));
+        let may_read = found.can_read(piece) && !reader.is_reading;
+        let is_known = found.is_read_by(id) && reader.needs == Some(piece);
         if !is_known {
-            let ahead =
-                ahead_of(now, offset, length, geometry.piece_length(), |at| geometry.place_in(file, at));
+            let place = |at| geometry.place_in(file, at);
+            let ahead = reader.ahead.pieces(now, (offset, length), geometry.piece_length(), place);
             self.session.want_soon(now, torrent, id, &ahead);
         }
         let length = u32::try_from(in_piece).unwrap_or(READ_LENGTH);
-        let is_read = is_there && self.session.read(now, torrent, id, piece, begin, length);
+        let is_read = may_read && self.session.read(now, torrent, id, piece, begin, length);
         if let Some(reader) = self.readers.by_id.get_mut(&id) {
             reader.needs = Some(piece);
+            reader.has_woken = false;
+            reader.is_reading |= is_read;
             if let Some(wait) = &mut reader.waits {
                 wait.is_read = is_read;
             }
         }
     }
 
-    fn give_up(&mut self, id: ReaderId) {
+    /// The torrent of somebody who waits for bytes sleeps.
+    fn wait_for_waking(&mut self, id: ReaderId, torrent: TorrentId) {
+        let mut has_woken = self.readers.by_id.get(&id).is_some_and(|reader| reader.has_woken);
+        if let Err(error) = self.wake_to_read(torrent, &mut has_woken) {
+            self.give_up(id, error);
+        }
+        if let Some(reader) = self.readers.by_id.get_mut(&id) {
+            reader.has_woken = has_woken;
+        }
+    }
+
+    fn give_up(&mut self, id: ReaderId, error: ReadError) {
         if let Some(wait) = self.readers.by_id.get_mut(&id).and_then(|reader| reader.waits.take()) {
             self.readers.waiting -= 1;
             // He may have gone.
-            let _ = wait.answer.send(Err(ReadError::NoTorrent));
+            let _ = wait.answer.send(Err(error));
         }
     }
-}
-
-/// The pieces from here to [`READ_AHEAD`], and by when they are needed.
-fn ahead_of(
-    now: Time,
-    offset: u64,
-    length: u64,
-    piece_length: u32,
-    place: impl Fn(u64) -> Option<(PieceIndex, u32)>,
-) -> Vec<(PieceIndex, Time)> {
-    let end = length.min(offset.saturating_add(READ_AHEAD));
-    let mut ahead = Vec::new();
-    let mut at = offset;
-    while at < end
-        && let Some((piece, begin)) = place(at)
-    {
-        let seconds_ahead = Duration::from_millis((at - offset).saturating_mul(1000) / SUPPOSED_RATE);
-        ahead.push((piece, now + seconds_ahead));
-        at += u64::from(piece_length.saturating_sub(begin).max(1));
-    }
-    ahead
 }

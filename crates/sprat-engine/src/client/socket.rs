@@ -21,6 +21,7 @@ use tokio::task::AbortHandle;
 use super::receive::{Appetite, ReceiveBuffers};
 use crate::listen::{DIAL_TIMEOUT, dial, set_up};
 use crate::storage::Pressure;
+use crate::uplink::Uplink;
 
 /// Stretches handed to one vectored write; the kernel takes up to 1024.
 const SLICES_PER_WRITE: usize = 64;
@@ -73,6 +74,8 @@ struct Link {
 pub(super) struct Surroundings {
     pub(super) happened: mpsc::Sender<Happened>,
     pub(super) buffers: Rc<ReceiveBuffers>,
+    /// By which peers are called.
+    pub(super) uplink: Uplink,
 }
 
 impl Surroundings {
@@ -86,7 +89,7 @@ impl Connection {
     /// Calls `address` and reports how that went.
     pub(super) fn dial(id: ConnectionId, address: SocketAddr, around: Surroundings) -> Self {
         Self::spawn(Link::default(), |link| async move {
-            if let Ok(stream) = dial(address, DIAL_TIMEOUT).await {
+            if let Ok(stream) = dial(address, DIAL_TIMEOUT, &around.uplink).await {
                 let stream = link.stream.get_or_init(|| stream);
                 around.tell(id, What::Connected).await;
                 // How it ends does not matter: it has ended.

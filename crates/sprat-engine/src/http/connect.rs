@@ -16,6 +16,7 @@ use tokio_rustls::client::TlsStream;
 use url::{Host, Url};
 
 use super::HttpError;
+use crate::uplink::Uplink;
 
 /// Head start of each address over the next one (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -28,7 +29,7 @@ pub(super) enum Stream {
 
 /// Connects to the first of `addresses` that answers ("happy eyeballs"): a host whose IPv6 leads nowhere should not
 /// cost a timeout. The caller limits the time.
-pub(super) async fn first_of(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+pub(super) async fn first_of(addresses: &[SocketAddr], uplink: &Uplink) -> io::Result<TcpStream> {
     let mut attempts = JoinSet::new();
     let mut waiting = addresses.iter();
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
@@ -36,7 +37,8 @@ pub(super) async fn first_of(addresses: &[SocketAddr]) -> io::Result<TcpStream> 
         let started = waiting.next().map(|address| {
             // The tests of the address policy count these.
             tracing::trace!(%address, "connecting");
-            attempts.spawn(TcpStream::connect(*address))
+            let (address, uplink) = (*address, uplink.clone());
+            attempts.spawn(async move { uplink.connect(address).await })
         });
         let ended = if started.is_some() && waiting.len() > 0 {
             timeout(HEAD_START, attempts.join_next()).await.unwrap_or_default()

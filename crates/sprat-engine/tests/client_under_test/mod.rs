@@ -13,6 +13,7 @@ use sprat_engine::client::{Client, ClientConfig};
 use sprat_engine::listen::ListenConfig;
 use sprat_engine::storage::{Place, StorageConfig};
 use sprat_engine::udp::UdpConfig;
+use sprat_engine::uplink::Uplink;
 use sprat_wire::metainfo::Metainfo;
 use tokio::sync::broadcast::Receiver;
 use tokio::time::timeout;
@@ -33,6 +34,7 @@ pub(crate) fn config(seed: u64) -> ClientConfig {
         listen: Some(ListenConfig { v6: None, ..ListenConfig::loopback(0..=0) }),
         storage: StorageConfig { workers: 1, ..StorageConfig::default() },
         policy: Arc::new(AddressPolicy::permissive()),
+        uplink: Uplink::any(),
         udp: UdpConfig::loopback(0),
         dht: None,
         lsd: false,

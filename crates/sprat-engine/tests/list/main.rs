@@ -13,6 +13,7 @@ mod cancelling;
 )]
 #[path = "../client_under_test/mod.rs"]
 mod client_under_test;
+mod reading;
 mod relocating;
 mod removing;
 mod run;

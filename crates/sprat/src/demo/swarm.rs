@@ -16,6 +16,7 @@ use sprat_engine::listen::ListenConfig;
 use sprat_engine::storage::StorageConfig;
 use sprat_engine::tracker_server::{TrackerHandle, TrackerServer, TrackerServerConfig};
 use sprat_engine::udp::UdpConfig;
+use sprat_engine::uplink::Uplink;
 use sprat_wire::hash::PeerId;
 use sprat_wire::metainfo::Metainfo;
 
@@ -104,6 +105,7 @@ impl Swarm {
             listen: Some(ListenConfig { v6: None, ..ListenConfig::loopback(0..=0) }),
             storage: StorageConfig { workers: 1, ..StorageConfig::default() },
             policy: Arc::new(AddressPolicy::permissive()),
+            uplink: Uplink::any(),
             udp: UdpConfig::loopback(0),
             dht: None,
             lsd: false,

@@ -26,6 +26,7 @@ use sprat_engine::address_policy::AddressPolicy;
 use sprat_engine::client::{Client, ClientConfig};
 use sprat_engine::storage::StorageConfig;
 use sprat_engine::udp::UdpConfig;
+use sprat_engine::uplink::Uplink;
 use sprat_wire::metainfo::Metainfo;
 
 use crate::process::{Process, free_port, wait_until};
@@ -94,6 +95,7 @@ async fn watch(
         listen: None,
         storage: StorageConfig::default(),
         policy: Arc::new(AddressPolicy::permissive()),
+        uplink: Uplink::any(),
         udp: UdpConfig::loopback(0),
         dht: None,
         lsd: false,

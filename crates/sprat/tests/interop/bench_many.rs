@@ -32,6 +32,7 @@ use sprat_engine::state::StateStore;
 use sprat_engine::storage::StorageConfig;
 use sprat_engine::tracker_server::{TrackerHandle, TrackerServer, TrackerServerConfig};
 use sprat_engine::udp::UdpConfig;
+use sprat_engine::uplink::Uplink;
 use sprat_wire::metainfo::Version;
 use sprat_wire::metainfo::build::Description;
 use tokio::task::JoinSet;
@@ -167,6 +168,7 @@ fn client(home: &Path) -> Result<(Client, Ledger)> {
         listen: Some(ListenConfig::loopback(0..=0)),
         storage: StorageConfig { ledger: Some(ledger.handle()), ..StorageConfig::default() },
         policy: Arc::new(AddressPolicy::permissive()),
+        uplink: Uplink::any(),
         udp: UdpConfig::loopback(0),
         dht: None,
         lsd: false,

@@ -54,6 +54,21 @@ impl Network {
         ip(&["-n", name, "address", "add", &format!("{}/24", machine.address), "dev", "eth0"])?;
         Ok(machine)
     }
+
+    /// One more interface of a machine, on the same switch, with this address.
+    pub(crate) fn add_interface(
+        &self,
+        machine: &Machine,
+        interface: &str,
+        address: &str,
+    ) -> Result<(), String> {
+        let (switch, name, cable) =
+            (&self.machines[0], &machine.name, &format!("{}{interface}", machine.cable));
+        ip(&["-n", switch, "link", "add", cable, "type", "veth", "peer", "name", interface, "netns", name])?;
+        ip(&["-n", switch, "link", "set", cable, "master", "bridge", "up"])?;
+        ip(&["-n", name, "link", "set", interface, "up"])?;
+        ip(&["-n", name, "address", "add", &format!("{address}/24"), "dev", interface])
+    }
 }
 
 impl Drop for Network {

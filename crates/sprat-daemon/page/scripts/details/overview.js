@@ -38,7 +38,8 @@ const GROUPS = [
     ['Label', (one) => one.label ?? ''],
     ['Tags', (one) => one.tags.join(', ')],
     ['Limits', (one) => [
-      one.download_limit ? `${writeRate(one.download_limit)} down` : '', one.upload_limit ? `${writeRate(one.upload_limit)} up` : '', seeding.words(one.seeding),
+      one.download_limit ? `${writeRate(one.download_limit)} down` : '', one.upload_limit ? `${writeRate(one.upload_limit)} up` : '',
+      one.connection_limit ? format.count(one.connection_limit, 'connection') : '', seeding.words(one.seeding),
     ].filter(Boolean).join(', ')],
     ['Order', (one) => [
       one.sequential ? 'pieces in order' : '', one.first_last ? 'first and last pieces first' : '', one.super_seeding ? 'super-seeding' : '',

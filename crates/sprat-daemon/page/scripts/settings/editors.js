@@ -11,6 +11,7 @@ const CHOICES = {
   'seeding.action': [
     ['pause', 'Stop it'], ['remove', 'Remove it, keep its files'], ['remove_with_data', 'Remove it and delete its files'], ['super_seed', 'Go on as a super-seeder'],
   ],
+  'limits.alternative': [['schedule', 'As scheduled'], ['on', 'On'], ['off', 'Off']],
   'log.level': [['error', 'Errors'], ['warn', 'Warnings'], ['info', 'What an operator may want to know'], ['debug', 'What explains a fault'], ['trace', 'Everything']],
 };
 

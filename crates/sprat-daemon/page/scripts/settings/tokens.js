@@ -37,7 +37,7 @@ export async function tokensPane() {
 function entry(token, update) {
   const isOwners = token.id === 'owner';
   const made = Date.parse(token.created) / 1000;
-  const about = [MAY[token.access], isOwners ? 'made at the first start' : made > 0 ? `made on ${format.day(made)}` : ''].filter(Boolean).join(' · ');
+  const about = [MAY[token.access], isOwners ? 'made at the first start' : made > 0 ? `made on ${format.day(made)}` : '', token.last_used_at ? `last used ${format.date(token.last_used_at)}` : ''].filter(Boolean).join(' · ');
   return el('li', {}, icon('key'), el('div', {}, el('b', {}, token.name), el('p', { class: 'hint' }, about)),
     !isOwners && el('button', { type: 'button', onclick: () => revoke(token, update), 'aria-label': `Revoke ${token.name}` }, 'Revoke…'));
 }

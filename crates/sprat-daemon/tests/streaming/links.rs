@@ -1,0 +1,73 @@
+//! Players, which have no token.
+
+use crate::player::ask;
+use crate::theatre::{Theatre, bytes};
+
+#[tokio::test]
+async fn a_link_opens_one_file_for_whoever_has_it_and_nothing_else() {
+    let (film, song) = (bytes(200_000, 4), bytes(50_000, 5));
+    let files: [(&str, &[u8]); 3] = [("a film\n#.mkv", &film), ("notes.html", b"<p>"), ("song.flac", &song)];
+    let theatre = Theatre::open(&files, None).await;
+    let address = theatre.address();
+    let link = theatre.json("/files/0/link").await;
+    let path = link["path"].as_str().unwrap();
+    assert_eq!(link["url"], format!("http://{address}{path}"));
+    assert!(path.ends_with("/a%20film%0A%23.mkv") && link["expires_in"] == 24 * 3600, "{link}");
+
+    let mut part = ask(address, "GET", path, &[("Range", "bytes=1000-1099")], "").await;
+    assert_eq!((part.status, part.header("content-type")), (206, Some("video/x-matroska")));
+    assert!(part.rest().await == film[1000..1100]);
+    assert_eq!(ask(address, "HEAD", path, &[], "").await.length(), 200_000);
+    assert_eq!(ask(address, "GET", path, &[("Host", "evil.example")], "").await.status, 421);
+    assert_eq!(ask(address, "GET", path, &[("Origin", "http://evil.example")], "").await.status, 403);
+    for method in ["POST", "PUT", "DELETE"] {
+        assert_eq!(ask(address, method, path, &[], "").await.status, 405, "{method}");
+    }
+    let seal = path.split('/').nth(4).unwrap();
+    let (other_file, other_torrent) = (
+        path.replace(&format!("/0/{seal}"), &format!("/2/{seal}")),
+        path.replace(&theatre.hash, &"0".repeat(40)),
+    );
+    let forged = path.replace(seal, &seal.replace(".owner.", ".other."));
+    let later = path.replace(seal, &format!("9{seal}"));
+    for wrong in [other_file, other_torrent, forged, later, path.replace(seal, "x")] {
+        assert_eq!(ask(address, "GET", &wrong, &[], "").await.status, 403, "{wrong}");
+    }
+    // It is no token.
+    let bearer = format!("Bearer {seal}");
+    for target in ["/api/v1/torrents", &theatre.content(0)] {
+        assert_eq!(
+            ask(address, "GET", target, &[("Authorization", &bearer)], "").await.status,
+            401,
+            "{target}"
+        );
+    }
+    for target in [theatre.content(0), format!("/api/v1/torrents/{}/files/0/link", theatre.hash)] {
+        assert_eq!(ask(address, "GET", &target, &[], "").await.status, 401, "{target}");
+    }
+    theatre.close().await;
+}
+
+#[tokio::test]
+async fn a_playlist_has_what_can_be_played_with_links_that_work() {
+    let (film, song) = (bytes(60_000, 6), bytes(50_000, 7));
+    let files: [(&str, &[u8]); 3] =
+        [("a film\n#.mkv", &film), ("notes.html", b"<p>"), ("x/song.flac", &song)];
+    let theatre = Theatre::open(&files, None).await;
+    let target = format!("/api/v1/torrents/{}/playlist.m3u8", theatre.hash);
+    let mut answer = theatre.get(&target, &[]).await;
+    assert_eq!(answer.header("content-type"), Some("audio/x-mpegurl; charset=utf-8"));
+    assert_eq!(answer.header("content-disposition"), Some("attachment; filename*=UTF-8''show.m3u8"));
+    let list = String::from_utf8(answer.rest().await).unwrap();
+    let lines: Vec<_> = list.lines().collect();
+    assert_eq!(
+        (lines[0], lines[1], lines[3]),
+        ("#EXTM3U", "#EXTINF:-1,a film#.mkv", "#EXTINF:-1,x/song.flac")
+    );
+    assert_eq!(lines.len(), 5);
+    for (url, bytes) in [(lines[2], &film), (lines[4], &song)] {
+        let path = url.strip_prefix(&format!("http://{}", theatre.address())).unwrap();
+        assert!(ask(theatre.address(), "GET", path, &[], "").await.rest().await == **bytes, "{url}");
+    }
+    theatre.close().await;
+}
