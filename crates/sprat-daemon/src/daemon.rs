@@ -162,8 +162,8 @@ impl Daemon {
             layers: Mutex::new(layers),
             changing: tokio::sync::Mutex::default(),
             tls,
-            closing: Notify::new(),
             journal,
+            closing: Notify::new(),
             set_log_level,
         });
         let (stopping, is_stopping) = watch::channel(false);

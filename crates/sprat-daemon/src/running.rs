@@ -31,9 +31,9 @@ pub(crate) struct Running {
     /// One change at a time is written down and carried out.
     pub(crate) changing: tokio::sync::Mutex<()>,
     pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) journal: Arc<Journal>,
     /// Somebody wishes the daemon to end.
     pub(crate) closing: Notify,
-    pub(crate) journal: Arc<Journal>,
     pub(crate) set_log_level: Box<dyn Fn(LogLevel) + Send + Sync>,
 }
 
