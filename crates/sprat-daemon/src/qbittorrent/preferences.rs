@@ -9,7 +9,7 @@ use super::delta;
 use super::failure::Failure;
 use super::share::of_seconds;
 use crate::service::{Choices, Fixed};
-use crate::torrents::share_limits::Action;
+use crate::settings::SeedingAction;
 
 /// What they are read from.
 pub(super) struct View<'a> {
@@ -19,11 +19,11 @@ pub(super) struct View<'a> {
 }
 
 /// What becomes of a torrent that has given enough, by its number, and as the setting has it.
-const ACTIONS: [(i64, Action, &str); 4] = [
-    (0, Action::Pause, "pause"),
-    (1, Action::Remove, "remove"),
-    (2, Action::SuperSeed, "super_seed"),
-    (3, Action::RemoveWithData, "remove_with_data"),
+const ACTIONS: [(i64, SeedingAction, &str); 4] = [
+    (0, SeedingAction::Pause, "pause"),
+    (1, SeedingAction::Remove, "remove"),
+    (2, SeedingAction::SuperSeed, "super_seed"),
+    (3, SeedingAction::RemoveWithData, "remove_with_data"),
 ];
 
 /// All of them.

@@ -217,14 +217,14 @@ mod tests {
         assert_eq!(
             word(|one| {
                 doing(State::Downloading, false)(one);
-                rates(one)
+                rates(one);
             }),
             "downloading"
         );
         assert_eq!(
             word(|one| {
                 doing(State::Seeding, true)(one);
-                rates(one)
+                rates(one);
             }),
             "uploading"
         );

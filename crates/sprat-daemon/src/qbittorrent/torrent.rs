@@ -14,7 +14,7 @@ use super::status::Status;
 use super::swarms::{Overview, Swarm};
 use crate::labels::Labels;
 use crate::service::Choices;
-use crate::torrents::share_limits::Totals;
+use crate::torrents::share_limits::Given;
 use crate::torrents::{Line, Snapshot, State, Summary};
 
 /// What stands for a time that never comes: a hundred days.
@@ -209,8 +209,9 @@ pub(super) fn part(part: u64, whole: u64) -> f64 {
 
 /// As limits are compared with it: what was there before it was added is to be given back as well.
 pub(super) fn ratio(one: &Summary) -> f64 {
-    let totals = Totals { uploaded: one.uploaded, downloaded: one.downloaded, ..Totals::default() };
-    totals.ratio(one.have).unwrap_or_default().min(MAX_RATIO)
+    let given =
+        Given { uploaded: one.uploaded, downloaded: one.downloaded, have: one.have, ..Given::default() };
+    given.ratio().unwrap_or_default().min(MAX_RATIO)
 }
 
 /// Seconds until it is complete.

@@ -17,9 +17,9 @@ use sprat_engine::uplink::{InterfaceNameError, Uplink};
 use crate::clock;
 use crate::schedule;
 use crate::service::Choices;
-use crate::settings::{AlternativeRates, CountLimit, Layers, RateLimit, SeedingAction, Settings};
+use crate::settings::{AlternativeRates, CountLimit, Layers, RateLimit, Settings};
 use crate::torrents::queue::{QueueLimits, SlowThreshold};
-use crate::torrents::share_limits::{Action, Layer};
+use crate::torrents::share_limits::Layer;
 use crate::torrents::{SeedingLimit, SeedingLimits};
 
 /// Whom strangers may make us contact.
@@ -113,13 +113,7 @@ pub(crate) fn choices(layers: &Layers) -> Choices {
                 seconds: limit(settings.seeding.time.get().map(|time| time.duration().as_secs())),
                 idle_seconds: limit(settings.seeding.inactivity.get().map(|time| time.duration().as_secs())),
             },
-            combination: None,
-            action: Some(match settings.seeding.action {
-                SeedingAction::Pause => Action::Pause,
-                SeedingAction::Remove => Action::Remove,
-                SeedingAction::RemoveWithData => Action::RemoveWithData,
-                SeedingAction::SuperSeed => Action::SuperSeed,
-            }),
+            action: Some(settings.seeding.action),
         },
         queue: QueueLimits {
             active_downloads: slots(settings.queue.active_downloads),

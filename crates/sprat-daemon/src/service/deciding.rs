@@ -9,8 +9,9 @@ use sprat_engine::client::Ended;
 
 use super::{Choices, HappeningKind, Known, Service, Torrent, hold};
 use crate::labels::Labels;
+use crate::settings::SeedingAction;
 use crate::torrents::queue::{self, Candidate, Stage};
-use crate::torrents::share_limits::{self, Layer, Totals};
+use crate::torrents::share_limits::{self, Given, Layer};
 use crate::torrents::{Doing, Record};
 
 /// Ten thousand torrents are not put in order each second: only when something has changed that the order depends on, and so often
@@ -55,20 +56,20 @@ impl Service {
         hold(&self.0.known).decided_at = None;
     }
 
-    async fn end_seeding(&self, id: TorrentId, action: share_limits::Action) -> Result<(), Ended> {
+    async fn end_seeding(&self, id: TorrentId, action: SeedingAction) -> Result<(), Ended> {
         self.tell_of(id, HappeningKind::GaveEnough);
         let files = match action {
-            share_limits::Action::Pause => {
+            SeedingAction::Pause => {
                 self.note(&[id], |record| (record.has_given_enough, record.is_started) = (true, false));
                 return Ok(());
             }
-            share_limits::Action::SuperSeed => {
+            SeedingAction::SuperSeed => {
                 self.note(&[id], |record| record.has_given_enough = true);
                 self.0.client.set_super_seeding(id, true).await?;
                 return self.read_facts(id).await;
             }
-            share_limits::Action::Remove => Files::Forget,
-            share_limits::Action::RemoveWithData => Files::Delete,
+            SeedingAction::Remove => Files::Forget,
+            SeedingAction::RemoveWithData => Files::Delete,
         };
         self.note(&[id], |record| record.has_given_enough = true);
         // What cannot be written down stays in the list, and is stopped at least.
@@ -102,11 +103,7 @@ impl Known {
         self.torrents.iter().filter_map(is_wrong).collect()
     }
 
-    fn have_given_enough(
-        &self,
-        choices: &Choices,
-        labels: &Labels,
-    ) -> Vec<(TorrentId, share_limits::Action)> {
+    fn have_given_enough(&self, choices: &Choices, labels: &Labels) -> Vec<(TorrentId, SeedingAction)> {
         let seeds = self.torrents.iter().filter(|(_, one)| {
             one.facts.is_complete
                 && one.record.is_started
@@ -119,14 +116,14 @@ impl Known {
                 label_layer(&one.record, labels),
                 choices.seeding,
             ]);
-            let totals = Totals {
+            let given = Given {
                 uploaded: one.facts.totals.uploaded,
                 downloaded: one.facts.totals.downloaded,
+                have: one.facts.size.saturating_sub(one.facts.left),
                 seeding: Duration::from_secs(one.record.times.seeding_seconds(self.running_time)),
                 inactive: Duration::from_secs(one.record.times.idle_seconds(self.running_time)),
             };
-            let have = one.facts.size.saturating_sub(one.facts.left);
-            share_limits::is_reached(&limits, &totals, have).then_some((*id, limits.action))
+            share_limits::is_reached(&limits, &given).then_some((*id, limits.action))
         });
         enough.collect()
     }

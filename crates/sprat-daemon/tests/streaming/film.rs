@@ -4,10 +4,10 @@ use std::process::Command;
 
 use crate::theatre::{Theatre, bytes};
 
-const LENGTH: usize = 8 << 20;
+const LENGTH: usize = 12 << 20;
 
-/// Bytes per second: all of it takes four seconds.
-const RATE: u64 = 2 << 20;
+/// Bytes per second: all of it takes twelve seconds.
+const RATE: u64 = 1 << 20;
 
 #[tokio::test]
 async fn a_film_is_watched_while_it_comes() {

@@ -17,7 +17,7 @@ async fn what_nobody_sends_is_waited_for_no_longer_than_the_limit_and_places_com
     let torrent = service.add(NewTorrent::new(Source::File(file))).await.unwrap().torrent;
     let link = "magnet:?xt=urn:btih:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
     let unknown = service.add(NewTorrent::new(Source::Magnet(link.to_owned()))).await.unwrap().torrent;
-    let limits = StreamLimits { streams: 1, patience: Duration::from_millis(200) };
+    let limits = StreamLimits { streams: 1, patience: Duration::from_secs(1) };
     let streaming = Streaming::new(service.clone(), limits);
     let get = async |torrent| streaming.answer(torrent, 0, &Method::GET, &HeaderMap::new()).await;
 

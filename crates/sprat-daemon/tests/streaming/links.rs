@@ -6,13 +6,14 @@ use crate::theatre::{Theatre, bytes};
 #[tokio::test]
 async fn a_link_opens_one_file_for_whoever_has_it_and_nothing_else() {
     let (film, song) = (bytes(200_000, 4), bytes(50_000, 5));
-    let files: [(&str, &[u8]); 3] = [("a film\n#.mkv", &film), ("notes.html", b"<p>"), ("song.flac", &song)];
+    let files: [(&str, &[u8]); 3] = [("a film #1.mkv", &film), ("notes.html", b"<p>"), ("song.flac", &song)];
     let theatre = Theatre::open(&files, None).await;
     let address = theatre.address();
-    let link = theatre.json("/files/0/link").await;
+    let number = theatre.number_of("#1.mkv").await;
+    let link = theatre.json(&format!("/files/{number}/link")).await;
     let path = link["path"].as_str().unwrap();
     assert_eq!(link["url"], format!("http://{address}{path}"));
-    assert!(path.ends_with("/a%20film%0A%23.mkv") && link["expires_in"] == 24 * 3600, "{link}");
+    assert!(path.ends_with("/a%20film%20%231.mkv") && link["expires_in"] == 24 * 3600, "{link}");
 
     let mut part = ask(address, "GET", path, &[("Range", "bytes=1000-1099")], "").await;
     assert_eq!((part.status, part.header("content-type")), (206, Some("video/x-matroska")));
@@ -25,7 +26,7 @@ async fn a_link_opens_one_file_for_whoever_has_it_and_nothing_else() {
     }
     let seal = path.split('/').nth(4).unwrap();
     let (other_file, other_torrent) = (
-        path.replace(&format!("/0/{seal}"), &format!("/2/{seal}")),
+        path.replace(&format!("/{number}/{seal}"), &format!("/9{number}/{seal}")),
         path.replace(&theatre.hash, &"0".repeat(40)),
     );
     let forged = path.replace(seal, &seal.replace(".owner.", ".other."));
@@ -35,14 +36,15 @@ async fn a_link_opens_one_file_for_whoever_has_it_and_nothing_else() {
     }
     // It is no token.
     let bearer = format!("Bearer {seal}");
-    for target in ["/api/v1/torrents", &theatre.content(0)] {
+    for target in ["/api/v1/torrents", &theatre.content(number)] {
         assert_eq!(
             ask(address, "GET", target, &[("Authorization", &bearer)], "").await.status,
             401,
             "{target}"
         );
     }
-    for target in [theatre.content(0), format!("/api/v1/torrents/{}/files/0/link", theatre.hash)] {
+    for target in [theatre.content(number), format!("/api/v1/torrents/{}/files/{number}/link", theatre.hash)]
+    {
         assert_eq!(ask(address, "GET", &target, &[], "").await.status, 401, "{target}");
     }
     theatre.close().await;
@@ -52,7 +54,7 @@ async fn a_link_opens_one_file_for_whoever_has_it_and_nothing_else() {
 async fn a_playlist_has_what_can_be_played_with_links_that_work() {
     let (film, song) = (bytes(60_000, 6), bytes(50_000, 7));
     let files: [(&str, &[u8]); 3] =
-        [("a film\n#.mkv", &film), ("notes.html", b"<p>"), ("x/song.flac", &song)];
+        [("a film #1.mkv", &film), ("notes.html", b"<p>"), ("x/song.flac", &song)];
     let theatre = Theatre::open(&files, None).await;
     let target = format!("/api/v1/torrents/{}/playlist.m3u8", theatre.hash);
     let mut answer = theatre.get(&target, &[]).await;
@@ -62,7 +64,7 @@ async fn a_playlist_has_what_can_be_played_with_links_that_work() {
     let lines: Vec<_> = list.lines().collect();
     assert_eq!(
         (lines[0], lines[1], lines[3]),
-        ("#EXTM3U", "#EXTINF:-1,a film#.mkv", "#EXTINF:-1,x/song.flac")
+        ("#EXTM3U", "#EXTINF:-1,a film #1.mkv", "#EXTINF:-1,x/song.flac")
     );
     assert_eq!(lines.len(), 5);
     for (url, bytes) in [(lines[2], &film), (lines[4], &song)] {

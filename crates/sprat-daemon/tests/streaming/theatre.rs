@@ -88,6 +88,13 @@ impl Theatre {
         self.house.get(&format!("/torrents/{}{path}", self.hash)).await
     }
 
+    /// The number of a file, by its name.
+    pub(crate) async fn number_of(&self, name: &str) -> usize {
+        let files = self.json("/files").await;
+        let file = files.as_array().unwrap().iter().find(|one| one["path"].as_str().unwrap().ends_with(name));
+        usize::try_from(file.unwrap()["index"].as_u64().unwrap()).unwrap()
+    }
+
     /// Bytes of the torrent that the daemon lacks.
     pub(crate) async fn left(&self) -> u64 {
         self.json("").await["left"].as_u64().unwrap()
