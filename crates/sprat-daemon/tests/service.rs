@@ -8,7 +8,8 @@ use sprat_core::io::{Event, Manner};
 use sprat_core::storage::{Files, TorrentId};
 use sprat_daemon::Service;
 use sprat_daemon::service::{Action, AddError, Change, ChangeError, HappeningKind, NewTorrent, Source};
-use sprat_daemon::torrents::{SeedingLimit, SeedingLimits, State, share_limits};
+use sprat_daemon::settings::SeedingAction;
+use sprat_daemon::torrents::{SeedingLimit, SeedingLimits, State};
 use sprat_engine::address_policy::AddressPolicy;
 
 use crate::service_under_test::{Place, next, torrent, until, until_one};
@@ -105,7 +106,7 @@ async fn a_torrent_that_has_given_enough_goes_on_as_a_super_seeder_if_that_is_wi
     let place = Place::new();
     let file = torrent(&place.downloads(), "given", 4, 50_000);
     let mut config = place.config();
-    config.choices.seeding.action = Some(share_limits::Action::SuperSeed);
+    config.choices.seeding.action = Some(SeedingAction::SuperSeed);
     let service = Service::start(config).await.unwrap();
     let seeding = SeedingLimits { ratio: SeedingLimit::Limit(0.0), ..SeedingLimits::default() };
     let manner = Manner { connections: Some(3), ..Manner::USUAL };

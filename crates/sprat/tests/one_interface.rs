@@ -5,7 +5,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where its set-up does")]
 #![allow(clippy::print_stdout, reason = "a test says what it skipped")]
 
-#[allow(dead_code, reason = "other tests need more of it")]
 mod network;
 #[allow(dead_code, reason = "other tests need more of it")]
 #[path = "disk/sprat.rs"]

@@ -117,7 +117,7 @@ mod tests {
             &link[..link.len() - 1],
             &format!("{link}A"),
             &format!("{link}."),
-            &format!("86400.owner."),
+            "86400.owner.",
         ] {
             assert_eq!(links.check(film, forged, now), None, "{forged}");
         }

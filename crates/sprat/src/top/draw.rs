@@ -102,15 +102,15 @@ fn sums<'a>(state: &State, address: &'a str) -> Line<'a> {
 /// The rates of the past, the latest at the right.
 fn rates(frame: &mut Frame<'_>, state: &State, area: Rect) {
     let [left, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).spacing(1).areas(area);
-    let graphs: [(Rect, Color, fn(&(u64, u64)) -> u64); 2] =
-        [(left, DOWN, |rates| rates.0), (right, UP, |rates| rates.1)];
-    for (area, color, of) in graphs {
+    let mut graph = |area: Rect, color, of: fn(&(u64, u64)) -> u64| {
         let width = usize::from(area.width);
         let known = state.history.len().min(width);
         let latest = state.history.iter().skip(state.history.len() - known).map(of);
         let data: Vec<u64> = std::iter::repeat_n(0, width - known).chain(latest).collect();
         frame.render_widget(Sparkline::default().data(&data).style(color), area);
-    }
+    };
+    graph(left, DOWN, |rates| rates.0);
+    graph(right, UP, |rates| rates.1);
 }
 
 fn list(frame: &mut Frame<'_>, state: &State, area: Rect) {
