@@ -11,8 +11,8 @@ use anyhow::{Context as _, Result};
 
 use crate::process::{Process, wait_until};
 
-/// The longest that one of them takes to read its list.
-const START_LIMIT: Duration = Duration::from_secs(300);
+/// The longest that one of them takes until all torrents are checked: Transmission rests for a tenth of a second after each.
+const START_LIMIT: Duration = Duration::from_secs(3600);
 
 /// The daemons, sprat first.
 pub(crate) const ALL: [&dyn Daemon; 3] =
