@@ -1,6 +1,6 @@
 //! The description of the API against a daemon: every operation is called as the description says, and answers as it says.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails where its set-up does")]
 
 use serde_json::{Value, json};
 
@@ -87,25 +87,28 @@ async fn call(
     answer.unwrap()
 }
 
-/// Compares an answer with what is said of it.
-fn check(document: &Value, operation: &Operation<'_>, answer: &Answer) {
-    let name = operation.name();
-    let response = operation.response(answer.status);
-    let response =
-        response.unwrap_or_else(|| panic!("{name}: {} is not described: {answer:?}", answer.status));
+/// What is wrong with an answer, by what is said of it.
+fn faults_of(document: &Value, operation: &Operation<'_>, answer: &Answer) -> Vec<String> {
+    let Some(response) = operation.response(answer.status) else {
+        return vec![format!("{} is not described: {answer:?}", answer.status)];
+    };
     let kind = answer.header("content-type").unwrap_or_default();
     let Some(content) = response.get("content").and_then(Value::as_object) else {
-        assert_eq!(answer.body, "", "{name}: no body is described");
-        return;
+        return if answer.body.is_empty() { Vec::new() } else { vec!["no body is described".to_owned()] };
     };
-    let (_, described) = content
-        .iter()
-        .find(|(described, _)| kind.starts_with(described.as_str()))
-        .unwrap_or_else(|| panic!("{name}: {kind:?} is not described"));
-    if kind.starts_with("application/json") {
-        let body: Value = serde_json::from_str(&answer.body).unwrap();
-        assert_eq!(faults(document, &described["schema"], &body), [""; 0], "{name}: {body}");
+    let described = content.iter().find(|(described, _)| kind.starts_with(described.as_str()));
+    let Some((_, described)) = described else { return vec![format!("{kind:?} is not described")] };
+    if !kind.starts_with("application/json") {
+        return Vec::new();
     }
+    let body: Value = serde_json::from_str(&answer.body).unwrap();
+    faults(document, &described["schema"], &body)
+}
+
+/// Fails with all that was found.
+#[track_caller]
+fn assert_none(found: &[String]) {
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 #[tokio::test]
@@ -114,18 +117,25 @@ async fn every_operation_answers_as_it_is_described() {
     let document = furnished.house.get("/openapi.json").await;
     let operations = operations(&document);
     assert!(operations.len() >= 40, "{}", operations.len());
+    let mut found = Vec::new();
     for operation in &operations {
         furnished.restore().await;
         let path = furnished.path_of(operation.path);
         let body = furnished.body_of(operation.method, operation.path);
-        if let Some(schema) = operation.request() {
-            let body = body.as_ref().unwrap_or_else(|| panic!("{}: an example is missing", operation.name()));
-            assert_eq!(faults(&document, schema, body), [""; 0], "{}: {body}", operation.name());
+        let mut of_this = Vec::new();
+        match (operation.request(), &body) {
+            (Some(schema), Some(body)) => of_this.extend(faults(&document, schema, body)),
+            (Some(_), None) => of_this.push("an example is missing".to_owned()),
+            (None, _) => {}
         }
         let answer = call(&furnished, operation, &path, body.as_ref(), !operation.is_stream()).await;
-        assert!((200..300).contains(&answer.status), "{}: {answer:?}", operation.name());
-        check(&document, operation, &answer);
+        if !(200..300).contains(&answer.status) {
+            of_this.push(format!("{answer:?}"));
+        }
+        of_this.extend(faults_of(&document, operation, &answer));
+        found.extend(of_this.into_iter().map(|fault| format!("{}: {fault}", operation.name())));
     }
+    assert_none(&found);
     furnished.house.close().await;
 }
 
@@ -133,12 +143,17 @@ async fn every_operation_answers_as_it_is_described() {
 async fn what_is_not_there_is_refused_as_it_is_described() {
     let furnished = Furnished::open("").await;
     let document = furnished.house.get("/openapi.json").await;
+    let mut found = Vec::new();
     for operation in operations(&document).iter().filter(|operation| operation.path.contains("{hash}")) {
         let path = furnished.path_of(&operation.path.replace("{hash}", &"f".repeat(40)));
         let body = furnished.body_of(operation.method, operation.path);
         let answer = call(&furnished, operation, &path, body.as_ref(), true).await;
-        assert_eq!(answer.status, 404, "{}: {answer:?}", operation.name());
-        check(&document, operation, &answer);
+        let mut of_this = faults_of(&document, operation, &answer);
+        if answer.status != 404 {
+            of_this.push(format!("{answer:?}"));
+        }
+        found.extend(of_this.into_iter().map(|fault| format!("{}: {fault}", operation.name())));
     }
+    assert_none(&found);
     furnished.house.close().await;
 }

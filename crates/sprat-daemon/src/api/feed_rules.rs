@@ -1,5 +1,7 @@
 //! The rules by which what feeds offer is added.
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -10,7 +12,9 @@ use super::error::ApiError;
 use super::feeds::new_name;
 use crate::clock;
 use crate::feeding::{ChangeFeedsError, Feeding};
-use crate::feeds::{FeedsError, Judgement, Name, Rejection, Rule, RuleStatus};
+use crate::feeds::{
+    AddWith, EpisodeFilter, FeedsError, Judgement, LastMatch, Name, Notation, Rejection, Rule, RuleStatus,
+};
 
 /// Items that a test tells of. What would be taken comes first.
 const MAX_JUDGED: usize = 2000;
@@ -20,9 +24,26 @@ const MAX_JUDGED: usize = 2000;
 pub(super) struct RuleDetails {
     /// What it is called.
     name: String,
-    /// What it wants, and how that is added.
-    #[serde(flatten)]
-    rule: Rule,
+    /// Whether it is followed.
+    enabled: bool,
+    /// The feeds it is for, by name; all of them if there is none.
+    #[schema(value_type = Vec<String>)]
+    feeds: BTreeSet<Name>,
+    /// How the next two are written.
+    notation: Notation,
+    /// What the title must contain. Empty: anything.
+    must_contain: String,
+    /// What the title must not contain. Empty: nothing.
+    must_not_contain: String,
+    /// The episodes that are wanted; all if this is empty.
+    #[schema(value_type = String)]
+    episodes: EpisodeFilter,
+    /// Each episode only once, except for corrections.
+    each_episode_once: bool,
+    /// Days after a match within which nothing is wanted.
+    ignore_days: u16,
+    /// How what it wants is added.
+    add: AddWith,
     /// What it took last.
     last_match: Option<LastMatchDetails>,
 }
@@ -38,15 +59,26 @@ pub(super) struct LastMatchDetails {
 
 impl RuleDetails {
     fn of(status: &RuleStatus<'_>) -> Self {
-        let last = |last: &crate::feeds::LastMatch| LastMatchDetails {
-            at: last.date.as_second(),
-            title: last.title.clone(),
-        };
+        let rule = status.rule.clone();
         Self {
             name: status.name.to_string(),
-            rule: status.rule.clone(),
-            last_match: status.last_match.map(last),
+            enabled: rule.enabled,
+            feeds: rule.feeds,
+            notation: rule.notation,
+            must_contain: rule.must_contain,
+            must_not_contain: rule.must_not_contain,
+            episodes: rule.episodes,
+            each_episode_once: rule.each_episode_once,
+            ignore_days: rule.ignore_days,
+            add: rule.add,
+            last_match: status.last_match.map(LastMatchDetails::from),
         }
+    }
+}
+
+impl From<&LastMatch> for LastMatchDetails {
+    fn from(last: &LastMatch) -> Self {
+        Self { at: last.date.as_second(), title: last.title.clone() }
     }
 }
 
