@@ -1,15 +1,16 @@
 //! Requests as they stand on the wire.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use sprat_daemon::qbittorrent::QBittorrent;
-use sprat_daemon::service::{HappeningKind, Source};
+use sprat_daemon::service::Source;
 use sprat_daemon::torrents::{SeedingLimit, State};
 
 use crate::house::{House, Reply};
 use crate::service_under_test::album::Album;
-use crate::service_under_test::{next, torrent, until, until_one};
+use crate::service_under_test::{torrent, until, until_one};
 
 /// Sends a torrent file, and fields beside it.
 async fn add(house: &House, file: &[u8], fields: &[(&str, &str)]) -> Reply {
@@ -212,10 +213,9 @@ async fn single_torrents_are_changed() {
     let all = house.get("sync/maindata").await.json();
     assert_eq!(all["trackers"], json!({c: [hash]}));
 
-    let mut happenings = house.service.happenings();
     let elsewhere = house.place.downloads().join("elsewhere");
     house.does("torrents/setLocation", &[("hashes", hash), ("location", elsewhere.to_str().unwrap())]).await;
-    while !matches!(next(&mut happenings).await, HappeningKind::Moved { .. }) {}
+    until_one(&house.service, hash, |one| elsewhere == Path::new(&one.directory)).await;
     assert_eq!(info().await["save_path"], json!(elsewhere));
     let export = house.get(&format!("torrents/export?hash={hash}")).await;
     assert_eq!((export.status, export.header("Content-Type")), (200, Some("application/x-bittorrent")));
@@ -320,7 +320,7 @@ async fn files_that_are_there_are_seeded_where_they_are() {
     album.seeder.stop().await;
 }
 
-fn copy(from: &std::path::Path, to: &std::path::Path) {
+fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

@@ -92,8 +92,8 @@ pub(crate) mod tests {
             "have": 0, "downloaded": 0, "uploaded": 0, "wasted": 0, "ratio": 0.0, "download_rate": 0, "upload_rate": 0,
             "peers": 0, "seeds": 0, "known_peers": 0, "tags": [], "directory": "/downloads", "added_at": 0,
             "seeding_seconds": 0, "active_seconds": 0, "position": 0, "is_forced": false, "is_complete": false,
-            "is_private": false, "has_metadata": true, "sequential": false, "first_last": false, "seeding": {}, "has_given_enough": false,
-            "origin": "test",
+            "is_private": false, "has_metadata": true, "sequential": false, "first_last": false,
+            "super_seeding": false, "seeding": {}, "has_given_enough": false, "origin": "test",
         });
         serde_json::from_value(value).unwrap()
     }

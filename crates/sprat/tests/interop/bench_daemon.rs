@@ -245,7 +245,10 @@ impl Bench<'_> {
         let process = running.process.id();
         let idle = Duration::from_secs(self.arguments.idle);
         if !idle.is_zero() {
-            let used = usage_during(process, || Ok(thread::sleep(idle)))?.0;
+            let (used, ()) = usage_during(process, || {
+                thread::sleep(idle);
+                Ok(())
+            })?;
             report.note(name, "idle, % of a core", used);
             report.note(name, "idle, MiB resident", resident_memory(process)?);
         }
@@ -255,12 +258,12 @@ impl Bench<'_> {
         running.until_seeding(torrents + 1)?;
         let (used, ()) = usage_during(process, || self.ask(&running, false, report))?;
         report.note(name, "asked and nothing else, % of a core", used);
-        self.be_busy(&mut running, name, report)?;
+        self.be_busy(&running, name, report)?;
         report.note(name, "stopped while busy, s", running.process.end(END_LIMIT)?.as_secs_f64());
         Ok(())
     }
 
-    fn be_busy(&self, running: &mut Running, name: &'static str, report: &mut Report) -> Result<()> {
+    fn be_busy(&self, running: &Running, name: &'static str, report: &mut Report) -> Result<()> {
         let process = running.process.id();
         let stop = AtomicBool::new(false);
         let (mut fetching, mut checking, mut control) =

@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use sprat_daemon::access::{Access, Tokens};
-use sprat_engine::ledger::Ledger;
-use sprat_engine::state::StateStore;
+use sprat_daemon::state::State;
 
 /// A running `sprat` and what it says, line by line. Killed when dropped.
 pub(crate) struct Running {
@@ -95,8 +94,8 @@ impl House {
     /// A token that allows to look only, in a file. To be made before the daemon runs.
     pub(crate) fn read_only_token(&self) -> PathBuf {
         fs::create_dir_all(self.state()).unwrap();
-        let ledger = Ledger::start(StateStore::open(&self.state()).unwrap().0).unwrap();
-        let tokens = Tokens::open(&self.state(), ledger.handle()).unwrap();
+        let state = State::open(&self.state()).unwrap();
+        let tokens = Tokens::open(&self.state(), state.ledger.handle()).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let made = runtime.block_on(tokens.create("looker", Access::ReadOnly));
         let file = self.path("read-only");

@@ -234,7 +234,7 @@ fn what_could_mean_several_is_listed_and_nothing_is_done() {
     };
     assert_eq!(names(&["ls", "--sort", "name", "--reverse", "-n", "2"]), ["fedora", "debian-13"]);
     assert_eq!(house.json_of(&["rm", "--all", "--yes"]).len(), 3);
-    assert_eq!(house.text_of(&["rm", "--all", "--yes"]), "no torrents\n");
+    assert_eq!(house.text_of(&["rm", "--label", "nobody", "--yes"]), "no torrents\n");
 }
 
 #[test]

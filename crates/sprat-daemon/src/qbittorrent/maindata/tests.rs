@@ -45,9 +45,10 @@ impl Scene {
     fn picture(&mut self) -> Picture {
         self.board.publish();
         let snapshot: Arc<Snapshot> = Arc::new(self.board.snapshot());
-        let found = self.trackers.iter().map(|(torrent, url)| {
-            let url: Arc<str> = (*url).into();
-            (*torrent, Swarm { urls: vec![Arc::clone(&url)], working: Some(url), ..Swarm::default() })
+        let found = snapshot.lines().iter().map(|line| {
+            let url = self.trackers.get(&line.torrent).map(|url| Arc::<str>::from(*url));
+            let swarm = Swarm { urls: url.iter().cloned().collect(), working: url, ..Swarm::default() };
+            (line.torrent, swarm)
         });
         self.overview = Arc::new(Overview::new(found.collect(), &self.overview));
         let list = List {
@@ -235,9 +236,6 @@ proptest::proptest! {
                 6 => drop(scene.trackers.insert(TorrentId(number), ["http://a/", "http://b/", "http://c/"][amount as usize])),
                 _ => drop(scene.trackers.remove(&TorrentId(number))),
             }
-            // The real overview is of the list.
-            let snapshot = scene.board.snapshot();
-            scene.trackers.retain(|torrent, _| snapshot.line(*torrent).is_some());
             if looks {
                 follow(&mut scene, &mut before, &mut known);
             }
