@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!                           ┌─► info, maindata ─► torrent ─► status, share ─┐
-//! HTTP ─► door ─► Params ─► ┤   rounds, delta                               ├─► Service
+//! HTTP ─► door ─► Params ─► ┤   rounds, picture, delta                      ├─► Service
 //!                           └─► adding, acting, categories, files, … ───────┘
 //! ```
 //!
@@ -20,11 +20,15 @@ mod door;
 mod example;
 mod failure;
 mod files;
+mod filing;
 mod info;
 mod limits;
+mod list;
 mod maindata;
 mod params;
+mod peer_picture;
 mod peers;
+mod picture;
 mod preferences;
 mod properties;
 mod room;

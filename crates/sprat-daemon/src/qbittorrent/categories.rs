@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::extract::State;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use sprat_core::storage::TorrentId;
 
 use super::failure::Failure;
+use super::filing;
 use super::params::Params;
 use super::state::Web;
 use super::who::{ids, several};
@@ -15,18 +16,9 @@ use crate::labels::{Label, Labels};
 use crate::service::{Change, ChangeError};
 use crate::torrents::Line;
 
-/// All of them, as clients see them.
-pub(super) fn objects(labels: &Labels) -> Map<String, Value> {
-    let describe = |(name, label): (&String, &Label)| {
-        let path = label.directory.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-        (name.clone(), json!({"name": name, "savePath": path}))
-    };
-    labels.labels.iter().map(describe).collect()
-}
-
 /// `torrents/categories`
 pub(super) fn list(web: &Web) -> Map<String, Value> {
-    objects(&web.service.labels())
+    filing::categories(&web.service.labels())
 }
 
 /// `torrents/createCategory`

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
 use super::failure::Failure;
+use super::list;
 use super::params::Params;
 use super::state::Web;
 use super::status::Filter;
@@ -18,7 +19,7 @@ use crate::torrents::{Line, Summary};
 
 /// The list.
 pub(super) async fn info(State(web): State<Arc<Web>>, params: Params) -> Result<Response, Failure> {
-    let list = List::look(&web).await?;
+    let list = list::look(&web).await?;
     let mut lines = match params.text("hashes") {
         Some(all) if all.is_empty() || all.eq_ignore_ascii_case("all") => list.snapshot.lines().to_vec(),
         Some(_) => named(&list.snapshot, &params.list("hashes", '|')),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-use super::maindata::Picture;
-use super::peers::PeerPicture;
+use super::peer_picture::PeerPicture;
+use super::picture::Picture;
 use super::room::Room;
 use super::rounds::Rounds;
 use super::swarms::Swarms;

@@ -9,22 +9,16 @@ use axum::response::{IntoResponse, Response};
 use sprat_core::storage::TorrentId;
 
 use super::failure::Failure;
+use super::filing;
 use super::params::Params;
 use super::state::Web;
 use super::who::ids;
 use crate::labels::Labels;
 use crate::service::{Change, ChangeError};
-use crate::torrents::Snapshot;
-
-/// All that torrents have, and those that are to be offered.
-pub(super) fn all<'a>(labels: &'a Labels, snapshot: &'a Snapshot) -> BTreeSet<&'a str> {
-    let of_torrents = snapshot.lines().iter().flat_map(|line| &line.summary.tags);
-    labels.tags.iter().chain(of_torrents).map(String::as_str).collect()
-}
 
 /// `torrents/tags`
 pub(super) fn list(web: &Web) -> Response {
-    Json(all(&web.service.labels(), &web.service.snapshot())).into_response()
+    Json(filing::tags(&web.service.labels(), &web.service.snapshot())).into_response()
 }
 
 /// `torrents/createTags`

@@ -7,9 +7,7 @@ use serde::{Serialize, Serializer};
 use sprat_core::storage::TorrentId;
 use sprat_wire::magnet::Magnet;
 
-use super::failure::Failure;
 use super::share::{self, InForce};
-use super::state::Web;
 use super::status::Status;
 use super::swarms::{Overview, Swarm};
 use crate::labels::Labels;
@@ -38,19 +36,6 @@ pub(super) struct List {
 }
 
 impl List {
-    /// As it is now.
-    pub(super) async fn look(web: &Web) -> Result<Self, Failure> {
-        let snapshot = web.service.snapshot();
-        let overview = web.swarms.look(&web.service, &snapshot).await?;
-        Ok(Self {
-            places: places(&snapshot),
-            overview,
-            choices: web.service.choices(),
-            labels: web.service.labels(),
-            snapshot,
-        })
-    }
-
     /// One of them, as clients see it.
     pub(super) fn describe<'a>(&'a self, line: &'a Line) -> Described<'a> {
         let (one, hashes) = (&line.summary, &line.identity.info_hashes);
