@@ -79,7 +79,7 @@ scene('a link that is pasted anywhere finds its name and files', async ({ browse
   await see(page, '.row .done', 'Finding metadata');
   await introduce(leecher, seeder, torrent.hash);
   await see(page, '.row .done', 'Seeding');
-  await click(page, '.row .title', 'As the link says', { count: 2 });
+  await click(page, '.row .title', 'Pasted', { count: 2 });
   await click(page, '[role=tab]', 'Files');
   await see(page, '.filetable .name', 'Pasted');
   // Once more, it is there already.

@@ -293,8 +293,11 @@ impl Service {
         if hold(&self.0.known).torrents.get(&torrent).is_some_and(|one| one.facts.is_complete) {
             self.on_complete(torrent);
         }
+        // It is in the list at once. Whether it may run is decided soon, together with others: to look at all for each would make ten
+        // thousand take hours.
+        self.publish();
         self.reconsider();
-        self.look().await?;
+        self.0.nudge.notify_one();
         self.tell_of(torrent, HappeningKind::Added);
         Ok(self.known_as(torrent, name))
     }

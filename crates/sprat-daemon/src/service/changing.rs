@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sprat_core::io::{FilePriority, RateLimits};
@@ -10,11 +12,15 @@ use sprat_engine::address_policy::Origin;
 use sprat_engine::client::Ended;
 use sprat_engine::state::StateError;
 use thiserror::Error;
+use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::{Known, PrivateAddress, Service, hold};
 use crate::labels::Labels;
-use crate::torrents::{Record, SeedingLimits};
+use crate::torrents::{Record, SeedingLimits, Snapshot};
+
+/// So long is waited for the end of a removal.
+const SOON_GONE: Duration = Duration::from_secs(2);
 
 /// What can be done with many torrents at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -218,11 +224,16 @@ impl Service {
     }
 
     /// Removes torrents from the list; with [`Files::Delete`] also the files that they have made and that nobody else uses.
+    ///
+    /// When this returns they are gone, so that they can be added again; unless a disk or a tracker is slow: then they are soon.
     pub async fn remove(&self, torrents: &[TorrentId], files: Files) -> Result<(), ChangeError> {
+        let mut changes = self.changes();
         for torrent in torrents {
             self.0.client.remove(*torrent, files).await??;
         }
-        self.0.nudge.notify_one();
+        let are_gone = |now: &Arc<Snapshot>| torrents.iter().all(|torrent| now.line(*torrent).is_none());
+        // Neither that it takes longer nor that the service ends meanwhile is a fault.
+        let _ = timeout(SOON_GONE, changes.wait_for(are_gone)).await;
         Ok(())
     }
 

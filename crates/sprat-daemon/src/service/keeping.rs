@@ -51,7 +51,12 @@ pub(super) async fn keep(service: Service, mut events: broadcast::Receiver<Event
             }
             event = events.recv() => match event {
                 Ok(event) => {
-                    if !service.on_event(event).await {
+                    let mut is_news = service.on_event(event).await;
+                    // Of thousands that come together each would have everything looked at.
+                    while let Ok(event) = events.try_recv() {
+                        is_news |= service.on_event(event).await;
+                    }
+                    if !is_news {
                         continue;
                     }
                     service.reconsider();
@@ -140,11 +145,16 @@ impl Service {
             statistics.session.uploaded += uploaded;
         }
         self.decide().await?;
+        self.publish();
+        Ok(())
+    }
+
+    /// Lets everybody see what was put on the board.
+    pub(super) fn publish(&self) {
         if let Some(snapshot) = hold(&self.0.known).board.publish() {
             hold(&self.0.recent).push(Instant::now(), snapshot.cursor());
             self.0.published.send_replace(Arc::new(snapshot));
         }
-        Ok(())
     }
 
     /// Takes note of an event. `false`: nobody needs to look for that.

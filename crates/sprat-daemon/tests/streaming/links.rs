@@ -64,7 +64,7 @@ async fn a_playlist_has_what_can_be_played_with_links_that_work() {
     let lines: Vec<_> = list.lines().collect();
     assert_eq!(
         (lines[0], lines[1], lines[3]),
-        ("#EXTM3U", "#EXTINF:-1,a film #1.mkv", "#EXTINF:-1,x/song.flac")
+        ("#EXTM3U", "#EXTINF:-1,show/a film #1.mkv", "#EXTINF:-1,show/x/song.flac")
     );
     assert_eq!(lines.len(), 5);
     for (url, bytes) in [(lines[2], &film), (lines[4], &song)] {
