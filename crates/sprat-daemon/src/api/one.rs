@@ -201,7 +201,8 @@ pub(super) async fn pieces(
 
 /// The torrent file.
 #[utoipa::path(get, path = "/torrents/{hash}/torrent", params(("hash" = String, Path)), responses(
-    (status = 200, content_type = "application/x-bittorrent", body = Vec<u8>), (status = 404, body = ApiError)))]
+    (status = 200, content_type = "application/x-bittorrent", body = Vec<u8>), (status = 404, body = ApiError),
+    (status = 409, body = ApiError)))]
 pub(super) async fn torrent_file(
     Shared(service): Shared<Service>,
     Path(hash): Path<String>,
