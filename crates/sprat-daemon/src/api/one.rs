@@ -191,7 +191,7 @@ pub(super) async fn set_trackers(
 
 /// Which pieces there are.
 #[utoipa::path(get, path = "/torrents/{hash}/pieces", params(("hash" = String, Path)), responses(
-    (status = 200, body = Pieces), (status = 404, body = ApiError)))]
+    (status = 200, body = Pieces), (status = 404, body = ApiError), (status = 409, body = ApiError)))]
 pub(super) async fn pieces(
     Shared(service): Shared<Service>,
     Path(hash): Path<String>,
