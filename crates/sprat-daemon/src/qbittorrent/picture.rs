@@ -77,8 +77,10 @@ impl Picture {
             return None;
         }
         let mut torrents_removed: Vec<&str> = Vec::new();
-        for gone in &delta.gone {
-            torrents_removed.extend(then.snapshot.line(gone.torrent).map(|line| &*line.summary.hash));
+        // One that has come and gone several times is gone once.
+        let gone: BTreeSet<TorrentId> = delta.gone.iter().map(|gone| gone.torrent).collect();
+        for torrent in gone {
+            torrents_removed.extend(then.snapshot.line(torrent).map(|line| &*line.summary.hash));
         }
         let mut changed: BTreeMap<TorrentId, &Arc<Line>> = BTreeMap::new();
         let torrents = self.may_differ(before, delta.changed.iter().map(|line| line.torrent));

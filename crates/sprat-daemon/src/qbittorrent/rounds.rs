@@ -33,8 +33,16 @@ struct Round<T> {
 
 impl<T> Default for Rounds<T> {
     fn default() -> Self {
-        Self(Mutex::new(Kept { next: fastrand::u64(1..BEGIN), rounds: VecDeque::new() }))
+        Self(Mutex::new(Kept { next: first_number(), rounds: VecDeque::new() }))
     }
+}
+
+/// From 1, since 0 means that a client has no answer.
+fn first_number() -> u64 {
+    let mut bytes = [0; 8];
+    // Where there is no chance, clients of an earlier run may be told too little once, until they are told everything.
+    let _ = getrandom::fill(&mut bytes);
+    1 + u64::from_le_bytes(bytes) % (BEGIN - 1)
 }
 
 impl<T> Rounds<T> {

@@ -202,6 +202,12 @@ fn names_that_change_and_come_back_are_told_right() {
     scene.picture();
     scene.board.remove(TorrentId(8));
     assert_eq!(follow(&mut scene, &mut before, &mut known), json!({"rid": 0}));
+    // Gone, back and gone again.
+    scene.board.remove(TorrentId(7));
+    scene.put(7, |_| {});
+    scene.board.remove(TorrentId(7));
+    let told = follow(&mut scene, &mut before, &mut known);
+    assert_eq!(told["torrents_removed"], json!(["02".repeat(20)]));
 }
 
 #[test]
