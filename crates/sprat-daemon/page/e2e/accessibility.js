@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
-import { click, drop, see, visit } from './browser.js';
+import { click, drop, inColours, see, visit } from './browser.js';
 import { introduce, scene, seed } from './scene.js';
 import { lay, make, noise } from './torrent.js';
 
@@ -80,7 +80,7 @@ scene('what helps people who cannot see or point finds no fault, wherever one is
   await see(page, '.what h3', 'Another');
   await look('adding');
   await close();
-  await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: 'dark' }, { name: 'prefers-reduced-motion', value: 'reduce' }]);
+  await inColours(page, 'dark');
   await look('dark');
   assert.deepEqual(found, []);
   assert.deepEqual(faults, []);

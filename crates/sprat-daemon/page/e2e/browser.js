@@ -53,9 +53,18 @@ export async function visit(browser, daemon, { width = 1280, height = 800, scale
   });
   if (process.env['PAGE_FROM_FOLDER']) await serveFolder(page, address);
   await page.setViewport({ width, height, deviceScaleFactor: scale, isMobile: width < 500, hasTouch: width < 500 });
-  await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: 'light' }]);
+  await inColours(page, 'light');
   await page.goto(address);
   return { page, faults, close: () => context.close() };
+}
+
+/**
+ * Nothing slides in: while it did, it would not yet be where the test puts its finger.
+ * @param {import('puppeteer-core').Page} page
+ * @param {'light' | 'dark'} scheme
+ */
+export async function inColours(page, scheme) {
+  await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }, { name: 'prefers-reduced-motion', value: 'reduce' }]);
 }
 
 /**

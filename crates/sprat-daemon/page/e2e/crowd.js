@@ -1,7 +1,7 @@
 // A daemon with a crowd of torrents that do not exist and change each second: what passes through here is the daemon's own, but for the
 // stream of events.
 
-import { createServer, request } from 'node:http';
+import { request } from 'node:http';
 
 const WORDS = ['Atlas', 'of', 'Northern', 'Birds', 'Field', 'Recordings', 'Volume', 'Lecture', 'Archive', 'Night', 'River', 'Maps'];
 
@@ -14,12 +14,14 @@ const LABELS = ['music', 'films', 'books', 'data'];
 const CHANGING = 5;
 
 /**
+ * Where the page of this daemon shows the crowd.
  * @param {import('./daemon.js').Daemon} daemon
+ * @param {import('./scene.js').Scene['serve']} serve
  * @param {number} count
  */
-export async function crowd(daemon, count) {
+export async function crowd(daemon, serve, count) {
   const behind = new URL(daemon.address);
-  const server = createServer((asked, answer) => {
+  const port = await serve((asked, answer) => {
     if (asked.url?.startsWith('/api/v1/events')) {
       tell(count, answer);
       return;
@@ -33,16 +35,7 @@ export async function crowd(daemon, count) {
     passed.on('error', () => answer.destroy());
     asked.pipe(passed);
   });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
-  const at = server.address();
-  if (at === null || typeof at === 'string') throw new Error('nowhere to listen');
-  return {
-    address: `http://127.0.0.1:${at.port}/`,
-    close: () => {
-      server.closeAllConnections();
-      server.close();
-    },
-  };
+  return `http://127.0.0.1:${port}/`;
 }
 
 /**

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
 
 import { click, fill, see, visit } from './browser.js';
 import { scene } from './scene.js';
 import { make, noise } from './torrent.js';
 
-scene('a feed is watched, a rule takes what it wants, and an item is added by hand', async ({ browser, daemon, context }) => {
+scene('a feed is watched, a rule takes what it wants, and an item is added by hand', async ({ browser, daemon, serve, context }) => {
   const one = await daemon();
   if (!(await one.has('/feeds'))) {
     context.skip('this daemon watches no feeds');
@@ -13,7 +12,7 @@ scene('a feed is watched, a rule takes what it wants, and an item is added by ha
   }
   const titles = ['A series 1x01', 'A series 1x02', 'Something <b>else</b>'];
   const torrents = titles.map((title, at) => make(`Torrent of ${title}`, [{ path: [], bytes: noise(at + 1, 20_000) }]));
-  const server = createServer((request, response) => {
+  const port = await serve((request, response) => {
     const number = /^\/(\d)\.torrent$/.exec(request.url ?? '')?.[1];
     if (number !== undefined) {
       response.end(torrents[Number(number)]?.bytes);
@@ -23,9 +22,6 @@ scene('a feed is watched, a rule takes what it wants, and an item is added by ha
     response.setHeader('content-type', 'application/rss+xml');
     response.end(`<?xml version="1.0"?><rss version="2.0"><channel><title>New things</title><link>http://127.0.0.1/</link><description/>${items.join('')}</channel></rss>`);
   });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
-  const listening = server.address();
-  const port = listening !== null && typeof listening === 'object' ? listening.port : 0;
 
   const { page, faults } = await visit(browser, one);
   await see(page, '.empty h2', 'No torrents yet');
@@ -56,6 +52,4 @@ scene('a feed is watched, a rule takes what it wants, and an item is added by ha
   await see(page, '.status', '3 torrents');
   await see(page, '.sidebar [data-key="label series"] .count', '2');
   assert.deepEqual(faults, []);
-  server.closeAllConnections();
-  server.close();
 });

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
 
 import { click, drop, see, visit } from './browser.js';
 import { introduce, pause, scene } from './scene.js';
@@ -9,18 +8,15 @@ import { bencode, make, noise } from './torrent.js';
 const evil = (/** @type {string} */ where) =>
   `<img src=x onerror="alert('${where}')"><script>alert('${where}')</${''}script>"'><svg onload=alert(1)>{{${where}}}`;
 
-scene('a torrent whose every text is markup is text', async ({ browser, daemon }) => {
-  const tracker = createServer((_, response) => response.end(bencode({ 'failure reason': evil('tracker') })));
-  await new Promise((resolve) => tracker.listen(0, '127.0.0.1', () => resolve(undefined)));
-  const address = tracker.address();
-  assert.ok(address && typeof address === 'object');
+scene('a torrent whose every text is markup is text', async ({ browser, daemon, serve }) => {
+  const tracker = await serve((_, response) => response.end(bencode({ 'failure reason': evil('tracker') })));
   const files = [
     { path: [evil('folder').replaceAll('/', '_'), evil('file').replaceAll('/', '_')], bytes: noise(7, 30_000) },
     { path: ['\u202egpj.exe', 'a\u0000b\n\tc.mp4'], bytes: noise(8, 30_000) },
     { path: ['__proto__', 'constructor'], bytes: noise(9, 100) },
   ];
   const torrent = make(evil('name'), files, {
-    comment: evil('comment'), createdBy: evil('maker'), trackers: [`http://127.0.0.1:${address.port}/${encodeURIComponent(evil('url'))}`],
+    comment: evil('comment'), createdBy: evil('maker'), trackers: [`http://127.0.0.1:${tracker}/${encodeURIComponent(evil('url'))}`],
   });
   const [one, other] = [await daemon(), await daemon()];
   const { page, faults } = await visit(browser, one);
@@ -69,6 +65,4 @@ scene('a torrent whose every text is markup is text', async ({ browser, daemon }
     }
   });
   assert.equal(trusted, 'refused');
-  tracker.closeAllConnections();
-  tracker.close();
 });

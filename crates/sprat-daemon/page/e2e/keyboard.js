@@ -4,10 +4,10 @@ import { see, visit } from './browser.js';
 import { crowd } from './crowd.js';
 import { scene } from './scene.js';
 
-scene('everything can be done with the keyboard, and everything has a name', async ({ browser, daemon }) => {
+scene('everything can be done with the keyboard, and everything has a name', async ({ browser, daemon, serve }) => {
   const one = await daemon();
-  const many = await crowd(one, 200);
-  const { page, faults } = await visit(browser, one, many);
+  const address = await crowd(one, serve, 200);
+  const { page, faults } = await visit(browser, one, { address });
   await see(page, '.status', '200 torrents');
   await page.focus('#list');
   await page.keyboard.press('ArrowDown');
@@ -48,13 +48,12 @@ scene('everything can be done with the keyboard, and everything has a name', asy
   }).map((element) => element.outerHTML));
   assert.deepEqual(nameless, []);
   assert.deepEqual(faults, []);
-  many.close();
 });
 
-scene('on a narrow screen nothing is cut off, and the list opens and closes what there is', async ({ browser, daemon }) => {
+scene('on a narrow screen nothing is cut off, and the list opens and closes what there is', async ({ browser, daemon, serve }) => {
   const one = await daemon();
-  const many = await crowd(one, 200);
-  const { page, faults } = await visit(browser, one, { ...many, width: 360, height: 720 });
+  const address = await crowd(one, serve, 200);
+  const { page, faults } = await visit(browser, one, { address, width: 360, height: 720 });
   await see(page, '.status', '200 torrents');
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360);
   assert.equal(await page.$eval('#list', (list) => list.scrollWidth <= list.clientWidth), true, 'no scrolling sideways');
@@ -70,5 +69,4 @@ scene('on a narrow screen nothing is cut off, and the list opens and closes what
   const small = await page.$$eval('#bar button', (buttons) => buttons.filter((button) => button.checkVisibility() && button.getBoundingClientRect().height < 36).length);
   assert.equal(small, 0, 'large enough for a thumb');
   assert.deepEqual(faults, []);
-  many.close();
 });

@@ -6,7 +6,7 @@ import { mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { click, drop, see, visit } from './browser.js';
+import { click, drop, inColours, see, visit } from './browser.js';
 import { introduce, pause, scene, seed } from './scene.js';
 import { lay, make } from './torrent.js';
 
@@ -89,7 +89,7 @@ scene('pictures', async ({ browser, daemon }) => {
     await take(page, name);
   };
   const look = async (/** @type {boolean} */ isDark) => {
-    await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: isDark ? 'dark' : 'light' }]);
+    await inColours(page, isDark ? 'dark' : 'light');
     await pause(1200);
   };
   await page.evaluate(() => document.querySelectorAll('.toast button').forEach((button) => button instanceof HTMLElement && button.click()));
@@ -158,7 +158,7 @@ scene('pictures', async ({ browser, daemon }) => {
   await take(small.page, 'phone-filters');
   await small.page.touchscreen.tap(375, 500);
   await pause(400);
-  await small.page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: 'dark' }]);
+  await inColours(small.page, 'dark');
   await click(small.page, '.row .title', films);
   await see(small.page, '.facts dd', '1 connected');
   await pause(600);

@@ -1,5 +1,6 @@
-// What the tests have in common: daemons and a browser that are gone afterwards, whatever happens.
+// What the tests have in common: daemons, servers and a browser that are gone afterwards, whatever happens.
 
+import { createServer } from 'node:http';
 import { test } from 'node:test';
 
 import { launch } from './browser.js';
@@ -9,6 +10,7 @@ import { Daemon } from './daemon.js';
  * @typedef {object} Scene
  * @property {import('puppeteer-core').Browser} browser
  * @property {() => Promise<Daemon>} daemon
+ * @property {(answer: import('node:http').RequestListener) => Promise<number>} serve An HTTP server on this machine; gives its port.
  * @property {import('node:test').TestContext} context
  */
 
@@ -20,6 +22,8 @@ export function scene(name, act) {
   test(name, { timeout: 180_000 }, async (context) => {
     /** @type {Daemon[]} */
     const daemons = [];
+    /** @type {import('node:http').Server[]} */
+    const servers = [];
     const browser = await launch();
     try {
       await act({
@@ -30,9 +34,22 @@ export function scene(name, act) {
           daemons.push(daemon);
           return daemon;
         },
+        serve: async (answer) => {
+          const server = createServer(answer);
+          servers.push(server);
+          await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
+          const at = server.address();
+          if (at === null || typeof at === 'string') throw new Error('nowhere to listen');
+          return at.port;
+        },
       });
     } finally {
       await browser.close();
+      // One that still listened would keep this process alive for ever.
+      for (const server of servers) {
+        server.closeAllConnections();
+        server.close();
+      }
       for (const daemon of daemons) await daemon.stop();
     }
   });
