@@ -234,7 +234,8 @@ fn state(facts: &Facts, record: &Record, live: Option<&Live>) -> State {
     if !record.is_started {
         return State::Stopped;
     }
-    if facts.is_paused || matches!(doing, Some(Doing::Paused)) {
+    // That it may run is known before it does.
+    if facts.is_paused {
         return State::Queued;
     }
     match doing {
