@@ -29,7 +29,9 @@ pub(crate) fn run_all(workspace: &Workspace, report: &mut Report) {
     // Tests other than those of interoperability need some of them as well.
     clients::install(workspace, report);
     let runner = Runner::choose(workspace);
-    tests(report, "tests", runner.command(workspace, &["--workspace", "--lib", "--bins", "--tests"]));
+    let mut all = runner.command(workspace, &["--workspace", "--lib", "--bins", "--tests"]);
+    require_clients(workspace, &mut all);
+    tests(report, "tests", all);
     tests(report, "documentation tests", workspace.cargo(["test", "--workspace", "--doc", "--no-fail-fast"]));
     // Whether the checkers of the simulator see what they are for: each bug is compiled in by this feature.
     let planted = ["-p", "sprat-sim", "--features", "planted-bugs", "--test", "planted_bugs"];
@@ -137,10 +139,15 @@ fn interoperability(workspace: &Workspace, runner: Runner, report: &mut Report) 
         Runner::Nextest => command.arg("--run-ignored=only"),
         Runner::Cargo => command.arg("--test-threads=5"),
     };
+    require_clients(workspace, &mut command);
+    tests(report, "interoperability", command);
+}
+
+/// Where all other programs are there, a test that would be skipped for want of one fails.
+fn require_clients(workspace: &Workspace, command: &mut Command) {
     if clients::all_present(workspace) {
         command.env("SPRAT_INTEROP", "require");
     }
-    tests(report, "interoperability", command);
 }
 
 /// Who runs the tests: nextest where it is installed, since it bounds each test's time and runs each in its own

@@ -141,8 +141,8 @@ fn changing() -> Router<Arc<Web>> {
         .route("/app/setPreferences", post(app::set_preferences))
         .route("/transfer/setDownloadLimit", post(transfer::set_download_limit))
         .route("/transfer/setUploadLimit", post(transfer::set_upload_limit))
-        .route("/transfer/setSpeedLimitsMode", post(async || transfer::set_speed_limits_mode()))
-        .route("/transfer/toggleSpeedLimitsMode", post(async || transfer::set_speed_limits_mode()))
+        .route("/transfer/setSpeedLimitsMode", post(transfer::set_speed_limits_mode))
+        .route("/transfer/toggleSpeedLimitsMode", post(transfer::toggle_speed_limits_mode))
         // Of either generation.
         .route("/torrents/start", act(Action::Start))
         .route("/torrents/resume", act(Action::Start))

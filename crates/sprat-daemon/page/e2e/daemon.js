@@ -84,11 +84,6 @@ export class Daemon {
     return text === '' ? null : JSON.parse(text);
   }
 
-  /** Whether its interface has a path: a part of the page waits for it. @param {string} path */
-  async has(path) {
-    return path in (await this.ask('GET', '/openapi.json')).paths;
-  }
-
   /** A cookie, as a login gives it. @param {string} [token] */
   async logIn(token = this.token) {
     const response = await fetch(`${this.address}api/v1/login`, {

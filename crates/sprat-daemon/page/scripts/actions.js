@@ -21,7 +21,6 @@ export class Actions {
   constructor(from) {
     this.from = from;
     /** What a torrent does can be watched. */
-    this.canTrace = false;
     const tool = (/** @type {string} */ name, /** @type {string} */ picture, /** @type {() => void} */ run, isChange = true) =>
       el('button', { type: 'button', class: isChange ? 'tool changes' : 'tool', onclick: run, 'data-action': name.toLowerCase() }, icon(picture), el('span', {}, name));
     this.start = tool('Start', 'start', () => void this.act('start'));
@@ -92,7 +91,7 @@ export class Actions {
     const looking = [
       { label: 'Copy magnet link', icon: 'magnet', run: () => void copyLinks() },
       isOne && first.has_metadata && { label: 'Save torrent file', icon: 'file', run: save },
-      isOne && this.canTrace && { label: 'Watch what it does…', icon: 'all', run: () => trace.open(first) },
+      isOne && { label: 'Watch what it does…', icon: 'all', run: () => trace.open(first) },
     ];
     /** @type {(menu.Entry | false)[]} */
     const changing = [

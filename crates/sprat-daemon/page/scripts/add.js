@@ -133,8 +133,8 @@ export async function look(found, context) {
  * @returns {Promise<Way | null>} When the dialog is closed: how the others are to be added, if without asking.
  */
 async function confirm(source, inspected, context, { at, all }) {
-  /** @type {[Space | null, boolean]} */
-  const [space, takesEnds] = await Promise.all([api.get('/space').catch(() => null), api.takes('AddRequest', 'first_last')]);
+  /** @type {Space | null} */
+  const space = await api.get('/space').catch(() => null);
   const chosen = new Set(inspected.files.map((file) => file.index));
   const directory = el('input', { type: 'text', value: space?.directory ?? '', spellcheck: false });
   const label = el('input', { type: 'text', list: 'add-labels', maxLength: 200 });
@@ -142,7 +142,7 @@ async function confirm(source, inspected, context, { at, all }) {
   const start = tick('Start it now', true);
   const top = tick('Put it at the top of the queue', false);
   const inOrder = tick('Fetch pieces in order', false, 'For watching while it downloads.');
-  const ends = takesEnds ? tick('First and last pieces first', false, 'A player finds there what it needs to begin.') : null;
+  const ends = tick('First and last pieces first', false, 'A player finds there what it needs to begin.');
   const others = all - at - 1;
   const likewise = others > 0 ? tick(`Add the other ${others} likewise`, false, 'With all of their files, and without asking.') : null;
   const adopt = tick('Its files may be there already', false, 'What is there is checked and taken up, and may be written.');
@@ -175,7 +175,7 @@ async function confirm(source, inspected, context, { at, all }) {
         el('div', { class: 'pair' }, field('Directory', directory, 'Unchanged: that of its label, if it has one.'), field('Label', label)),
         el('datalist', { id: 'add-labels' }, ...context.labels().map((name) => el('option', { value: name }))),
         field('Tags', tags, 'Words, with commas between.'),
-        el('div', { class: 'ticks' }, start.box, top.box, inOrder.box, ends?.box, adopt.box, likewise?.box),
+        el('div', { class: 'ticks' }, start.box, top.box, inOrder.box, ends.box, adopt.box, likewise?.box),
       ],
       confirm: 'Add',
       submit: async () => {
@@ -191,7 +191,7 @@ async function confirm(source, inspected, context, { at, all }) {
           at_top: top.input.checked,
           sequential: inOrder.input.checked,
           adopt: adopt.input.checked,
-          ...(ends ? { first_last: ends.input.checked } : {}),
+          first_last: ends.input.checked,
         };
         await api.post('/torrents', { ...source, ...way, priorities: skipped.map((file) => ({ file: file.index, priority: 'skip' })) });
         if (likewise?.input.checked) forOthers = way;

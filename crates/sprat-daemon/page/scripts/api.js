@@ -85,44 +85,6 @@ export const patch = (path, body) => request('PATCH', path, body);
 /** @param {string} path @param {unknown} body @returns {Promise<any>} */
 export const put = (path, body) => request('PUT', path, body);
 
-/**
- * What the page reads of the daemon's description of itself.
- * @typedef {{ paths: Record<string, unknown>, components: { schemas: Record<string, { properties?: Record<string, unknown> }> } }} Description
- */
-
-/** @type {Promise<Description> | null} */
-let description = null;
-
-/** @returns {Promise<Description | null>} None if it cannot be had just now. */
-async function describe() {
-  description ??= get('/openapi.json');
-  try {
-    return await description;
-  } catch {
-    description = null;
-    return null;
-  }
-}
-
-/**
- * Whether this daemon has a path, by its own description: what an older one lacks is not offered.
- * @param {string} path
- */
-export async function has(path) {
-  const said = await describe();
-  return said !== null && path in said.paths;
-}
-
-/**
- * Whether what is sent to this daemon may have a field.
- * @param {string} schema
- * @param {string} field
- */
-export async function takes(schema, field) {
-  const said = await describe();
-  return field in (said?.components.schemas[schema]?.properties ?? {});
-}
-
 /** Requests under way at a time: a browser has six connections to a daemon, one of which has the events. */
 const AT_A_TIME = 4;
 

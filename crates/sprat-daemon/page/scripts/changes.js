@@ -141,16 +141,16 @@ export async function limits(torrents) {
   down.setAttribute('data-first', '');
   const same = common(torrents, (one) => JSON.stringify(one.seeding));
   const enough = seeding.fields(same === undefined ? undefined : JSON.parse(same), 'what its label or the settings say');
-  const [orders, takesConnections] = await Promise.all([orderFields(torrents), api.takes('ChangeRequest', 'connection_limit')]);
+  const orders = orderFields(torrents);
   const most = common(torrents, (one) => one.connection_limit ?? null);
-  const connections = takesConnections
-    ? el('input', { type: 'number', min: '1', step: '1', defaultValue: most ? String(most) : '', placeholder: most === undefined ? 'not the same' : 'as many as any' })
-    : null;
+  const connections = el('input', {
+    type: 'number', min: '1', step: '1', defaultValue: most ? String(most) : '', placeholder: most === undefined ? 'not the same' : 'as many as any',
+  });
   show({
     title: torrents.length === 1 ? 'Limits' : `Limits of ${format.count(torrents.length, 'torrent')}`,
     body: [
       names(torrents),
-      el('div', { class: 'halves' }, field('Download', down, 'Such as 500 KiB/s or 2 MiB/s.'), field('Upload', up), connections && field('Connections', connections)),
+      el('div', { class: 'halves' }, field('Download', down, 'Such as 500 KiB/s or 2 MiB/s.'), field('Upload', up), field('Connections', connections)),
       enough.element,
       el('div', { class: 'ticks' }, ...orders.map((one) => one.box)),
     ],
@@ -159,7 +159,7 @@ export async function limits(torrents) {
       const change = {
         ...(isChanged(down) ? { download_limit: readRate(down.value) } : {}),
         ...(isChanged(up) ? { upload_limit: readRate(up.value) } : {}),
-        ...(connections && isChanged(connections) ? { connection_limit: connections.value.trim() === '' ? null : Number(connections.value) } : {}),
+        ...(isChanged(connections) ? { connection_limit: connections.value.trim() === '' ? null : Number(connections.value) } : {}),
         ...(enough.isTouched() ? { seeding: enough.read() } : {}),
         ...Object.fromEntries(orders.filter((one) => one.isTouched()).map((one) => [one.key, one.input.checked])),
       };
@@ -175,13 +175,9 @@ const ORDERS = [
   { key: 'super_seeding', name: 'Super-seed', hint: 'For the only seed of a new torrent: gives each piece to as few as possible.' },
 ];
 
-/**
- * Those that this daemon knows.
- * @param {Torrent[]} torrents
- */
-async function orderFields(torrents) {
-  const known = await Promise.all(ORDERS.map(({ key }) => api.takes('ChangeRequest', key)));
-  return ORDERS.filter((_, at) => known[at]).map(({ key, name, hint }) => {
+/** @param {Torrent[]} torrents */
+function orderFields(torrents) {
+  return ORDERS.map(({ key, name, hint }) => {
     const value = common(torrents, (one) => one[key] ?? false);
     const { input, box } = tick(name, value ?? false, hint);
     input.indeterminate = value === undefined;
@@ -199,23 +195,12 @@ function isChanged(input) {
 }
 
 /**
- * Changes all of them: at once where the daemon can, otherwise each.
+ * Changes all of them, or if one is gone, none.
  * @param {Torrent[]} torrents
- * @param {Record<string, unknown> & { add_tags?: string[], remove_tags?: string[] }} change
+ * @param {Record<string, unknown>} change
  */
 async function changeAll(torrents, change) {
-  const keys = Object.keys(change);
-  if (keys.length === 0) return;
-  const isKnown = await Promise.all(keys.map((key) => api.takes('ChangeManyRequest', key)));
-  if (isKnown.every(Boolean)) {
-    await api.patch('/torrents', { torrents: hashes(torrents), ...change });
-    return;
-  }
-  const { add_tags: added = [], remove_tags: removed = [], ...rest } = change;
-  await api.each(torrents, (torrent) => {
-    const tags = [...new Set([...torrent.tags, ...added])].filter((tag) => !removed.includes(tag));
-    return api.patch(api.of(torrent.hash), { ...rest, ...(keys.includes('add_tags') ? { tags } : {}) });
-  });
+  if (Object.keys(change).length > 0) await api.patch('/torrents', { torrents: hashes(torrents), change });
 }
 
 /**

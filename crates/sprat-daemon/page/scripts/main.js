@@ -215,9 +215,7 @@ async function begin() {
     stream.open();
     actions.show();
     setTimeout(() => void refresh(), 300);
-    byId('feeds').hidden = !(await api.has('/feeds'));
-    actions.canTrace = await api.has('/torrents/{hash}/trace');
-    alerts.hasLog = access.mayChange() && (await api.has('/log'));
+    alerts.hasLog = access.mayChange();
     addFromAddress();
   } catch (error) {
     if (error instanceof api.ApiError && error.status === 401) return;
@@ -255,7 +253,6 @@ function furnish() {
     quiet('feeds', 'Feeds', 'feed', () => void feeds.open(adding).catch(failed)),
     theme.button(), quiet('settings', 'Settings', 'settings', () => openSettings()),
     quiet('logout', 'Log out', 'logout', () => void login.end().catch(failed)));
-  byId('feeds').hidden = true;
   byId('order').append(icon('sort'));
   byId('order').addEventListener('click', () => list.chooseOrder(byId('order')));
   sidebar.graph.append(littleGraph.canvas);

@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::error::ApiError;
 use crate::service::{Change, PeerDetails, Pieces, Service, TorrentDetails, TrackerDetails};
-use crate::torrents::SeedingLimits;
+use crate::torrents::SeedingChange;
 
 /// Who is meant.
 pub(super) fn named(service: &Service, hash: &str) -> Result<TorrentId, ApiError> {
@@ -56,7 +56,7 @@ pub(super) struct ChangeRequest {
     #[schema(value_type = Option<u64>)]
     upload_limit: Option<Option<u64>>,
     /// When it has given enough.
-    seeding: Option<SeedingLimits>,
+    seeding: SeedingChange,
     /// Pieces in order.
     sequential: Option<bool>,
     /// The first and last pieces of each wanted file before all others.
@@ -69,8 +69,28 @@ pub(super) struct ChangeRequest {
     connection_limit: Option<Option<usize>>,
 }
 
+impl From<ChangeRequest> for Change {
+    fn from(request: ChangeRequest) -> Self {
+        Self {
+            name: request.name,
+            label: request.label,
+            tags: request.tags,
+            add_tags: request.add_tags,
+            remove_tags: request.remove_tags,
+            download_limit: request.download_limit,
+            upload_limit: request.upload_limit,
+            seeding: request.seeding,
+            sequential: request.sequential,
+            first_last: request.first_last,
+            super_seeding: request.super_seeding,
+            connection_limit: request.connection_limit,
+            ..Self::default()
+        }
+    }
+}
+
 /// What is there and `null` is not what is not there.
-pub(super) fn said<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+fn said<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
@@ -84,22 +104,7 @@ pub(super) async fn change(
     Path(hash): Path<String>,
     Json(request): Json<ChangeRequest>,
 ) -> Result<StatusCode, ApiError> {
-    let change = Change {
-        name: request.name,
-        label: request.label,
-        tags: request.tags,
-        add_tags: request.add_tags,
-        remove_tags: request.remove_tags,
-        download_limit: request.download_limit,
-        upload_limit: request.upload_limit,
-        seeding: request.seeding,
-        sequential: request.sequential,
-        first_last: request.first_last,
-        super_seeding: request.super_seeding,
-        connection_limit: request.connection_limit,
-        ..Change::default()
-    };
-    service.change(named(&service, &hash)?, change).await?;
+    service.change(named(&service, &hash)?, request.into()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

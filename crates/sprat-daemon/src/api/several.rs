@@ -1,7 +1,5 @@
 //! What can be done with many torrents at once.
 
-use std::collections::BTreeSet;
-
 use axum::Json;
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
@@ -10,9 +8,8 @@ use sprat_core::storage::{Files, TorrentId};
 use utoipa::ToSchema;
 
 use super::error::ApiError;
-use super::one::{named, said};
-use crate::service::{Action, Change, Service};
-use crate::torrents::SeedingLimits;
+use super::one::{ChangeRequest, named};
+use crate::service::{Action, Service};
 
 /// Which torrents: by their hashes, or all.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -63,39 +60,14 @@ pub(super) async fn act(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// What is to be changed, and of whom. What is left out stays; `null` takes a label or limit away.
+/// What is to be changed, and of whom.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangeManyRequest {
     /// Of whom.
     torrents: Which,
-    /// Their label.
-    #[serde(default, deserialize_with = "said")]
-    #[schema(value_type = Option<String>)]
-    label: Option<Option<String>>,
-    /// All their tags.
-    #[serde(default)]
-    tags: Option<BTreeSet<String>>,
-    /// Tags that they are to have besides.
-    #[serde(default)]
-    add_tags: BTreeSet<String>,
-    /// Tags that they are not to have.
-    #[serde(default)]
-    remove_tags: BTreeSet<String>,
-    /// The most that each is to receive, bytes per second.
-    #[serde(default, deserialize_with = "said")]
-    #[schema(value_type = Option<u64>)]
-    download_limit: Option<Option<u64>>,
-    /// The most that each is to send, bytes per second.
-    #[serde(default, deserialize_with = "said")]
-    #[schema(value_type = Option<u64>)]
-    upload_limit: Option<Option<u64>>,
-    /// When each has given enough.
-    #[serde(default)]
-    seeding: Option<SeedingLimits>,
-    /// Pieces in order.
-    #[serde(default)]
-    sequential: Option<bool>,
+    /// What.
+    change: ChangeRequest,
 }
 
 /// Changes torrents: all that are named, or if one of them is not there, none.
@@ -106,18 +78,7 @@ pub(super) async fn change(
     Json(request): Json<ChangeManyRequest>,
 ) -> Result<StatusCode, ApiError> {
     let torrents = request.torrents.torrents(&service)?;
-    let change = Change {
-        label: request.label,
-        tags: request.tags,
-        add_tags: request.add_tags,
-        remove_tags: request.remove_tags,
-        download_limit: request.download_limit,
-        upload_limit: request.upload_limit,
-        seeding: request.seeding,
-        sequential: request.sequential,
-        ..Change::default()
-    };
-    service.change_all(&torrents, change).await?;
+    service.change_all(&torrents, request.change.into()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

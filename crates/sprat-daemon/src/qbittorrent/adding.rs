@@ -117,7 +117,7 @@ impl Wishes {
             sequential: is("sequentialDownload"),
             first_last_first: is("firstLastPiecePrio"),
             limits: RateLimits { download: limit("dlLimit")?, upload: limit("upLimit")? },
-            seeding: share::wished(params, SeedingLimits::default())?,
+            seeding: share::wished(params)?.applied_to(SeedingLimits::default()),
         })
     }
 }

@@ -49,10 +49,6 @@ pub(super) fn rate(limit: i64) -> Option<u64> {
 
 /// `torrents/setShareLimits`: what is not spoken of stays.
 pub(super) async fn set_share(State(web): State<Arc<Web>>, params: Params) -> Result<(), Failure> {
-    for line in several(&web, &params)? {
-        let seeding = share::wished(&params, line.summary.seeding)?;
-        let change = Change { seeding: Some(seeding), ..Change::default() };
-        web.service.change(line.torrent, change).await?;
-    }
-    Ok(())
+    let change = Change { seeding: share::wished(&params)?, ..Change::default() };
+    Ok(web.service.change_all(&ids(&web, &params)?, change).await?)
 }

@@ -107,37 +107,17 @@ fn flags(peer: &PeerDetails) -> (String, String) {
 mod tests {
     use super::*;
 
-    fn peer(address: &str) -> PeerDetails {
-        PeerDetails {
-            address: address.parse().unwrap(),
-            client: "x".to_owned(),
-            peer_id: HEXLOWER.encode(b"-SP0100-\0\xff0123456789"),
-            source: Some(PeerOrigin::Dht),
-            is_incoming: false,
-            progress: 500,
-            choking: true,
-            choked: false,
-            interested: true,
-            wanted: false,
-            snubbed: false,
-            downloaded: 1,
-            uploaded: 2,
-            download_rate: 3,
-            upload_rate: 4,
-        }
-    }
-
     fn picture(peers: &[PeerDetails]) -> PeerPicture {
         PeerPicture::new(TorrentId(1), peers)
     }
 
     #[test]
     fn peers_come_change_and_go() {
-        let (staying, leaving) = (peer("10.0.0.1:1"), peer("10.0.0.2:2"));
+        let (staying, leaving) = (PeerDetails::example("10.0.0.1:1"), PeerDetails::example("10.0.0.2:2"));
         let before = picture(&[staying.clone(), leaving]);
         assert!(before.since(&before).unwrap().is_empty());
         assert_eq!(before.since(&PeerPicture::new(TorrentId(2), &[])), None);
-        let after = picture(&[PeerDetails { downloaded: 9, ..staying }, peer("[::1]:3")]);
+        let after = picture(&[PeerDetails { downloaded: 9, ..staying }, PeerDetails::example("[::1]:3")]);
         let told = Value::Object(after.since(&before).unwrap());
         assert_eq!(told["peers"]["10.0.0.1:1"], json!({"downloaded": 9}));
         assert_eq!(told["peers"]["[::1]:3"]["peer_id_client"], "-SP0100-");

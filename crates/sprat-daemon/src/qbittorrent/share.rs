@@ -4,7 +4,7 @@ use super::failure::Failure;
 use super::params::Params;
 use crate::labels::Labels;
 use crate::service::Choices;
-use crate::torrents::{SeedingLimit, SeedingLimits, Summary};
+use crate::torrents::{SeedingChange, SeedingLimit, Summary};
 
 const INHERIT: f64 = -2.0;
 const UNLIMITED: f64 = -1.0;
@@ -56,16 +56,16 @@ impl InForce {
 }
 
 /// What a request says of limits; what it does not speak of stays.
-pub(super) fn wished(params: &Params, before: SeedingLimits) -> Result<SeedingLimits, Failure> {
-    let time = |name, before| Ok::<_, Failure>(params.number::<i64>(name)?.map_or(before, of_minutes));
+pub(super) fn wished(params: &Params) -> Result<SeedingChange, Failure> {
+    let time = |name| Ok::<_, Failure>(params.number::<i64>(name)?.map(of_minutes));
     let ratio = params.number::<f64>("ratioLimit")?;
     if ratio.is_some_and(|ratio| !ratio.is_finite()) {
         return Err(Failure::bad_request("ratioLimit is no number"));
     }
-    Ok(SeedingLimits {
-        ratio: ratio.map_or(before.ratio, of_ratio),
-        seconds: time("seedingTimeLimit", before.seconds)?,
-        idle_seconds: time("inactiveSeedingTimeLimit", before.idle_seconds)?,
+    Ok(SeedingChange {
+        ratio: ratio.map(of_ratio),
+        seconds: time("seedingTimeLimit")?,
+        idle_seconds: time("inactiveSeedingTimeLimit")?,
     })
 }
 
@@ -93,12 +93,12 @@ mod tests {
 
     #[test]
     fn limits_are_numbers_and_two_of_them_mean_something_else() {
-        let before = SeedingLimits { seconds: SeedingLimit::Limit(90), ..SeedingLimits::default() };
-        let after = wished(&"ratioLimit=1.5&inactiveSeedingTimeLimit=-1".into(), before).unwrap();
-        assert_eq!(after.ratio, SeedingLimit::Limit(1.5));
-        assert_eq!((after.seconds, after.idle_seconds), (SeedingLimit::Limit(90), SeedingLimit::Unlimited));
-        let after = wished(&"ratioLimit=-2&seedingTimeLimit=2".into(), after).unwrap();
-        assert_eq!((after.ratio, after.seconds), (SeedingLimit::Inherit, SeedingLimit::Limit(120)));
+        let change = wished(&"ratioLimit=1.5&inactiveSeedingTimeLimit=-1".into()).unwrap();
+        assert_eq!(change.ratio, Some(SeedingLimit::Limit(1.5)));
+        assert_eq!((change.seconds, change.idle_seconds), (None, Some(SeedingLimit::Unlimited)));
+        let change = wished(&"ratioLimit=-2&seedingTimeLimit=2".into()).unwrap();
+        assert_eq!(change.ratio, Some(SeedingLimit::Inherit));
+        assert_eq!(change.seconds, Some(SeedingLimit::Limit(120)));
         for limit in [SeedingLimit::Inherit, SeedingLimit::Unlimited, SeedingLimit::Limit(0.5)] {
             assert_eq!(of_ratio(ratio(limit)), limit);
         }
@@ -107,7 +107,7 @@ mod tests {
         }
         assert_eq!(minutes(SeedingLimit::Limit(61)), 2);
         for wrong in ["ratioLimit=x", "ratioLimit=NaN", "seedingTimeLimit=1.5"] {
-            assert!(wished(&wrong.into(), before).is_err(), "{wrong}");
+            assert!(wished(&wrong.into()).is_err(), "{wrong}");
         }
     }
 }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
 use super::params::Params;
 use super::preferences::rate_patch;
 use super::server;
 use super::state::Web;
+use crate::settings::AlternativeRates;
 
 /// `transfer/info`
 pub(super) fn info(web: &Web) -> Map<String, Value> {
@@ -21,11 +22,25 @@ pub(super) fn speed_limits_mode(web: &Web) -> &'static str {
     if web.service.choices().is_alternative { "1" } else { "0" }
 }
 
-/// `transfer/setSpeedLimitsMode` and `transfer/toggleSpeedLimitsMode`: the time of day says which rates hold.
-pub(super) fn set_speed_limits_mode() -> Failure {
-    Failure::conflict(
-        "the alternative rates hold by time of day: change limits.alternative_schedule in the settings",
-    )
+/// `transfer/setSpeedLimitsMode`
+pub(super) async fn set_speed_limits_mode(
+    State(web): State<Arc<Web>>,
+    params: Params,
+) -> Result<(), Failure> {
+    let mode: i64 = params.number("mode")?.ok_or_else(|| Failure::bad_request("mode is missing"))?;
+    switch(&web, mode != 0).await
+}
+
+/// `transfer/toggleSpeedLimitsMode`
+pub(super) async fn toggle_speed_limits_mode(State(web): State<Arc<Web>>) -> Result<(), Failure> {
+    switch(&web, !web.service.choices().is_alternative).await
+}
+
+/// Has the alternative rates hold, or not, until the schedule says the same.
+async fn switch(web: &Web, is_on: bool) -> Result<(), Failure> {
+    let alternative = if is_on { AlternativeRates::On } else { AlternativeRates::Off };
+    let patch = json!({ "limits": { "alternative": alternative } });
+    (web.around.change_settings)(patch).await.map_err(Failure::conflict)
 }
 
 /// `transfer/downloadLimit`

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use super::{Known, PrivateAddress, Service, hold};
 use crate::labels::Labels;
-use crate::torrents::{Record, SeedingLimits, Snapshot};
+use crate::torrents::{Record, SeedingChange, Snapshot};
 
 /// So long is waited for the end of a removal.
 const SOON_GONE: Duration = Duration::from_secs(2);
@@ -66,7 +66,7 @@ pub struct Change {
     /// The most to send, bytes per second, or no limit.
     pub upload_limit: Option<Option<u64>>,
     /// When it has given enough.
-    pub seeding: Option<SeedingLimits>,
+    pub seeding: SeedingChange,
     /// Pieces in order.
     pub sequential: Option<bool>,
     /// The first and last pieces of each wanted file before all others.
@@ -334,8 +334,8 @@ impl Change {
         }
         record.tags.extend(self.add_tags.iter().cloned());
         record.tags.retain(|tag| !self.remove_tags.contains(tag));
-        if let Some(seeding) = self.seeding {
-            record.seeding = seeding;
+        if self.seeding != SeedingChange::default() {
+            record.seeding = self.seeding.applied_to(record.seeding);
             record.has_given_enough = false;
         }
     }

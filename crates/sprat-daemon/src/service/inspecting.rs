@@ -173,6 +173,30 @@ pub struct PeerDetails {
     pub upload_rate: u64,
 }
 
+#[cfg(test)]
+impl PeerDetails {
+    /// One that is found in the DHT and that nobody gives anything.
+    pub(crate) fn example(address: &str) -> Self {
+        Self {
+            address: address.parse().unwrap(),
+            client: "x".to_owned(),
+            peer_id: data_encoding::HEXLOWER.encode(b"-SP0100-\0\xff0123456789"),
+            source: Some(PeerOrigin::Dht),
+            is_incoming: false,
+            progress: 500,
+            choking: true,
+            choked: false,
+            interested: true,
+            wanted: false,
+            snubbed: false,
+            downloaded: 1,
+            uploaded: 2,
+            download_rate: 3,
+            upload_rate: 4,
+        }
+    }
+}
+
 /// By whom a peer is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

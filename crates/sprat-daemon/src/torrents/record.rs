@@ -55,6 +55,33 @@ pub struct SeedingLimits {
     pub idle_seconds: SeedingLimit<u64>,
 }
 
+/// What is to become of them; what is left out stays.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SeedingChange {
+    /// Bytes sent for each byte of its content.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ratio: Option<SeedingLimit<f64>>,
+    /// Seconds of seeding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<SeedingLimit<u64>>,
+    /// Seconds in which nobody wanted anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_seconds: Option<SeedingLimit<u64>>,
+}
+
+impl SeedingChange {
+    /// The limits that there are after it.
+    #[must_use]
+    pub fn applied_to(self, before: SeedingLimits) -> SeedingLimits {
+        SeedingLimits {
+            ratio: self.ratio.unwrap_or(before.ratio),
+            seconds: self.seconds.unwrap_or(before.seconds),
+            idle_seconds: self.idle_seconds.unwrap_or(before.idle_seconds),
+        }
+    }
+}
+
 /// One of them: its own, none, or that of whoever it belongs to (its label, then the settings).
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

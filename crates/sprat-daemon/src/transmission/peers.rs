@@ -94,21 +94,10 @@ mod tests {
     #[test]
     fn the_letters_say_who_gives_whom() {
         let peer = PeerDetails {
-            address: "127.0.0.1:6881".parse().unwrap(),
-            client: "x".to_owned(),
-            peer_id: "00".repeat(20),
-            source: Some(PeerOrigin::Dht),
             is_incoming: true,
-            progress: 500,
             choking: false,
             choked: true,
-            interested: true,
-            wanted: false,
-            snubbed: false,
-            downloaded: 1,
-            uploaded: 2,
-            download_rate: 3,
-            upload_rate: 4,
+            ..PeerDetails::example("127.0.0.1:6881")
         };
         assert_eq!(flags(&peer), "d?HI");
         let giving = PeerDetails { choked: false, wanted: true, is_incoming: false, source: None, ..peer };

@@ -12,7 +12,7 @@ use super::value::Object;
 use super::who::chosen;
 use super::{labels, trackers, units};
 use crate::service::Change;
-use crate::torrents::{Line, SeedingLimit, SeedingLimits};
+use crate::torrents::{Line, SeedingChange, SeedingLimit};
 
 /// Changes torrents. What sprat does not have stays as it is; that is answered once everything else is done.
 pub(super) async fn set(rpc: &Rpc, params: &Params) -> Answer {
@@ -95,8 +95,8 @@ fn connections(rpc: &Rpc, params: &Params, line: &Line) -> Result<Option<Option<
     Ok((most != before).then_some(Some(most)))
 }
 
-/// When it has given enough, if that is spoken of.
-fn seeding(rpc: &Rpc, params: &Params, line: &Line) -> Result<Option<SeedingLimits>, Failure> {
+/// When it has given enough, where that is other than it was.
+fn seeding(rpc: &Rpc, params: &Params, line: &Line) -> Result<SeedingChange, Failure> {
     let before = line.summary.seeding;
     let settle = |limit, value: &str, switch: &str, current| {
         let (value, mode) = (params.real(value)?, params.integer(switch)?);
@@ -108,8 +108,12 @@ fn seeding(rpc: &Rpc, params: &Params, line: &Line) -> Result<Option<SeedingLimi
     let ratio = settle(Limit::Ratio, "seed_ratio_limit", "seed_ratio_mode", before.ratio)?;
     let idle = convert(before.idle_seconds, units::minutes);
     let idle = settle(Limit::Idle, "seed_idle_limit", "seed_idle_mode", idle)?;
-    let after = SeedingLimits { ratio, idle_seconds: convert(idle, units::seconds), ..before };
-    Ok((after != before).then_some(after))
+    let idle_seconds = convert(idle, units::seconds);
+    Ok(SeedingChange {
+        ratio: (ratio != before.ratio).then_some(ratio),
+        idle_seconds: (idle_seconds != before.idle_seconds).then_some(idle_seconds),
+        seconds: None,
+    })
 }
 
 fn convert<T, U>(limit: SeedingLimit<T>, by: impl Fn(T) -> U) -> SeedingLimit<U> {

@@ -88,7 +88,9 @@ impl Furnished {
             ("post", "/torrents" | "/torrents/inspect") => json!({"magnet": MAGNET}),
             ("post", "/torrents/act") => json!({"torrents": these, "action": "force_start"}),
             ("post", "/torrents/remove") => json!({"torrents": these}),
-            ("patch", "/torrents") => json!({"torrents": these, "label": "many", "add_tags": ["a", "b"]}),
+            ("patch", "/torrents") => {
+                json!({"torrents": these, "change": {"label": "many", "add_tags": ["a", "b"]}})
+            }
             ("patch", "/torrents/{hash}") => {
                 json!({"name": "renamed", "label": null, "upload_limit": 1000, "seeding": {"ratio": {"limit": 2.0}}})
             }

@@ -255,7 +255,7 @@ async fn what_can_not_be_done_is_said() {
         ("torrents/export", &[("hash", hash)], 409),
         ("app/setPreferences", &[("json", "[]")], 400),
         ("app/setPreferences", &[("json", r#"{"autorun_enabled": true, "up_limit": 1000}"#)], 409),
-        ("transfer/toggleSpeedLimitsMode", &[], 409),
+        ("transfer/setSpeedLimitsMode", &[], 400),
         ("app/shutdown", &[], 404),
     ] {
         let reply = house.post(endpoint, fields).await;
@@ -294,10 +294,17 @@ async fn the_daemon_around_fetches_and_keeps_limits() {
     assert_eq!((&told[0]["name"], &told[0]["seq_dl"]), (&json!("fetched"), &json!(true)));
     house.does("transfer/setDownloadLimit", &[("limit", "1000")]).await;
     house.does("transfer/setUploadLimit", &[("limit", "0")]).await;
+    house.does("transfer/toggleSpeedLimitsMode", &[]).await;
+    house.does("transfer/setSpeedLimitsMode", &[("mode", "0")]).await;
     let patches = house.patches.lock().unwrap().clone();
     assert_eq!(
         patches,
-        [json!({"limits": {"download_rate": 1000}}), json!({"limits": {"upload_rate": "unlimited"}})]
+        [
+            json!({"limits": {"download_rate": 1000}}),
+            json!({"limits": {"upload_rate": "unlimited"}}),
+            json!({"limits": {"alternative": "on"}}),
+            json!({"limits": {"alternative": "off"}}),
+        ]
     );
     house.service.stop().await;
 }

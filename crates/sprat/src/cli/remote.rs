@@ -115,6 +115,14 @@ pub(crate) struct AddArgs {
     #[arg(long)]
     pub(crate) sequential: bool,
 
+    /// Fetch the first and last pieces of each file before all others: a player finds there what it needs to begin.
+    #[arg(long)]
+    pub(crate) first_last: bool,
+
+    /// As the only seed of a new torrent, give each piece to as few peers as possible, so that they give it to one another.
+    #[arg(long)]
+    pub(crate) super_seeding: bool,
+
     /// Put it before all others in the queue.
     #[arg(long)]
     pub(crate) first: bool,
@@ -375,6 +383,10 @@ pub(crate) struct ChangeArgs {
     #[arg(long, value_name = "RATE", value_parser = rate_limit)]
     pub(crate) upload_limit: Option<LimitArg<u64>>,
 
+    /// Connections at most, or `default`: as many as any torrent may have.
+    #[arg(long, value_name = "N", value_parser = connection_limit)]
+    pub(crate) connections: Option<LimitArg<u64>>,
+
     /// It has given enough after so many bytes for each byte of its content: a number, `unlimited` or `default`.
     #[arg(long, value_name = "RATIO", value_parser = ratio_limit)]
     pub(crate) ratio: Option<LimitArg<f64>>,
@@ -390,6 +402,14 @@ pub(crate) struct ChangeArgs {
     /// Whether to fetch the pieces in order.
     #[arg(long, value_name = "YES|NO", value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) sequential: Option<bool>,
+
+    /// Whether to fetch the first and last pieces of each file before all others.
+    #[arg(long, value_name = "YES|NO", value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) first_last: Option<bool>,
+
+    /// Whether to give each piece to as few peers as possible, as the only seed of a new torrent.
+    #[arg(long, value_name = "YES|NO", value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) super_seeding: Option<bool>,
 
     /// Its place in the queue.
     #[arg(long, value_enum, value_name = "PLACE")]
@@ -525,6 +545,17 @@ fn rate_limit(text: &str) -> Result<LimitArg<u64>, String> {
     }
 }
 
+fn connection_limit(text: &str) -> Result<LimitArg<u64>, String> {
+    match text {
+        "default" => Ok(LimitArg::Default),
+        _ => {
+            let most = text.parse().ok().filter(|most| *most > 0);
+            most.map(LimitArg::Limit)
+                .ok_or_else(|| format!("`{text}` is not a number above 0, nor `default`"))
+        }
+    }
+}
+
 fn ratio_limit(text: &str) -> Result<LimitArg<f64>, String> {
     match text {
         "unlimited" => Ok(LimitArg::Unlimited),
@@ -571,6 +602,10 @@ mod tests {
         assert_eq!(time_limit("7d"), Ok(LimitArg::Limit(604_800)));
         for wrong in ["", "7", "d", "-1d", "1.5h", "99999999999999999999d", "7ä"] {
             assert!(time_limit(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(connection_limit("default"), Ok(LimitArg::Default));
+        for wrong in ["", "0", "-1", "unlimited"] {
+            assert!(connection_limit(wrong).is_err(), "{wrong}");
         }
         for wrong in ["", "-1", "nan", "inf"] {
             assert!(ratio_limit(wrong).is_err(), "{wrong}");

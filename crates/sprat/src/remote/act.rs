@@ -40,13 +40,17 @@ async fn alike(args: ActArgs, action: Action, done: &str, output: Output) -> any
 
 /// Has something done with all of them; if one is not there any more, with none.
 pub(super) async fn act(caller: &Caller, torrents: &[Summary], action: Action) -> anyhow::Result<()> {
-    let hashes: Vec<&str> = torrents.iter().map(|one| one.hash.as_str()).collect();
-    if hashes.is_empty() {
+    if torrents.is_empty() {
         return Ok(());
     }
-    let body = json!({ "torrents": hashes, "action": action });
+    let body = json!({ "torrents": hashes(torrents), "action": action });
     caller.tell(Method::POST, "/torrents/act", &body).await?;
     Ok(())
+}
+
+/// How the API names them.
+pub(super) fn hashes(torrents: &[Summary]) -> Vec<&str> {
+    torrents.iter().map(|one| one.hash.as_str()).collect()
 }
 
 /// Tells of each torrent what was done.

@@ -88,7 +88,8 @@ fn options(caller: &Caller, args: &AddArgs) -> anyhow::Result<Value> {
     let trackers: Vec<[&String; 1]> = args.trackers.iter().map(|url| [url]).collect();
     Ok(json!({
         "directory": directory, "name": args.name, "label": args.label, "tags": args.tags, "stopped": args.paused,
-        "at_top": args.first, "adopt": args.adopt, "sequential": args.sequential, "trackers": trackers,
+        "at_top": args.first, "adopt": args.adopt, "sequential": args.sequential,
+        "first_last": args.first_last, "super_seeding": args.super_seeding, "trackers": trackers,
         "peers": args.peers, "download_limit": args.download_limit, "upload_limit": args.upload_limit,
     }))
 }

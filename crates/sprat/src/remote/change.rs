@@ -3,7 +3,7 @@
 use hyper::Method;
 use serde_json::{Map, Value, json};
 use sprat_daemon::service::Action;
-use sprat_daemon::torrents::{SeedingLimit, SeedingLimits, Summary};
+use sprat_daemon::torrents::{SeedingChange, SeedingLimit};
 
 use super::caller::Caller;
 use super::{act, listing};
@@ -13,12 +13,10 @@ use crate::output::Output;
 pub(crate) async fn run(args: SetArgs, output: Output) -> anyhow::Result<()> {
     let caller = Caller::find(&args.at)?;
     let torrents = listing::chosen(&caller, &args.which).await?;
-    for one in &torrents {
-        let change = change(&args.change, one);
-        if !change.is_empty() {
-            let path = format!("/torrents/{}", one.hash);
-            caller.tell(Method::PATCH, &path, &Value::Object(change)).await?;
-        }
+    let change = change(&args.change);
+    if !change.is_empty() && !torrents.is_empty() {
+        let body = json!({ "torrents": act::hashes(&torrents), "change": change });
+        caller.tell(Method::PATCH, "/torrents", &body).await?;
     }
     if let Some(place) = args.change.queue {
         act::act(&caller, &torrents, action(place)).await?;
@@ -36,8 +34,8 @@ const fn action(place: QueueArg) -> Action {
     }
 }
 
-/// What the API is told of one torrent.
-fn change(args: &ChangeArgs, one: &Summary) -> Map<String, Value> {
+/// What the API is told.
+fn change(args: &ChangeArgs) -> Map<String, Value> {
     let mut change = Map::new();
     let mut say = |key: &str, value: Value| change.insert(key.to_owned(), value);
     if let Some(name) = &args.name {
@@ -52,35 +50,41 @@ fn change(args: &ChangeArgs, one: &Summary) -> Map<String, Value> {
     if !args.remove_tag.is_empty() {
         say("remove_tags", json!(args.remove_tag));
     }
-    if let Some(limit) = args.download_limit {
-        say("download_limit", json!(bytes_per_second(limit)));
+    let numbers = [
+        ("download_limit", args.download_limit),
+        ("upload_limit", args.upload_limit),
+        ("connection_limit", args.connections),
+    ];
+    for (key, limit) in numbers {
+        if let Some(limit) = limit {
+            say(key, json!(number(limit)));
+        }
     }
-    if let Some(limit) = args.upload_limit {
-        say("upload_limit", json!(bytes_per_second(limit)));
+    let switches = [
+        ("sequential", args.sequential),
+        ("first_last", args.first_last),
+        ("super_seeding", args.super_seeding),
+    ];
+    for (key, is_on) in switches {
+        if let Some(is_on) = is_on {
+            say(key, json!(is_on));
+        }
     }
-    if let Some(sequential) = args.sequential {
-        say("sequential", json!(sequential));
-    }
-    let seeding = seeding(args, one.seeding);
-    if seeding != one.seeding {
+    let seeding = SeedingChange {
+        ratio: args.ratio.map(limit),
+        seconds: args.seed_time.map(limit),
+        idle_seconds: args.idle_time.map(limit),
+    };
+    if seeding != SeedingChange::default() {
         say("seeding", json!(seeding));
     }
     change
 }
 
-const fn bytes_per_second(limit: LimitArg<u64>) -> Option<u64> {
+const fn number(limit: LimitArg<u64>) -> Option<u64> {
     match limit {
-        LimitArg::Limit(rate) => Some(rate),
+        LimitArg::Limit(number) => Some(number),
         LimitArg::Unlimited | LimitArg::Default => None,
-    }
-}
-
-/// The API takes all three together.
-fn seeding(args: &ChangeArgs, now: SeedingLimits) -> SeedingLimits {
-    SeedingLimits {
-        ratio: args.ratio.map_or(now.ratio, limit),
-        seconds: args.seed_time.map_or(now.seconds, limit),
-        idle_seconds: args.idle_time.map_or(now.idle_seconds, limit),
     }
 }
 
@@ -94,28 +98,25 @@ fn limit<T>(limit: LimitArg<T>) -> SeedingLimit<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::words::tests::summary;
     use super::*;
 
     #[test]
     fn only_what_was_said_is_changed() {
-        let one = Summary {
-            seeding: SeedingLimits { seconds: SeedingLimit::Limit(60), ..SeedingLimits::default() },
-            ..summary("aa", "x")
-        };
-        let nothing = change(&ChangeArgs::default(), &one);
+        let nothing = change(&ChangeArgs::default());
         assert!(nothing.is_empty(), "{nothing:?}");
         let args = ChangeArgs {
             set_label: Some(String::new()),
             add_tag: vec!["a".to_owned()],
             upload_limit: Some(LimitArg::Unlimited),
+            connections: Some(LimitArg::Limit(9)),
+            super_seeding: Some(false),
             ratio: Some(LimitArg::Limit(2.0)),
             ..ChangeArgs::default()
         };
         let expected = json!({
-            "label": null, "add_tags": ["a"], "upload_limit": null,
-            "seeding": { "ratio": { "limit": 2.0 }, "seconds": { "limit": 60 }, "idle_seconds": "inherit" },
+            "label": null, "add_tags": ["a"], "upload_limit": null, "connection_limit": 9, "super_seeding": false,
+            "seeding": { "ratio": { "limit": 2.0 } },
         });
-        assert_eq!(Value::Object(change(&args, &one)), expected);
+        assert_eq!(Value::Object(change(&args)), expected);
     }
 }

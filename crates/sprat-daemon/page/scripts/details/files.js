@@ -45,8 +45,6 @@ export class FilesTab {
     this.byIndex = new Map();
     /** @type {Set<string>} Folders of which nothing is shown. */
     this.closed = new Set();
-    this.canPlay = false;
-    this.hasLinks = false;
   }
 
   clear() {
@@ -58,13 +56,9 @@ export class FilesTab {
 
   /** @param {string} hash */
   async load(hash) {
-    /** @type {[FileDetails[], boolean, boolean]} */
-    const [files, canPlay, hasLinks] = await Promise.all([
-      api.get(api.of(hash, '/files')), api.has('/torrents/{hash}/files/{index}/content'), api.has('/torrents/{hash}/files/{index}/link'),
-    ]);
+    /** @type {FileDetails[]} */
+    const files = await api.get(api.of(hash, '/files'));
     return () => {
-      this.canPlay = canPlay;
-      this.hasLinks = hasLinks;
       this.byIndex = new Map(files.map((file) => [file.index, file]));
       const shape = `${hash} ${files.length} ${files.slice(0, ROWS).map((file) => file.path).join('\n')}`;
       if (shape !== this.shape) {
@@ -146,18 +140,18 @@ export class FilesTab {
    * @param {FileDetails} file
    */
   controls(hash, node, file) {
-    const kind = this.canPlay ? medium(file.path) : null;
-    const begin = kind ? () => void play(hash, file, kind).catch(this.failed) : null;
+    const kind = medium(file.path);
+    const begin = kind ? () => play(hash, file, kind) : null;
     const more = () => menu.open([
       ...(begin ? [{ label: 'Play', icon: 'play', run: begin }] : []),
-      ...(this.canPlay ? [{ label: 'Save', icon: 'down', run: () => save(api.contentAddress(hash, file.index), node.name) }] : []),
-      ...(this.hasLinks ? [{ label: 'Copy address for a player', icon: 'copy', run: () => void copyLink(hash, file).catch(this.failed) }] : []),
+      { label: 'Save', icon: 'down', run: () => save(api.contentAddress(hash, file.index), node.name) },
+      { label: 'Copy address for a player', icon: 'copy', run: () => void copyLink(hash, file).catch(this.failed) },
       ...(mayChange() ? [{ label: 'Rename…', icon: 'file', run: () => rename(hash, file) }] : []),
     ], button, `What to do with ${node.name}`);
     const button = el('button', { type: 'button', class: 'quiet', 'aria-label': `More of ${node.name}`, 'aria-haspopup': 'menu', title: 'More', onclick: more }, icon('more'));
     return [
       begin && el('button', { type: 'button', class: 'quiet', 'aria-label': `Play ${node.name}`, title: 'Play', onclick: begin }, icon('play')),
-      this.canPlay || mayChange() ? button : null,
+      button,
     ];
   }
 

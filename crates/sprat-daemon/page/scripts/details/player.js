@@ -12,8 +12,7 @@ import { icon } from '../icons.js';
  * @param {FileDetails} file
  * @param {'video' | 'audio'} kind
  */
-export async function play(hash, file, kind) {
-  const [hasPlaylist, hasLinks] = await Promise.all([api.has('/torrents/{hash}/playlist.m3u8'), api.has('/torrents/{hash}/files/{index}/link')]);
+export function play(hash, file, kind) {
   const address = api.contentAddress(hash, file.index);
   const problem = el('p', { class: 'hint', role: 'status' }, 'It is played while it comes; go anywhere in it.');
   const player = el(kind, { controls: true, autoplay: true, src: address, 'data-first': '', onerror: () => {
@@ -25,9 +24,9 @@ export async function play(hash, file, kind) {
     title: name,
     isWide: true,
     body: [player, problem, el('div', { class: 'buttons' },
-      hasPlaylist && link(api.playlistAddress(hash), 'Playlist for a player', 'play', `${name}.m3u8`),
+      link(api.playlistAddress(hash), 'Playlist for a player', 'play', `${name}.m3u8`),
       link(address, 'Save', 'down', name),
-      hasLinks && el('button', { type: 'button', onclick: () => void copyLink(hash, file).catch(failed) }, icon('copy'), 'Copy address for a player'))],
+      el('button', { type: 'button', onclick: () => void copyLink(hash, file).catch(failed) }, icon('copy'), 'Copy address for a player'))],
     closed: () => {
       player.pause();
       player.removeAttribute('src');
