@@ -82,7 +82,14 @@ impl MessageLimits {
             id::HASHES => 49..=self.hashes.saturating_mul(32).saturating_add(49),
             _ => 1..=self.unknown.saturating_add(1),
         };
-        if allowed.contains(&length) { Ok(()) } else { Err(FrameError::Length { id, length }) }
+        if !allowed.contains(&length) {
+            return Err(FrameError::Length { id, length });
+        }
+        // What cannot be decoded is refused here, while all of it is still where it was.
+        if id == id::HASHES && !length.saturating_sub(49).is_multiple_of(32) {
+            return Err(MalformedPayload { id }.into());
+        }
+        Ok(())
     }
 }
 
@@ -146,12 +153,6 @@ impl Deframer {
     #[must_use]
     pub fn is_between_messages(&self) -> bool {
         self.skip == 0 && self.buffered() == 0
-    }
-
-    /// The next `length` bytes, whatever they are, once all have arrived.
-    pub fn take_exact(&mut self, length: usize) -> Option<Bytes> {
-        self.front(length)?;
-        Some(self.take(length))
     }
 
     /// The handshake, once all of it has arrived. A stream that cannot become one is refused at its first wrong

@@ -31,6 +31,9 @@ const MOST_GROWTH: f64 = 128.0;
 /// So much of the undisturbed transfer is left at least, per cent.
 const LEAST_TRANSFER: f64 = 70.0;
 
+/// The same where two seconds are compared with two others, on a machine that may have something else to do in one of them.
+const LEAST_TRANSFER_OF_MOMENTS: f64 = 50.0;
+
 /// Bytes per second that leave the honest seeder: what a line of 64 Mbit/s carries.
 const SEEDER_RATE: u64 = 8 << 20;
 
@@ -118,7 +121,8 @@ fn hostile_peers_cost_little_memory_and_little_of_the_honest_transfer() {
         assert!(kind.expected() == Expected::Borne || tally.cut_off() > 0, "nobody was cut off: {tally}");
     }
     assert!(growth <= MOST_GROWTH, "{growth:.0} MiB more than undisturbed");
-    assert!(transfer >= LEAST_TRANSFER, "{transfer:.0} % of the undisturbed transfer");
+    let least = if percent > 50 { LEAST_TRANSFER } else { LEAST_TRANSFER_OF_MOMENTS };
+    assert!(transfer >= least, "{transfer:.0} % of the undisturbed transfer");
 }
 
 /// Waits until something is there.

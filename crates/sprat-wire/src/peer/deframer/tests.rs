@@ -173,7 +173,10 @@ fn hashes_must_be_whole() {
     stream.put_bytes(0, 48 + 33);
     let mut deframer = Deframer::new();
     deframer.push(stream.freeze());
-    assert_eq!(deframer.next(&LIMITS), Err(FrameError::Payload(MalformedPayload { id: id::HASHES })));
+    let refused = Err(FrameError::Payload(MalformedPayload { id: id::HASHES }));
+    assert_eq!(deframer.next(&LIMITS), refused);
+    deframer.push(encoded(&Message::KeepAlive));
+    assert_eq!(deframer.next(&LIMITS), refused, "what follows is not read");
 }
 
 #[test]
