@@ -42,6 +42,9 @@ const LOOK_AT_CLOCK: Duration = Duration::from_secs(60);
 /// What a torrent file may have, and a third more for base64.
 const UPLOAD: BodyRule = BodyRule::new(&["application/json"], 44 << 20);
 
+/// What names each of tens of thousands of torrents, or the files of one.
+const BULK: BodyRule = BodyRule::new(&["application/json"], 2 << 20);
+
 /// How a daemon is started.
 pub struct Options {
     /// The configuration file; `None`: where the platform has it, if it is there.
@@ -236,8 +239,9 @@ fn router(shared: &Arc<Running>, settings: &Settings) -> io::Result<Router> {
         axum::response::IntoResponse::into_response(error)
     };
     let uploads = UPLOAD.guard(api::uploads(shared), refuse_body);
+    let bulk = BULK.guard(api::bulk(shared), refuse_body);
     let others = BodyRule::JSON.guard(api::router(shared), refuse_body);
-    let guarded = guard(uploads.merge(others), Arc::clone(&shared.gate), door);
+    let guarded = guard(uploads.merge(bulk).merge(others), Arc::clone(&shared.gate), door);
     let all_rights = Door { needs: Needs::AtLeast(Access::Full), ..door };
     let tokens = BodyRule::JSON.guard(api::tokens(shared), refuse_body);
     let log = BodyRule::JSON.guard(api::log(shared), refuse_body);
