@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use url::Url;
 
+use super::episode::Episode;
 use super::xml_limits::{self, XmlProblem};
 
 /// The newest of a feed; there is no use in more at a time.
@@ -59,6 +60,9 @@ pub struct Item {
     pub published: Option<Timestamp>,
     /// How long the content is, in bytes, by the feed; some say how long the `.torrent` file is instead.
     pub size: Option<u64>,
+    /// Which episode it is, by its title.
+    #[serde(skip)]
+    pub(super) episode: Option<Episode>,
 }
 
 /// A feed that was read.
@@ -310,7 +314,8 @@ fn item(
     let (source, page) = (best.source.map(|(_, url)| url.to_string()), best.page.map(|url| url.to_string()));
     let title = title.or_else(|| page.clone()).unwrap_or_default();
     let identifier = if id.is_empty() { source.as_ref().unwrap_or(&title) } else { &id };
-    Item { key: ItemKey::of(identifier), title, source, page, published, size: best.size }
+    let (key, episode) = (ItemKey::of(identifier), Episode::of(&title));
+    Item { key, title, source, page, published, size: best.size, episode }
 }
 
 /// One line of bounded length.
