@@ -110,7 +110,6 @@ impl Daemon {
     /// Starts everything. When this returns, the interfaces answer. To be called within a runtime of tokio.
     pub async fn start(options: Options) -> Result<Self, DaemonError> {
         let Options { file, places, inherited, supervisor, journal, set_log_level } = options;
-        let file = file.or_else(|| Some(places.settings_file.clone()).filter(|file| file.exists()));
         let of_file = Layers::load(file.as_deref(), Overlay::default(), places.clone())?;
         let directory = of_file.state_directory();
         let opening = directory.clone();
