@@ -209,11 +209,11 @@ impl Gate {
         self.links.make(Opens { torrent, file }, &granted.token.id, Instant::now())
     }
 
-    /// Whether a link opens this file: it was made here, its time is not over, and the token that it was made with still holds. The id
-    /// of that token.
-    pub fn judge_link<'a>(&self, link: &'a str, torrent: &str, file: usize) -> Result<&'a str, Refusal> {
+    /// Whether a link opens this file: it was made here, its time is not over, and the token that it was made with still holds. That
+    /// token.
+    pub fn judge_link(&self, link: &str, torrent: &str, file: usize) -> Result<TokenInfo, Refusal> {
         let token = self.links.check(Opens { torrent, file }, link, Instant::now());
-        token.filter(|token| self.tokens.holds(token)).ok_or(Refusal::WrongLink)
+        token.and_then(|token| self.tokens.info(token)).ok_or(Refusal::WrongLink)
     }
 
     /// Ends a token, its sessions, its links and the streams that were opened with it, at once. That is durable when this returns.

@@ -222,6 +222,14 @@ impl Tokens {
         id == OWNER || self.others().iter().any(|known| known.info.id == id)
     }
 
+    /// What is known of a token that holds.
+    pub(super) fn info(&self, id: &str) -> Option<TokenInfo> {
+        if id == OWNER {
+            return Some(self.owner.info.clone());
+        }
+        self.others().iter().find(|known| known.info.id == id).map(|known| known.info.clone())
+    }
+
     /// Returns when a token does not hold any more.
     pub(super) async fn ended(&self, id: &str) {
         let mut revocations = self.revocations.subscribe();
