@@ -9,6 +9,7 @@ mod add;
 mod content;
 mod error;
 mod events;
+mod feed_names;
 mod feed_rules;
 mod feeds;
 mod files;

@@ -264,6 +264,14 @@ impl NamedRule {
     fn new(name: Name, compiled: CompiledRule, added: History) -> Self {
         Self { name, compiled, expected: added.clone(), added }
     }
+
+    fn status(&self) -> RuleStatus<'_> {
+        RuleStatus {
+            name: &self.name,
+            rule: &self.compiled.rule,
+            last_match: self.expected.last_match.as_ref(),
+        }
+    }
 }
 
 impl Feeds {
@@ -501,11 +509,13 @@ impl Feeds {
 
     /// All rules, in the order in which they are asked.
     pub fn rules(&self) -> impl Iterator<Item = RuleStatus<'_>> {
-        self.rules.iter().map(|rule| RuleStatus {
-            name: &rule.name,
-            rule: &rule.compiled.rule,
-            last_match: rule.expected.last_match.as_ref(),
-        })
+        self.rules.iter().map(NamedRule::status)
+    }
+
+    /// One rule.
+    pub fn rule(&self, name: &Name) -> Result<RuleStatus<'_>, FeedsError> {
+        let rule = self.rules.iter().find(|rule| rule.name == *name);
+        rule.map(NamedRule::status).ok_or(FeedsError::NoSuchRule)
     }
 
     fn fetches(&self) -> usize {
