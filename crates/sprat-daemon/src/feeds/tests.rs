@@ -184,6 +184,10 @@ fn what_could_not_be_added_comes_again_a_few_times() {
     assert_eq!(handed_out, 5);
     let shown = feeds.items(&feed).unwrap().next().unwrap();
     assert_eq!((shown.is_taken, shown.failure), (true, Some("no room")));
+
+    // Given up, but the episode is not there: another of it is welcome.
+    let offered = changed(&["A S01E01", "A S01E01 1080p"]);
+    assert_eq!(titles(&fetch(&mut feeds, minutes(600), date(1), &offered)), ["A S01E01 1080p"]);
 }
 
 #[test]
