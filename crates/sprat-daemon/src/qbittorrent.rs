@@ -54,7 +54,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, MethodRouter, on, post};
 use axum::{Json, Router};
 
-pub use state::{ChangeSettings, QBittorrent};
+pub use state::QBittorrent;
 
 use crate::access::{Access, guard};
 use crate::http::{BodyRefusal, BodyRule};
