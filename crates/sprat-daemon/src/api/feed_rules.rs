@@ -20,6 +20,7 @@ use crate::feeds::{
 const MAX_JUDGED: usize = 2000;
 
 /// A rule.
+// Its fields one by one: the schema of `Rule` itself allows nothing besides them.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RuleDetails {
     /// What it is called.
