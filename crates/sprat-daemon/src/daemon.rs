@@ -171,7 +171,9 @@ impl Daemon {
         let router = router(&shared, &settings)?;
         let server = tokio::spawn(server.serve(router, is_stopping));
         let mut tasks = vec![tokio::spawn(look_at_clock(Arc::clone(&shared)))];
-        tasks.push(tokio::spawn(notifying::notify(Arc::clone(&shared), for_hooks)));
+        let happenings = shared.service.happenings();
+        tasks.push(tokio::spawn(notifying::notify(Arc::clone(&shared), happenings, for_hooks)));
+        shared.service.go_on();
         tasks.push(tokio::spawn(feeding.run(matches)));
         tasks.extend(watching::start(&shared, &settings));
         supervisor.tell(Stage::Ready);

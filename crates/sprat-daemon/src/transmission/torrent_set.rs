@@ -29,8 +29,8 @@ pub(super) async fn set(rpc: &Rpc, params: &Params) -> Answer {
             || params.has("tracker_remove")
             || params.has("tracker_replace")
         {
-            let before = trackers::entries(rpc.service.trackers(line.torrent).await?);
-            change.trackers = trackers::edited(params, &before)?;
+            let edit = |before| trackers::edited(params, &trackers::entries(before));
+            rpc.service.edit_trackers(line.torrent, edit).await?;
         }
         if !wishes.is_empty() {
             let files = rpc.service.files(line.torrent).await?;
