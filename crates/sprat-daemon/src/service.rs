@@ -7,14 +7,12 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use sprat_core::io::RateLimits;
 use sprat_core::storage::TorrentId;
 use sprat_engine::address_policy::AddressPolicy;
-use sprat_engine::client::{Client, ClientConfig, Ended, Home, Note, StartError};
+use sprat_engine::client::{Client, ClientConfig, Ended, Home, StartError};
 use sprat_engine::ledger::{Ledger, LedgerHandle};
 use sprat_engine::shelf::Shelf;
 use sprat_engine::state::StateError;
@@ -25,28 +23,34 @@ use tokio::task::JoinHandle;
 use crate::labels::Labels;
 use crate::state::State;
 use crate::statistics::Statistics;
-use crate::torrents::queue::{QueueLimits, SlowThreshold};
-use crate::torrents::share_limits::Layer;
-use crate::torrents::{Delta, Recent, Record, Snapshot};
+use crate::torrents::{Delta, Recent, Snapshot};
 
 mod adding;
 mod changing;
+mod choices;
+mod completing;
 mod deciding;
+mod details;
 mod editing;
+mod events;
 mod happenings;
 mod inspecting;
 mod keeping;
 mod known;
 mod moving;
 mod queueing;
+mod reading;
+mod recording;
 
 pub use adding::{AddError, Added, NewTorrent, Source};
 pub use changing::{Action, Change, ChangeError};
-pub use happenings::{Happening, HappeningKind};
-pub use inspecting::{
-    FileDescription, FileDetails, InspectError, PeerDetails, PeerOrigin, Pieces, Priority, TorrentDetails,
-    TrackerDetails, TrackerWord,
+pub use choices::{Choices, Fixed};
+pub use details::{
+    FileDescription, FileDetails, PeerDetails, PeerOrigin, Pieces, Priority, TorrentDetails, TrackerDetails,
+    TrackerWord,
 };
+pub use happenings::{Happening, HappeningKind};
+pub use inspecting::InspectError;
 pub use moving::MoveError;
 
 use known::{Known, Torrent};
@@ -63,78 +67,6 @@ pub struct ServiceConfig {
     pub state: State,
     /// What may change while it runs.
     pub choices: Choices,
-}
-
-/// What may be chosen while the service runs.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Choices {
-    /// Where files lie unless it is said otherwise.
-    pub downloads: PathBuf,
-    /// Where they lie until they are complete.
-    pub incomplete: Option<PathBuf>,
-    /// Other directories below which files may lie.
-    pub roots: Vec<PathBuf>,
-    /// All torrents together.
-    pub limits: RateLimits,
-    /// Instead of that, while [`Self::is_alternative`].
-    pub alternative: RateLimits,
-    /// The alternative limits hold.
-    pub is_alternative: bool,
-    /// When torrents have given enough, and what then becomes of them, unless they or their labels say otherwise.
-    pub seeding: Layer,
-    /// How many run at a time.
-    pub queue: QueueLimits,
-    /// Which of those that run take no slot from others.
-    pub slow: SlowThreshold,
-}
-
-impl Choices {
-    /// Everything below one directory, without limits.
-    #[must_use]
-    pub fn below(downloads: PathBuf) -> Self {
-        Self {
-            downloads,
-            incomplete: None,
-            roots: Vec::new(),
-            limits: RateLimits::default(),
-            alternative: RateLimits::default(),
-            is_alternative: false,
-            seeding: Layer::default(),
-            queue: QueueLimits::default(),
-            slow: SlowThreshold::default(),
-        }
-    }
-
-    /// The limits that hold.
-    #[must_use]
-    pub const fn limits_now(&self) -> RateLimits {
-        if self.is_alternative { self.alternative } else { self.limits }
-    }
-
-    /// Whether files may lie there. Words of the path only: the disk may hang.
-    #[must_use]
-    pub fn allows(&self, directory: &Path) -> bool {
-        let is_plain = directory.is_absolute()
-            && directory.components().all(|component| !matches!(component, std::path::Component::ParentDir));
-        let mut roots =
-            [Some(&self.downloads), self.incomplete.as_ref()].into_iter().flatten().chain(&self.roots);
-        is_plain && roots.any(|root| directory.starts_with(root))
-    }
-}
-
-/// What was chosen when the service was started, and stays until it ends.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fixed {
-    /// Connections of all torrents together.
-    pub connections: usize,
-    /// Connections of one torrent.
-    pub connections_per_torrent: usize,
-    /// Peers tell one another of peers.
-    pub pex: bool,
-    /// There is a node of the DHT.
-    pub dht: bool,
-    /// Peers are looked for on the local network.
-    pub lsd: bool,
 }
 
 /// Why a service did not start.
@@ -370,10 +302,4 @@ impl Service {
     pub fn ledger(&self) -> &LedgerHandle {
         &self.0.ledger
     }
-}
-
-/// The note under which the engine keeps a record.
-fn note_of(record: &Record) -> Note {
-    // It is far shorter than a note may be: names have limits, and there are few of them.
-    serde_json::to_string(record).ok().and_then(|text| Note::new(&text).ok()).unwrap_or_default()
 }

@@ -16,7 +16,8 @@ use sprat_wire::magnet::{Magnet, MagnetError};
 use sprat_wire::metainfo::{Metainfo, MetainfoError};
 use thiserror::Error;
 
-use super::{HappeningKind, PrivateAddress, Service, Torrent, hold, note_of};
+use super::recording::note_of;
+use super::{HappeningKind, PrivateAddress, Service, Torrent, hold};
 use crate::clock;
 use crate::fetch;
 use crate::labels::Labels;

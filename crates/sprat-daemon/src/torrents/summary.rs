@@ -27,7 +27,7 @@ pub enum State {
     Downloading,
     /// It has what is wanted of it, and gives it to others.
     Seeding,
-    /// Its files are brought elsewhere.
+    /// Its files are brought elsewhere, or are about to be since it is complete.
     Moving,
     /// It has stopped by itself; `trouble` says why. Most troubles end by themselves when their cause is gone.
     Trouble,

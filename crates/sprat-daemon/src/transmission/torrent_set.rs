@@ -24,6 +24,11 @@ pub(super) async fn set(rpc: &Rpc, params: &Params) -> Answer {
     let chosen = chosen(rpc, params)?;
     for line in &chosen.lines {
         let mut change = change_of(rpc, params, line)?;
+        if !wishes.is_empty() {
+            let files = rpc.service.files(line.torrent).await?;
+            let files: Vec<_> = files.iter().map(|file| (file.index, file.priority)).collect();
+            change.priorities = wishes.applied(&files)?;
+        }
         if params.has("tracker_list")
             || params.has("tracker_add")
             || params.has("tracker_remove")
@@ -31,11 +36,6 @@ pub(super) async fn set(rpc: &Rpc, params: &Params) -> Answer {
         {
             let edit = |before| trackers::edited(params, &trackers::entries(before));
             rpc.service.edit_trackers(line.torrent, edit).await?;
-        }
-        if !wishes.is_empty() {
-            let files = rpc.service.files(line.torrent).await?;
-            let files: Vec<_> = files.iter().map(|file| (file.index, file.priority)).collect();
-            change.priorities = wishes.applied(&files)?;
         }
         if change != Change::default() {
             rpc.service.change(line.torrent, change).await?;
