@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::StatusCode;
 use axum::routing::get;
 use sprat_engine::http::{HttpClient, HttpConfig};
 use sprat_engine::state::StateError;
@@ -19,7 +20,7 @@ use crate::api::{self, ApiError};
 use crate::feeding::Feeding;
 use crate::fetch::Fetcher;
 use crate::http::{
-    BindError, BodyRule, Inherited, Proxies, Server, ServerLimits, Tls, TlsError, TlsFiles, bind,
+    BindError, BodyRule, Inherited, Proxies, Server, ServerLimits, Tls, TlsError, TlsFiles, bind, to_the_end,
     with_security_headers,
 };
 use crate::log::Journal;
@@ -172,7 +173,9 @@ impl Daemon {
         let router = router(&shared, &settings)?;
         let server = tokio::spawn(server.serve(router, is_stopping));
         let mut tasks = vec![tokio::spawn(look_at_clock(Arc::clone(&shared)))];
-        tasks.push(tokio::spawn(notifying::notify(Arc::clone(&shared), for_hooks)));
+        let happenings = shared.service.happenings();
+        tasks.push(tokio::spawn(notifying::notify(Arc::clone(&shared), happenings, for_hooks)));
+        shared.service.go_on();
         tasks.push(tokio::spawn(feeding.run(matches)));
         tasks.extend(watching::start(&shared, &settings));
         supervisor.tell(Stage::Ready);
@@ -240,11 +243,12 @@ fn router(shared: &Arc<Running>, settings: &Settings) -> io::Result<Router> {
     let uploads = UPLOAD.guard(api::uploads(shared), refuse_body);
     let bulk = BULK.guard(api::bulk(shared), refuse_body);
     let others = BodyRule::JSON.guard(api::router(shared), refuse_body);
-    let guarded = guard(uploads.merge(bulk).merge(others), Arc::clone(&shared.gate), door);
+    let guarded =
+        guard(to_the_end(uploads.merge(bulk).merge(others), failed), Arc::clone(&shared.gate), door);
     let all_rights = Door { needs: Needs::AtLeast(Access::Full), ..door };
     let tokens = BodyRule::JSON.guard(api::tokens(shared), refuse_body);
     let log = BodyRule::JSON.guard(api::log(shared), refuse_body);
-    let privileged = guard(tokens.merge(log), Arc::clone(&shared.gate), all_rights);
+    let privileged = guard(to_the_end(tokens.merge(log), failed), Arc::clone(&shared.gate), all_rights);
     // Who logs in has nothing yet; the gate looks at where it comes from all the same.
     let login = BodyRule::JSON.guard(api::login(shared, door), refuse_body);
     let measured = Door { needs: Needs::AtLeast(Access::ReadOnly), ..door };
@@ -273,6 +277,12 @@ fn refuse(refusal: &Refusal) -> axum::response::Response {
     let mut response = axum::response::IntoResponse::into_response(error);
     response.headers_mut().extend(refusal.headers());
     response
+}
+
+/// For a handler that has panicked.
+fn failed(error: &tokio::task::JoinError) -> axum::response::Response {
+    let error = ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error);
+    axum::response::IntoResponse::into_response(error)
 }
 
 /// Has the limits hold that the time of day asks for.

@@ -17,6 +17,7 @@ mod headers;
 mod listener;
 mod server;
 mod tls;
+mod to_the_end;
 mod watch;
 
 pub use body::{BodyRefusal, BodyRule};
@@ -28,4 +29,5 @@ pub use headers::with_security_headers;
 pub use listener::{BindError, Inherited, Listener, bind};
 pub use server::{Server, ServerLimits};
 pub use tls::{Tls, TlsError, TlsFiles};
+pub use to_the_end::to_the_end;
 pub use watch::Timeouts;

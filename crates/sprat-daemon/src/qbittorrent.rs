@@ -49,15 +49,15 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::handler::Handler;
 use axum::http::StatusCode;
-use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, MethodRouter, on, post};
 use axum::{Json, Router};
+use tokio::task::JoinError;
 
 pub use state::QBittorrent;
 
 use crate::access::{Access, guard};
-use crate::http::{BodyRefusal, BodyRule};
+use crate::http::{BodyRefusal, BodyRule, to_the_end};
 use crate::service::Action;
 use failure::Failure;
 use params::Params;
@@ -82,7 +82,7 @@ pub fn router(around: QBittorrent) -> Router {
     // Who logs in has nothing yet; the gate looks at where it comes from all the same.
     let login = COMMAND.guard(login(), refuse_body).with_state(web);
     guard(reading, Arc::clone(&gate), door::door(Access::ReadOnly))
-        .merge(guard(changing.layer(from_fn(to_the_end)), gate, door::door(Access::Full)))
+        .merge(guard(to_the_end(changing, failed), gate, door::door(Access::Full)))
         .merge(login)
 }
 
@@ -192,10 +192,9 @@ fn now(act: fn(&Web, &Params) -> Result<(), Failure>) -> MethodRouter<Arc<Web>> 
     post(async move |State(web): Shared, params: Params| act(&web, &params))
 }
 
-/// In a task of its own: a program that goes away leaves nothing half done.
-async fn to_the_end(request: Request, next: Next) -> Response {
-    let done = tokio::spawn(next.run(request)).await;
-    done.unwrap_or_else(|error| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, error).into_response())
+/// For a handler that has panicked.
+fn failed(error: &JoinError) -> Response {
+    Failure::new(StatusCode::INTERNAL_SERVER_ERROR, error).into_response()
 }
 
 fn refuse_body(refusal: BodyRefusal) -> Response {

@@ -5,18 +5,14 @@
 //! torrent. Once a second, and when something happens, `keeping` compares the two, puts what has changed on the
 //! [board](crate::torrents::Board), and lets the policies (queue, seeding limits) decide.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use sprat_core::io::RateLimits;
 use sprat_core::storage::TorrentId;
-use sprat_core::time::Time;
 use sprat_engine::address_policy::AddressPolicy;
-use sprat_engine::client::{Client, ClientConfig, Ended, Home, Note, StartError};
+use sprat_engine::client::{Client, ClientConfig, Ended, Home, StartError};
 use sprat_engine::ledger::{Ledger, LedgerHandle};
 use sprat_engine::shelf::Shelf;
 use sprat_engine::state::StateError;
@@ -27,26 +23,37 @@ use tokio::task::JoinHandle;
 use crate::labels::Labels;
 use crate::state::State;
 use crate::statistics::Statistics;
-use crate::torrents::queue::{QueueLimits, SlowThreshold, Slowness, Stage};
-use crate::torrents::share_limits::Layer;
-use crate::torrents::{Board, Delta, Facts, Live, Recent, Record, Running, Snapshot, Summary, summarise};
+use crate::torrents::{Delta, Recent, Snapshot};
 
 mod adding;
 mod changing;
+mod choices;
+mod completing;
 mod deciding;
+mod details;
+mod editing;
+mod events;
 mod happenings;
 mod inspecting;
 mod keeping;
+mod known;
 mod moving;
+mod queueing;
+mod reading;
+mod recording;
 
 pub use adding::{AddError, Added, NewTorrent, Source};
 pub use changing::{Action, Change, ChangeError};
-pub use happenings::{Happening, HappeningKind};
-pub use inspecting::{
-    FileDescription, FileDetails, InspectError, PeerDetails, PeerOrigin, Pieces, Priority, TorrentDetails,
-    TrackerDetails, TrackerWord,
+pub use choices::{Choices, Fixed};
+pub use details::{
+    FileDescription, FileDetails, PeerDetails, PeerOrigin, Pieces, Priority, TorrentDetails, TrackerDetails,
+    TrackerWord,
 };
+pub use happenings::{Happening, HappeningKind};
+pub use inspecting::InspectError;
 pub use moving::MoveError;
+
+use known::{Known, Torrent};
 
 /// What happens is kept for a listener that is slow; it is told how much it has missed.
 const HAPPENINGS: usize = 1024;
@@ -60,78 +67,6 @@ pub struct ServiceConfig {
     pub state: State,
     /// What may change while it runs.
     pub choices: Choices,
-}
-
-/// What may be chosen while the service runs.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Choices {
-    /// Where files lie unless it is said otherwise.
-    pub downloads: PathBuf,
-    /// Where they lie until they are complete.
-    pub incomplete: Option<PathBuf>,
-    /// Other directories below which files may lie.
-    pub roots: Vec<PathBuf>,
-    /// All torrents together.
-    pub limits: RateLimits,
-    /// Instead of that, while [`Self::is_alternative`].
-    pub alternative: RateLimits,
-    /// The alternative limits hold.
-    pub is_alternative: bool,
-    /// When torrents have given enough, and what then becomes of them, unless they or their labels say otherwise.
-    pub seeding: Layer,
-    /// How many run at a time.
-    pub queue: QueueLimits,
-    /// Which of those that run take no slot from others.
-    pub slow: SlowThreshold,
-}
-
-impl Choices {
-    /// Everything below one directory, without limits.
-    #[must_use]
-    pub fn below(downloads: PathBuf) -> Self {
-        Self {
-            downloads,
-            incomplete: None,
-            roots: Vec::new(),
-            limits: RateLimits::default(),
-            alternative: RateLimits::default(),
-            is_alternative: false,
-            seeding: Layer::default(),
-            queue: QueueLimits::default(),
-            slow: SlowThreshold::default(),
-        }
-    }
-
-    /// The limits that hold.
-    #[must_use]
-    pub const fn limits_now(&self) -> RateLimits {
-        if self.is_alternative { self.alternative } else { self.limits }
-    }
-
-    /// Whether files may lie there. Words of the path only: the disk may hang.
-    #[must_use]
-    pub fn allows(&self, directory: &Path) -> bool {
-        let is_plain = directory.is_absolute()
-            && directory.components().all(|component| !matches!(component, std::path::Component::ParentDir));
-        let mut roots =
-            [Some(&self.downloads), self.incomplete.as_ref()].into_iter().flatten().chain(&self.roots);
-        is_plain && roots.any(|root| directory.starts_with(root))
-    }
-}
-
-/// What was chosen when the service was started, and stays until it ends.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fixed {
-    /// Connections of all torrents together.
-    pub connections: usize,
-    /// Connections of one torrent.
-    pub connections_per_torrent: usize,
-    /// Peers tell one another of peers.
-    pub pex: bool,
-    /// There is a node of the DHT.
-    pub dht: bool,
-    /// Peers are looked for on the local network.
-    pub lsd: bool,
 }
 
 /// Why a service did not start.
@@ -169,6 +104,10 @@ struct Inner {
     /// Whom to contact on the word of strangers.
     policy: Arc<AddressPolicy>,
     known: Mutex<Known>,
+    /// Held from asking the engine until the answer is in `known`: an older answer must not come after a newer one.
+    reading: tokio::sync::Mutex<()>,
+    /// The same for records, from `known` to the engine.
+    writing: tokio::sync::Mutex<()>,
     choices: Mutex<Choices>,
     fixed: Fixed,
     labels: Mutex<Labels>,
@@ -182,80 +121,6 @@ struct Inner {
     tasks: Mutex<Vec<JoinHandle<()>>>,
     /// Ends after the client has, which writes to it.
     state: Mutex<Option<Ledger>>,
-}
-
-/// What is known of all torrents.
-#[derive(Debug)]
-struct Known {
-    torrents: BTreeMap<TorrentId, Torrent>,
-    board: Board,
-    /// Awake when they were last looked at.
-    awake: BTreeSet<TorrentId>,
-    /// Seconds that the daemon has run since it was started for the first time.
-    running_time: u64,
-    /// The policies were asked then; nothing that they go by has changed since, but time.
-    decided_at: Option<Time>,
-}
-
-/// What is known of a torrent.
-#[derive(Debug)]
-struct Torrent {
-    facts: Facts,
-    record: Record,
-    live: Option<Live>,
-    /// The record is not as it was when it was last given to the engine.
-    is_unwritten: bool,
-    /// It has sent or received something since then, which can wait for a few minutes.
-    has_moved: bool,
-    /// Since when it does what it does, while it runs.
-    running_since: Option<(Stage, Time)>,
-    slowness: Slowness,
-}
-
-impl Torrent {
-    fn new(facts: Facts, record: Record) -> Self {
-        Self {
-            facts,
-            record,
-            live: None,
-            is_unwritten: false,
-            has_moved: false,
-            running_since: None,
-            slowness: Slowness::default(),
-        }
-    }
-}
-
-impl Torrent {
-    const fn running(&self) -> Running {
-        match (self.facts.is_paused || self.facts.is_moving, self.facts.is_complete) {
-            (true, _) => Running::No,
-            (false, false) => Running::Incomplete,
-            (false, true) => Running::Seeding,
-        }
-    }
-}
-
-impl Known {
-    /// Puts a torrent on the board as it is now, and has its time counted as what it does now.
-    fn show(&mut self, id: TorrentId) {
-        let Some(torrent) = self.torrents.get_mut(&id) else { return };
-        torrent.is_unwritten |= torrent.record.times.turn(torrent.running(), self.running_time);
-        let identity = torrent.facts.identity();
-        if let Some(summary) = self.summary(id) {
-            self.board.put(id, identity, summary);
-        }
-    }
-
-    /// A torrent as it is now. On the board, the times of one that sleeps are those of when it was last shown.
-    fn summary(&self, id: TorrentId) -> Option<Summary> {
-        let torrent = self.torrents.get(&id)?;
-        Some(summarise(id.0, &torrent.facts, &torrent.record, torrent.live.as_ref(), self.running_time))
-    }
-
-    fn record(&mut self, id: TorrentId) -> Option<&mut Record> {
-        self.torrents.get_mut(&id).map(|torrent| &mut torrent.record)
-    }
 }
 
 /// As long as this is held, nobody else gets further: for moments only, never while waiting.
@@ -301,6 +166,8 @@ impl Service {
             shelf,
             policy,
             known: Mutex::new(known),
+            reading: tokio::sync::Mutex::default(),
+            writing: tokio::sync::Mutex::default(),
             choices: Mutex::new(choices),
             fixed,
             labels: Mutex::new(labels),
@@ -327,7 +194,8 @@ impl Service {
         // A last look, so that what was counted is complete.
         let _ = self.look().await;
         self.keep_counted();
-        self.keep_records(usize::MAX).await;
+        self.keep_records().await;
+        self.keep_counts(usize::MAX).await;
         if self.0.client.shut_down().await.is_err() {
             tracing::error!("the client ended unexpectedly");
         }
@@ -434,10 +302,4 @@ impl Service {
     pub fn ledger(&self) -> &LedgerHandle {
         &self.0.ledger
     }
-}
-
-/// The note under which the engine keeps a record.
-fn note_of(record: &Record) -> Note {
-    // It is far shorter than a note may be: names have limits, and there are few of them.
-    serde_json::to_string(record).ok().and_then(|text| Note::new(&text).ok()).unwrap_or_default()
 }

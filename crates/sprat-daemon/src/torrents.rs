@@ -20,6 +20,6 @@ pub use board::{Board, Cursor, Delta, Gone, Line, NoCursor, Snapshot};
 pub use facts::{Facts, Identity};
 pub use live::{Bytes, Doing, Live, look};
 pub use recent::{RECENT, Recent};
-pub use record::{Record, SeedingChange, SeedingLimit, SeedingLimits};
-pub use summary::{State, Summary, TroubleText, explain, summarise};
+pub use record::{ReachedLimits, Record, SeedingChange, SeedingLimit, SeedingLimits};
+pub use summary::{State, Summary, TroubleText, explain, is_expected_elsewhere, summarise};
 pub use times::{Running, Times};

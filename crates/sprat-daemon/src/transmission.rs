@@ -51,11 +51,13 @@ use axum::routing::any;
 
 pub use state::{Close, Transmission};
 
+use crate::http::to_the_end;
 use state::Rpc;
 
 /// The one route, `/rpc`: to be nested at `/transmission`. Fails if the system has no random bytes for the session id.
 pub fn router(around: Transmission) -> io::Result<Router> {
     let rpc = Rpc::new(around).ok_or_else(|| io::Error::other("the system has no random bytes"))?;
     let routes = Router::new().route("/rpc", any(door::answer)).route("/rpc/", any(door::answer));
+    let routes = to_the_end(routes, door::failed);
     Ok(routes.layer(DefaultBodyLimit::max(door::MAX_BODY)).with_state(Arc::new(rpc)))
 }

@@ -261,9 +261,15 @@ impl Client {
         .await
     }
 
-    /// Remembers something else of a torrent; written down as other changes are, soon.
-    pub async fn annotate(&self, torrent: TorrentId, note: Note) -> Result<(), Ended> {
-        self.run(move |driver| driver.change(torrent, |entry| entry.note = note, |_, _| ())).await
+    /// Remembers something else of torrents; written down as other changes are, soon, and all together. Those that are not there are
+    /// passed over. For many thousands this is called with some hundreds at a time: the client does nothing else meanwhile.
+    pub async fn annotate(&self, notes: Vec<(TorrentId, Note)>) -> Result<(), Ended> {
+        self.run(move |driver| {
+            if let Some(catalogue) = &mut driver.catalogue {
+                catalogue.annotate(notes);
+            }
+        })
+        .await
     }
 
     /// Has a torrent announce to these trackers and no others, by tier. Those that it had before keep what is known of them, new ones

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sprat_engine::http::HttpClient;
+use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::running::Running;
@@ -12,8 +13,11 @@ use crate::settings::Webhook;
 use crate::webhook::{EventKind, HookConfig, Webhooks};
 
 /// Runs as long as the daemon. Hooks that were changed in the settings hold from the next happening on.
-pub(super) async fn notify(running: Arc<Running>, http: HttpClient) {
-    let mut happenings = running.service.happenings();
+pub(super) async fn notify(
+    running: Arc<Running>,
+    mut happenings: broadcast::Receiver<Arc<Happening>>,
+    http: HttpClient,
+) {
     let mut hooks = Webhooks::new(http);
     let mut held: Vec<Webhook> = Vec::new();
     loop {

@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::params::Params;
 use super::state::Web;
 use super::who::one;
-use crate::service::{Change, PeerDetails, PeerOrigin, TrackerDetails, TrackerWord};
+use crate::service::{PeerDetails, PeerOrigin, TrackerDetails, TrackerWord};
 
 /// `torrents/trackers`. Where peers come from without a tracker stands before those, as if each was one.
 pub(super) async fn list(State(web): State<Arc<Web>>, params: Params) -> Result<Json<Vec<Value>>, Failure> {
@@ -74,66 +74,78 @@ fn describe(tracker: &TrackerDetails) -> Value {
     })
 }
 
-/// Their URLs by tier.
-async fn tiers(web: &Web, torrent: TorrentId) -> Result<Vec<Vec<String>>, Failure> {
+/// Changes their URLs by tier, and nobody else does meanwhile.
+async fn edit_tiers(
+    web: &Web,
+    torrent: TorrentId,
+    edit: impl FnOnce(&mut Vec<Vec<String>>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let edit = |before: Vec<TrackerDetails>| {
+        let mut tiers = by_tier(before);
+        edit(&mut tiers)?;
+        Ok::<_, Failure>(Some(tiers))
+    };
+    web.service.edit_trackers(torrent, edit).await?;
+    web.swarms.forget().await;
+    Ok(())
+}
+
+fn by_tier(trackers: Vec<TrackerDetails>) -> Vec<Vec<String>> {
     let mut tiers: Vec<Vec<String>> = Vec::new();
     let mut last = None;
-    for tracker in TrackerDetails::each_once(web.service.trackers(torrent).await?) {
+    for tracker in trackers {
         if last.replace(tracker.tier) != Some(tracker.tier) {
             tiers.push(Vec::new());
         }
         tiers.last_mut().into_iter().for_each(|tier| tier.push(tracker.url.clone()));
     }
-    Ok(tiers)
-}
-
-async fn set(web: &Web, torrent: TorrentId, tiers: Vec<Vec<String>>) -> Result<(), Failure> {
-    let tiers = tiers.into_iter().filter(|tier| !tier.is_empty()).collect();
-    web.service.change(torrent, Change { trackers: Some(tiers), ..Change::default() }).await?;
-    web.swarms.forget().await;
-    Ok(())
+    tiers
 }
 
 /// `torrents/addTrackers`: a tier for each, or for those between which there is no empty line. Known ones are passed over.
 pub(super) async fn add(State(web): State<Arc<Web>>, params: Params) -> Result<(), Failure> {
     let torrent = one(&web, &params)?.torrent;
-    let mut tiers = tiers(&web, torrent).await?;
-    for line in params.needed("urls")?.lines().map(str::trim) {
-        if line.is_empty() || tiers.iter().flatten().any(|known| known == line) {
-            continue;
+    let urls = params.needed("urls")?.lines().map(str::trim);
+    let add = |tiers: &mut Vec<Vec<String>>| {
+        for url in urls {
+            if !url.is_empty() && !tiers.iter().flatten().any(|known| known == url) {
+                tiers.push(vec![checked(url)?]);
+            }
         }
-        tiers.push(vec![checked(line)?]);
-    }
-    set(&web, torrent, tiers).await
+        Ok(())
+    };
+    edit_tiers(&web, torrent, add).await
 }
 
 /// `torrents/editTracker`
 pub(super) async fn edit(State(web): State<Arc<Web>>, params: Params) -> Result<(), Failure> {
     let torrent = one(&web, &params)?.torrent;
     let (old, new) = (params.needed("origUrl")?, checked(params.needed("newUrl")?)?);
-    let mut tiers = tiers(&web, torrent).await?;
-    if tiers.iter().flatten().any(|known| *known == new) {
-        return Err(Failure::conflict("it has this tracker already"));
-    }
-    match tiers.iter_mut().flatten().find(|known| *known == old) {
-        Some(known) => *known = new,
-        None => return Err(Failure::conflict("it has no such tracker")),
-    }
-    set(&web, torrent, tiers).await
+    let replace = |tiers: &mut Vec<Vec<String>>| {
+        if tiers.iter().flatten().any(|known| *known == new) {
+            return Err(Failure::conflict("it has this tracker already"));
+        }
+        let known = tiers.iter_mut().flatten().find(|known| *known == old);
+        *known.ok_or_else(|| Failure::conflict("it has no such tracker"))? = new;
+        Ok(())
+    };
+    edit_tiers(&web, torrent, replace).await
 }
 
 /// `torrents/removeTrackers`
 pub(super) async fn remove(State(web): State<Arc<Web>>, params: Params) -> Result<(), Failure> {
     let torrent = one(&web, &params)?.torrent;
     let urls = params.list("urls", '|');
-    let mut tiers = tiers(&web, torrent).await?;
-    if !tiers.iter().flatten().any(|known| urls.contains(&known.as_str())) {
-        return Err(Failure::conflict("it has no such tracker"));
-    }
-    for tier in &mut tiers {
-        tier.retain(|known| !urls.contains(&known.as_str()));
-    }
-    set(&web, torrent, tiers).await
+    let remove = |tiers: &mut Vec<Vec<String>>| {
+        if !tiers.iter().flatten().any(|known| urls.contains(&known.as_str())) {
+            return Err(Failure::conflict("it has no such tracker"));
+        }
+        for tier in tiers {
+            tier.retain(|known| !urls.contains(&known.as_str()));
+        }
+        Ok(())
+    };
+    edit_tiers(&web, torrent, remove).await
 }
 
 fn checked(url: &str) -> Result<String, Failure> {

@@ -11,11 +11,13 @@ use sprat_core::storage::TorrentId;
 use sprat_engine::address_policy::Origin;
 use sprat_engine::client::{AddError as EngineError, Admission, Ended};
 use sprat_engine::storage::Place;
+use sprat_wire::hash::InfoHashes;
 use sprat_wire::magnet::{Magnet, MagnetError};
 use sprat_wire::metainfo::{Metainfo, MetainfoError};
 use thiserror::Error;
 
-use super::{HappeningKind, PrivateAddress, Service, Torrent, hold, note_of};
+use super::recording::note_of;
+use super::{HappeningKind, PrivateAddress, Service, Torrent, hold};
 use crate::clock;
 use crate::fetch;
 use crate::labels::Labels;
@@ -154,6 +156,23 @@ enum Parsed {
     Magnet(Box<Magnet>),
 }
 
+impl Parsed {
+    fn info_hashes(&self) -> InfoHashes {
+        match self {
+            Self::File(metainfo) => metainfo.info_hashes,
+            Self::Magnet(magnet) => magnet.info_hashes,
+        }
+    }
+
+    /// As it calls itself; empty where a link says nothing.
+    fn name(&self) -> String {
+        match self {
+            Self::File(metainfo) => metainfo.info.name.clone(),
+            Self::Magnet(magnet) => magnet.name.clone().unwrap_or_default(),
+        }
+    }
+}
+
 impl Service {
     /// Adds a torrent. It is in the list for good when this returns.
     pub async fn add(&self, new: NewTorrent) -> Result<Added, AddError> {
@@ -176,55 +195,74 @@ impl Service {
         let place = Place { adopt: new.adopt, ..Place::from(directory) };
         let record = self.record_of(&new, destination);
         let admission = Admission { place, note: note_of(&record), trackers_by: Origin::Torrent };
-        let (added, name) = match parsed {
-            Parsed::File(metainfo) => {
-                let name = metainfo.info.name.clone();
-                let mut priorities = vec![FilePriority::Normal; metainfo.info.files.len()];
-                for (file, priority) in &new.priorities {
-                    if let Some(one) = priorities.get_mut(*file) {
-                        *one = *priority;
-                    }
-                }
-                let add = AddTorrent {
-                    extra_trackers: new.trackers,
-                    peers: new.peers,
-                    priorities,
-                    sequential: new.sequential,
-                    manner: new.manner,
-                    limits: new.limits,
-                    paused: true,
-                    ..AddTorrent::new(metainfo)
-                };
-                (self.0.client.add(add, admission).await?, name)
-            }
-            Parsed::Magnet(magnet) => {
-                let name = magnet.name.clone().unwrap_or_default();
-                // Names of hosts would have to be resolved; addresses are what links have.
-                let named = magnet
-                    .peers
-                    .iter()
-                    .filter_map(|(host, port)| Some(SocketAddr::new(host.parse().ok()?, *port)))
-                    // The link is a stranger's.
-                    .filter(|peer| self.0.policy.accepts_peer(*peer, None));
-                let add = AddMagnet {
-                    trackers: magnet.trackers.iter().map(|tracker| vec![tracker.clone()]).collect(),
-                    extra_trackers: new.trackers,
-                    peers: new.peers.iter().copied().chain(named).collect(),
-                    select_only: magnet.select_only.clone(),
-                    sequential: new.sequential,
-                    manner: new.manner,
-                    limits: new.limits,
-                    paused: true,
-                    ..AddMagnet::new(magnet.info_hashes)
-                };
-                (self.0.client.add_magnet(add, admission).await?, name)
-            }
+        let hashes = parsed.info_hashes();
+        let name = parsed.name();
+        let added = match parsed {
+            Parsed::File(metainfo) => self.add_file(metainfo, new, admission).await?,
+            Parsed::Magnet(magnet) => self.add_magnet(*magnet, new, admission).await?,
         };
         match added {
-            Ok(torrent) => Ok(self.enter(torrent, record, name).await?),
-            Err(EngineError::Duplicate(torrent)) => Err(AddError::Duplicate(self.known_as(torrent, name))),
+            Ok(torrent) => {
+                self.enter(torrent, record, &name).await?;
+                Ok(self.known_as(torrent, &hashes, name))
+            }
+            Err(EngineError::Duplicate(torrent)) => {
+                Err(AddError::Duplicate(self.known_as(torrent, &hashes, name)))
+            }
             Err(error) => Err(AddError::Engine(error)),
         }
+    }
+
+    async fn add_file(
+        &self,
+        metainfo: Arc<Metainfo>,
+        new: NewTorrent,
+        admission: Admission,
+    ) -> Result<Result<TorrentId, EngineError>, Ended> {
+        let mut priorities = vec![FilePriority::Normal; metainfo.info.files.len()];
+        for (file, priority) in &new.priorities {
+            if let Some(one) = priorities.get_mut(*file) {
+                *one = *priority;
+            }
+        }
+        let add = AddTorrent {
+            extra_trackers: new.trackers,
+            peers: new.peers,
+            priorities,
+            sequential: new.sequential,
+            manner: new.manner,
+            limits: new.limits,
+            paused: true,
+            ..AddTorrent::new(metainfo)
+        };
+        self.0.client.add(add, admission).await
+    }
+
+    async fn add_magnet(
+        &self,
+        magnet: Magnet,
+        new: NewTorrent,
+        admission: Admission,
+    ) -> Result<Result<TorrentId, EngineError>, Ended> {
+        // Names of hosts would have to be resolved; addresses are what links have.
+        let named = magnet
+            .peers
+            .iter()
+            .filter_map(|(host, port)| Some(SocketAddr::new(host.parse().ok()?, *port)))
+            // The link is a stranger's.
+            .filter(|peer| self.0.policy.accepts_peer(*peer, None));
+        let add = AddMagnet {
+            trackers: magnet.trackers.iter().map(|tracker| vec![tracker.clone()]).collect(),
+            extra_trackers: new.trackers,
+            peers: new.peers.iter().copied().chain(named).collect(),
+            select_only: magnet.select_only.clone(),
+            sequential: new.sequential,
+            manner: new.manner,
+            limits: new.limits,
+            paused: true,
+            ..AddMagnet::new(magnet.info_hashes)
+        };
+        self.0.client.add_magnet(add, admission).await
     }
 
     /// Where its files lie now, and where they are to lie when they are complete.
@@ -271,7 +309,7 @@ impl Service {
     }
 
     /// Notes a new torrent, and lets the policies look at it.
-    async fn enter(&self, torrent: TorrentId, record: Record, name: String) -> Result<Added, Ended> {
+    async fn enter(&self, torrent: TorrentId, record: Record, name: &str) -> Result<(), Ended> {
         if let Some(label) = &record.label
             && !hold(&self.0.labels).labels.contains_key(label)
         {
@@ -281,11 +319,13 @@ impl Service {
         if let Some(listing) = listing {
             let mut known = hold(&self.0.known);
             let facts = Facts {
-                name: if listing.name.is_empty() { name.clone() } else { listing.name.clone() },
+                name: if listing.name.is_empty() { name.to_owned() } else { listing.name.clone() },
                 ..Facts::of(&listing)
             };
-            known.torrents.insert(torrent, Torrent::new(facts, record));
-            known.show(torrent);
+            // Whoever has read the whole list meanwhile may have found it there.
+            if !known.torrents.contains_key(&torrent) {
+                known.enter(torrent, Torrent::new(facts, record));
+            }
         }
         hold(&self.0.statistics).session.added += 1;
         // What has happened to it before it was noted was passed over.
@@ -299,13 +339,14 @@ impl Service {
         self.reconsider();
         self.0.nudge.notify_one();
         self.tell_of(torrent, HappeningKind::Added);
-        Ok(self.known_as(torrent, name))
+        Ok(())
     }
 
-    fn known_as(&self, torrent: TorrentId, name: String) -> Added {
+    /// What a torrent is called here. One that somebody else is just adding is known to the engine first: it is called as its source says.
+    fn known_as(&self, torrent: TorrentId, hashes: &InfoHashes, name: String) -> Added {
         let known = hold(&self.0.known);
         let found = known.torrents.get(&torrent);
-        let hash = found.map(|known| known.facts.hash()).unwrap_or_default();
+        let hash = found.map_or_else(|| hashes.primary().to_string(), |known| known.facts.hash());
         let name =
             found.map(|known| known.facts.name.clone()).filter(|name| !name.is_empty()).unwrap_or(name);
         Added { torrent, hash, name }

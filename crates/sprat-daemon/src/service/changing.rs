@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use sprat_core::io::{FilePriority, RateLimits};
+use sprat_core::io::FilePriority;
 use sprat_core::storage::{Files, TorrentId};
 use sprat_engine::address_policy::Origin;
 use sprat_engine::client::Ended;
@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use super::{Known, PrivateAddress, Service, hold};
 use crate::labels::Labels;
-use crate::torrents::{Record, SeedingChange, Snapshot};
+use crate::torrents::{ReachedLimits, Record, SeedingChange, Snapshot};
 
 /// So long is waited for the end of a removal.
 const SOON_GONE: Duration = Duration::from_secs(2);
@@ -108,8 +108,8 @@ impl Service {
     /// Does something with torrents. Those that are not there any more are passed over.
     pub async fn act(&self, torrents: &[TorrentId], action: Action) -> Result<(), Ended> {
         match action {
-            Action::Start => self.note(torrents, |record| start(record, false)),
-            Action::ForceStart => self.note(torrents, |record| start(record, true)),
+            Action::Start => self.start_again(torrents, false),
+            Action::ForceStart => self.start_again(torrents, true),
             Action::Stop => {
                 self.note(torrents, |record| (record.is_started, record.is_forced) = (false, false));
             }
@@ -136,7 +136,9 @@ impl Service {
                 self.0.client.with(announce).await?;
             }
         }
-        self.look().await
+        self.look().await?;
+        self.keep_records().await;
+        Ok(())
     }
 
     /// Changes a torrent.
@@ -165,14 +167,16 @@ impl Service {
         for torrent in torrents {
             self.read_facts(*torrent).await?;
         }
-        Ok(self.look().await?)
+        self.look().await?;
+        self.keep_records().await;
+        Ok(())
     }
 
     /// What of a change is not ours to keep.
     async fn change_in_engine(&self, torrent: TorrentId, change: &Change) -> Result<(), ChangeError> {
         let client = &self.0.client;
         if !change.priorities.is_empty() {
-            self.set_priorities(torrent, &change.priorities).await?;
+            self.edit_priorities(torrent, &change.priorities).await?;
         }
         if let Some(tiers) = change.trackers.clone() {
             client.set_trackers(torrent, tiers, Origin::Torrent).await?;
@@ -190,13 +194,7 @@ impl Service {
             client.set_torrent_connections(torrent, most).await?;
         }
         if change.download_limit.is_some() || change.upload_limit.is_some() {
-            let before =
-                hold(&self.0.known).torrents.get(&torrent).map(|one| one.facts.limits).unwrap_or_default();
-            let limits = RateLimits {
-                download: change.download_limit.unwrap_or(before.download),
-                upload: change.upload_limit.unwrap_or(before.upload),
-            };
-            client.set_torrent_limits(torrent, limits).await?;
+            self.edit_limits(torrent, change.download_limit, change.upload_limit).await?;
         }
         Ok(())
     }
@@ -205,22 +203,6 @@ impl Service {
     pub async fn add_peers(&self, torrent: TorrentId, peers: Vec<SocketAddr>) -> Result<(), ChangeError> {
         self.may_call(&peers)?;
         Ok(self.0.client.with(move |session, now| session.add_peers(now, torrent, &peers)).await?)
-    }
-
-    async fn set_priorities(
-        &self,
-        torrent: TorrentId,
-        changed: &[(usize, FilePriority)],
-    ) -> Result<(), ChangeError> {
-        let listing = self.0.client.listing(torrent).await?.ok_or(ChangeError::Unknown)?;
-        // Pad files have numbers, too.
-        let files = self.metainfo(torrent).await.map_or(0, |metainfo| metainfo.info.files.len());
-        let mut priorities = listing.priorities;
-        priorities.resize(files, FilePriority::Normal);
-        for (file, priority) in changed {
-            *priorities.get_mut(*file).ok_or(ChangeError::File(*file))? = *priority;
-        }
-        Ok(self.0.client.set_priorities(torrent, priorities).await?)
     }
 
     /// Removes torrents from the list; with [`Files::Delete`] also the files that they have made and that nobody else uses.
@@ -249,76 +231,6 @@ impl Service {
         }
         known.decided_at = None;
     }
-
-    fn requeue(&self, torrents: &[TorrentId], action: Action) {
-        let mut known = hold(&self.0.known);
-        let chosen: BTreeSet<TorrentId> = torrents.iter().copied().collect();
-        let mut order = known.in_queue_order();
-        match action {
-            Action::QueueTop => order.sort_by_key(|id| !chosen.contains(id)),
-            Action::QueueBottom => order.sort_by_key(|id| chosen.contains(id)),
-            Action::QueueUp => {
-                for at in 1..order.len() {
-                    if chosen.contains(&order[at]) && !chosen.contains(&order[at - 1]) {
-                        order.swap(at, at - 1);
-                    }
-                }
-            }
-            _ => {
-                for at in (1..order.len()).rev() {
-                    if chosen.contains(&order[at - 1]) && !chosen.contains(&order[at]) {
-                        order.swap(at, at - 1);
-                    }
-                }
-            }
-        }
-        known.renumber(order);
-    }
-
-    /// Gives torrents this place in the queue and those after it; from 0.
-    pub async fn requeue_at(&self, torrents: &[TorrentId], place: usize) -> Result<(), Ended> {
-        {
-            let mut known = hold(&self.0.known);
-            let chosen: BTreeSet<TorrentId> = torrents.iter().copied().collect();
-            let mut order = known.in_queue_order();
-            order.retain(|id| !chosen.contains(id));
-            let there = torrents.iter().copied().filter(|id| known.torrents.contains_key(id));
-            let place = place.min(order.len());
-            order.splice(place..place, there.collect::<Vec<_>>());
-            known.decided_at = None;
-            known.renumber(order);
-        }
-        self.look().await
-    }
-}
-
-impl Known {
-    /// All torrents, who comes first in the queue first.
-    pub(super) fn in_queue_order(&self) -> Vec<TorrentId> {
-        let mut order: Vec<TorrentId> = self.torrents.keys().copied().collect();
-        order.sort_by_key(|id| self.torrents.get(id).map(|one| (one.record.position, *id)));
-        order
-    }
-
-    /// Puts them in this order.
-    fn renumber(&mut self, order: Vec<TorrentId>) {
-        self.decided_at = None;
-        for (position, id) in order.into_iter().enumerate() {
-            let position = i64::try_from(position).unwrap_or(i64::MAX);
-            if let Some(one) = self.torrents.get_mut(&id).filter(|one| one.record.position != position) {
-                one.record.position = position;
-                one.is_unwritten = true;
-                self.show(id);
-            }
-        }
-    }
-}
-
-fn start(record: &mut Record, is_forced: bool) {
-    record.is_started = true;
-    record.is_forced = is_forced;
-    // It has given enough, and is to give more: until the next limit that it has not reached yet.
-    record.has_given_enough = false;
 }
 
 impl Change {
@@ -337,6 +249,8 @@ impl Change {
         if self.seeding != SeedingChange::default() {
             record.seeding = self.seeding.applied_to(record.seeding);
             record.has_given_enough = false;
+            // It has had its last word on the limits that there were.
+            record.overruled = ReachedLimits::default();
         }
     }
 }

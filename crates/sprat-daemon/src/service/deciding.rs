@@ -11,8 +11,8 @@ use super::{Choices, HappeningKind, Known, Service, Torrent, hold};
 use crate::labels::Labels;
 use crate::settings::SeedingAction;
 use crate::torrents::queue::{self, Candidate, Stage};
-use crate::torrents::share_limits::{self, Given, Layer};
-use crate::torrents::{Doing, Record};
+use crate::torrents::share_limits::{self, Effective, Given, Layer};
+use crate::torrents::{Doing, ReachedLimits, Record};
 
 /// Ten thousand torrents are not put in order each second: only when something has changed that the order depends on, and so often
 /// for the rest, which is time and rates.
@@ -80,6 +80,24 @@ impl Service {
         Ok(())
     }
 
+    /// The user wants torrents to run. Those that have given enough are to give more: until a limit that they have not reached yet.
+    pub(super) fn start_again(&self, torrents: &[TorrentId], is_forced: bool) {
+        let (choices, labels) = (self.choices(), self.labels());
+        let mut known = hold(&self.0.known);
+        let running_time = known.running_time;
+        for torrent in torrents {
+            if let Some(one) = known.torrents.get_mut(torrent) {
+                let overruled = one.reached(&one.seeding_limits(&choices, &labels), running_time);
+                one.record.overruled = overruled;
+                one.record.has_given_enough = false;
+                (one.record.is_started, one.record.is_forced) = (true, is_forced);
+                one.is_unwritten = true;
+            }
+            known.show(*torrent);
+        }
+        known.decided_at = None;
+    }
+
     /// By the clock that never jumps.
     pub(super) fn now(&self) -> Time {
         let nanos = Instant::now().saturating_duration_since(self.0.epoch).as_nanos();
@@ -105,25 +123,14 @@ impl Known {
 
     fn have_given_enough(&self, choices: &Choices, labels: &Labels) -> Vec<(TorrentId, SeedingAction)> {
         let seeds = self.torrents.iter().filter(|(_, one)| {
-            one.facts.is_complete
-                && one.record.is_started
-                && !one.record.has_given_enough
-                && !one.facts.is_moving
+            let record = &one.record;
+            // Whoever forces a torrent has decided.
+            record.is_started && !record.is_forced && !record.has_given_enough && !one.is_on_its_way()
         });
         let enough = seeds.filter_map(|(id, one)| {
-            let limits = share_limits::effective(&[
-                Layer { limits: one.record.seeding, ..Layer::default() },
-                label_layer(&one.record, labels),
-                choices.seeding,
-            ]);
-            let given = Given {
-                uploaded: one.facts.totals.uploaded,
-                downloaded: one.facts.totals.downloaded,
-                have: one.facts.size.saturating_sub(one.facts.left),
-                seeding: Duration::from_secs(one.record.times.seeding_seconds(self.running_time)),
-                inactive: Duration::from_secs(one.record.times.idle_seconds(self.running_time)),
-            };
-            share_limits::is_reached(&limits, &given).then_some((*id, limits.action))
+            let limits = one.seeding_limits(choices, labels);
+            let reached = one.reached(&limits, self.running_time);
+            reached.go_beyond(&one.record.overruled).then_some((*id, limits.action))
         });
         enough.collect()
     }
@@ -135,6 +142,26 @@ fn label_layer(record: &Record, labels: &Labels) -> Layer {
 }
 
 impl Torrent {
+    fn seeding_limits(&self, choices: &Choices, labels: &Labels) -> Effective {
+        let own = Layer { limits: self.record.seeding, ..Layer::default() };
+        share_limits::effective(&[own, label_layer(&self.record, labels), choices.seeding])
+    }
+
+    /// None while it lacks something: only who seeds gives.
+    fn reached(&self, limits: &Effective, running_time: u64) -> ReachedLimits {
+        if !self.facts.is_complete {
+            return ReachedLimits::default();
+        }
+        let given = Given {
+            uploaded: self.facts.totals.uploaded,
+            downloaded: self.facts.totals.downloaded,
+            have: self.facts.size.saturating_sub(self.facts.left),
+            seeding: Duration::from_secs(self.record.times.seeding_seconds(running_time)),
+            inactive: Duration::from_secs(self.record.times.idle_seconds(running_time)),
+        };
+        share_limits::reached(limits, &given)
+    }
+
     fn stage(&self) -> Stage {
         match self.live.as_ref().map(|live| live.doing) {
             Some(Doing::Checking(_)) => Stage::Checking,

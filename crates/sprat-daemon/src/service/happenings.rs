@@ -31,7 +31,7 @@ pub enum HappeningKind {
     Added,
     /// The metadata of a magnet link was found.
     MetadataFound,
-    /// Everything wanted is there, and durable.
+    /// Everything wanted is there, durable, and where it is to stay.
     Finished,
     /// It has stopped by itself.
     TroubleBegan(TroubleText),

@@ -1,12 +1,14 @@
 //! Bringing the files of a torrent elsewhere, and giving them other names.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sprat_core::storage::TorrentId;
 use sprat_engine::client::{Ended, RelocateError};
 use sprat_engine::storage::Place;
 use thiserror::Error;
+use tokio::sync::OwnedMutexGuard;
 
+use super::keeping::LOOK_EVERY;
 use super::{HappeningKind, Service, hold};
 
 /// Why files were not moved.
@@ -45,16 +47,22 @@ impl Service {
             return Err(MoveError::Directory(directory));
         }
         let listing = self.0.client.listing(torrent).await?.ok_or(MoveError::Unknown)?;
-        if let Some(record) = hold(&self.0.known).record(torrent) {
-            // The user knows better.
-            record.destination = None;
-        }
-        self.spawn_move(torrent, Place { directory, ..listing.place }, is_there);
+        // The user knows better.
+        self.note(&[torrent], |record| record.destination = None);
+        self.keep_records().await;
+        let place = Place { directory, ..listing.place };
+        let service = self.clone();
+        tokio::spawn(async move {
+            if let Ok(result) = service.relocate(torrent, place.clone(), is_there).await {
+                service.end_move(torrent, &place.directory, result);
+            }
+        });
         Ok(())
     }
 
     /// Gives a file another path below its directory, `/` between its parts.
     pub async fn rename_file(&self, torrent: TorrentId, file: usize, path: String) -> Result<(), MoveError> {
+        let _alone = self.placing(torrent)?;
         let listing = self.0.client.listing(torrent).await?.ok_or(MoveError::Unknown)?;
         let mut place = listing.place;
         place.names.insert(file, path);
@@ -69,6 +77,7 @@ impl Service {
         if name.is_empty() || name.contains('/') {
             return Err(MoveError::Name(name.to_owned()));
         }
+        let _alone = self.placing(torrent)?;
         let listing = self.0.client.listing(torrent).await?.ok_or(MoveError::Unknown)?;
         let nothing = || MoveError::Path(path.to_owned());
         let metainfo = self.metainfo(torrent).await.ok_or_else(nothing)?;
@@ -90,55 +99,98 @@ impl Service {
             self.note(&[torrent], |record| record.name = Some(name.to_owned()));
         }
         self.read_facts(torrent).await?;
-        Ok(self.look().await?)
+        self.look().await?;
+        self.keep_records().await;
+        Ok(())
     }
 
-    /// What is complete is brought to where it is to stay.
+    /// As long as this is held, nobody else gives its files other names. Whoever comes meanwhile is told so, as by the engine: a disk
+    /// may hang.
+    fn placing(&self, torrent: TorrentId) -> Result<OwnedMutexGuard<()>, MoveError> {
+        let lock = hold(&self.0.known).torrents.get(&torrent).map(|one| one.placing.clone());
+        lock.ok_or(MoveError::Unknown)?.try_lock_owned().map_err(|_| RelocateError::Busy.into())
+    }
+
+    /// What is complete is brought to where it is to stay, and [`HappeningKind::Finished`] is told then; also if it cannot be brought
+    /// there. While it is moved already, it is waited for.
     pub(super) fn bring_home(&self, torrent: TorrentId) {
-        let destination = hold(&self.0.known).record(torrent).and_then(|record| record.destination.clone());
-        let Some(directory) = destination else { return };
         let service = self.clone();
         tokio::spawn(async move {
-            if let Ok(Some(listing)) = service.0.client.listing(torrent).await {
-                service.spawn_move(torrent, Place { directory, ..listing.place }, false);
+            loop {
+                let Ok(Some(listing)) = service.0.client.listing(torrent).await else { return };
+                let home = hold(&service.0.known).record(torrent).and_then(|one| one.destination.clone());
+                // The user has said otherwise meanwhile.
+                let Some(directory) = home else { break };
+                let place = Place { directory, ..listing.place };
+                match service.relocate(torrent, place.clone(), false).await {
+                    Ok(Err(RelocateError::Busy)) => tokio::time::sleep(LOOK_EVERY).await,
+                    Ok(Err(RelocateError::Interrupted)) | Err(Ended) => return,
+                    Ok(result) => {
+                        service.end_move(torrent, &place.directory, result);
+                        break;
+                    }
+                }
+            }
+            service.tell_finished(torrent);
+        });
+    }
+
+    /// Waits for a move that the engine goes on with since the last run, and tells when it is done.
+    pub(super) fn follow_move(&self, torrent: TorrentId) {
+        let service = self.clone();
+        tokio::spawn(async move {
+            while let Ok(Some(listing)) = service.0.client.listing(torrent).await {
+                if listing.relocating.is_none() {
+                    let _ = service.read_facts(torrent).await;
+                    service.end_move(torrent, &listing.place.directory, Ok(()));
+                    return;
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
             }
         });
     }
 
-    fn spawn_move(&self, torrent: TorrentId, place: Place, is_there: bool) {
-        let service = self.clone();
-        tokio::spawn(async move {
-            let directory = place.directory.display().to_string();
-            let moving = async {
-                if is_there {
-                    service.0.client.locate(torrent, place).await
-                } else {
-                    service.0.client.relocate(torrent, place).await
-                }
-            };
-            let mut moving = std::pin::pin!(moving);
-            // It is shown as moving as soon as it is.
-            let result = tokio::select! {
-                biased;
-                result = &mut moving => result,
-                () = tokio::task::yield_now() => {
-                    let _ = service.read_facts(torrent).await;
-                    service.0.nudge.notify_one();
-                    moving.await
-                }
-            };
-            let Ok(result) = result else { return };
-            let _ = service.read_facts(torrent).await;
-            service.0.nudge.notify_one();
-            match result {
-                Ok(()) => {
-                    service.note(&[torrent], |record| record.destination = None);
-                    service.tell_of(torrent, HappeningKind::Moved { directory });
-                }
-                Err(error) => {
-                    service.tell_of(torrent, HappeningKind::MoveFailed { reason: error.to_string() });
-                }
+    /// Has the files of a torrent elsewhere, and shows it meanwhile as moving.
+    async fn relocate(
+        &self,
+        torrent: TorrentId,
+        place: Place,
+        is_there: bool,
+    ) -> Result<Result<(), RelocateError>, Ended> {
+        let moving = async {
+            if is_there {
+                self.0.client.locate(torrent, place).await
+            } else {
+                self.0.client.relocate(torrent, place).await
             }
-        });
+        };
+        let mut moving = std::pin::pin!(moving);
+        // It is shown as moving as soon as it is.
+        let result = tokio::select! {
+            biased;
+            result = &mut moving => result,
+            () = tokio::task::yield_now() => {
+                let _ = self.read_facts(torrent).await;
+                self.0.nudge.notify_one();
+                moving.await
+            }
+        };
+        let _ = self.read_facts(torrent).await;
+        result
+    }
+
+    /// A move is done, or it stays where it was: where it was to go is tried again by nobody but the user.
+    fn end_move(&self, torrent: TorrentId, directory: &Path, result: Result<(), RelocateError>) {
+        // The next start goes on.
+        if result == Err(RelocateError::Interrupted) {
+            return;
+        }
+        self.note(&[torrent], |record| record.destination = None);
+        self.0.nudge.notify_one();
+        let kind = match result {
+            Ok(()) => HappeningKind::Moved { directory: directory.display().to_string() },
+            Err(error) => HappeningKind::MoveFailed { reason: error.to_string() },
+        };
+        self.tell_of(torrent, kind);
     }
 }

@@ -32,12 +32,14 @@ pub struct Record {
     pub seeding: SeedingLimits,
     /// It has reached one of them, and was stopped for that.
     pub has_given_enough: bool,
+    /// The limits that it had reached when its user started it all the same: they do not end it again until they are raised.
+    pub overruled: ReachedLimits,
     /// For how long it has run and seeded.
     #[serde(flatten)]
     pub times: Times,
     /// When something of it was last sent or received.
     pub active_at: Option<i64>,
-    /// Where it is moved when it is complete.
+    /// Where it is moved when it is complete; `None` when it is there, or cannot be brought there.
     pub destination: Option<PathBuf>,
     /// Who has added it, in words for a person: "api", "watch folder", "feed …".
     pub origin: String,
@@ -53,6 +55,28 @@ pub struct SeedingLimits {
     pub seconds: SeedingLimit<u64>,
     /// Seconds in which nobody wanted anything.
     pub idle_seconds: SeedingLimit<u64>,
+}
+
+/// Limits that a torrent has reached, each as it stood then; `None` where there is none, or it is not reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ReachedLimits {
+    /// Of bytes sent for each byte of its content, in thousandths.
+    pub ratio_thousandths: Option<u32>,
+    /// Of seconds of seeding.
+    pub seconds: Option<u64>,
+    /// Of seconds in which nobody wanted anything.
+    pub idle_seconds: Option<u64>,
+}
+
+impl ReachedLimits {
+    /// Whether one of them is reached that was not when the user overruled those, or that is higher than it was then.
+    #[must_use]
+    pub fn go_beyond(&self, overruled: &Self) -> bool {
+        self.ratio_thousandths > overruled.ratio_thousandths
+            || self.seconds > overruled.seconds
+            || self.idle_seconds > overruled.idle_seconds
+    }
 }
 
 /// What is to become of them; what is left out stays.

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::record::{SeedingLimit, SeedingLimits};
+use super::record::{ReachedLimits, SeedingLimit, SeedingLimits};
 use crate::settings::{Quantity as _, Ratio, SeedingAction};
 
 /// What is said at one place. The default leaves everything to the next.
@@ -83,12 +83,17 @@ impl Given {
     }
 }
 
-/// Whether a torrent that seeds has been shared enough: the first limit that is reached counts.
+/// The limits that a torrent has reached. One is enough.
 #[must_use]
-pub fn is_reached(limits: &Effective, given: &Given) -> bool {
-    limits.ratio.is_some_and(|ratio| given.reaches(ratio))
-        || limits.seeding.is_some_and(|limit| given.seeding >= limit)
-        || limits.inactive.is_some_and(|limit| given.inactive >= limit)
+pub fn reached(limits: &Effective, given: &Given) -> ReachedLimits {
+    let seconds = |limit: Option<Duration>, spent: Duration| {
+        limit.filter(|limit| spent >= *limit).map(|limit| limit.as_secs())
+    };
+    ReachedLimits {
+        ratio_thousandths: limits.ratio.filter(|ratio| given.reaches(*ratio)).map(Ratio::thousandths),
+        seconds: seconds(limits.seeding, given.seeding),
+        idle_seconds: seconds(limits.inactive, given.inactive),
+    }
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub enum State {
     Downloading,
     /// It has what is wanted of it, and gives it to others.
     Seeding,
-    /// Its files are brought elsewhere.
+    /// Its files are brought elsewhere, or are about to be since it is complete.
     Moving,
     /// It has stopped by itself; `trouble` says why. Most troubles end by themselves when their cause is gone.
     Trouble,
@@ -144,9 +144,16 @@ pub struct TroubleText {
     pub remedy: String,
 }
 
-/// Puts together what is known at a running time of the daemon.
+/// Puts together what is known at a running time of the daemon of a torrent that has this place in the queue.
 #[must_use]
-pub fn summarise(id: u32, facts: &Facts, record: &Record, live: Option<&Live>, now: u64) -> Summary {
+pub fn summarise(
+    id: u32,
+    place: i64,
+    facts: &Facts,
+    record: &Record,
+    live: Option<&Live>,
+    now: u64,
+) -> Summary {
     let totals = facts.totals;
     let bytes = live.and_then(|live| live.bytes);
     let size = if facts.size > 0 { facts.size } else { bytes.map_or(0, |bytes| bytes.total) };
@@ -197,7 +204,7 @@ pub fn summarise(id: u32, facts: &Facts, record: &Record, live: Option<&Live>, n
         active_at: record.active_at,
         seeding_seconds: record.times.seeding_seconds(now),
         active_seconds: record.times.active_seconds(now),
-        position: record.position,
+        position: place,
         is_forced: record.is_forced,
         is_complete,
         is_private: facts.is_private,
@@ -219,8 +226,14 @@ fn named(facts: &Facts) -> String {
     if facts.name.is_empty() { facts.hash() } else { facts.name.clone() }
 }
 
+/// It is complete, and not yet where it is to stay: whoever looks for what is complete must not find it before.
+#[must_use]
+pub const fn is_expected_elsewhere(facts: &Facts, record: &Record) -> bool {
+    facts.is_complete && record.destination.is_some()
+}
+
 fn state(facts: &Facts, record: &Record, live: Option<&Live>) -> State {
-    if facts.is_moving {
+    if facts.is_moving || is_expected_elsewhere(facts, record) {
         return State::Moving;
     }
     if live.is_some_and(|live| live.trouble.is_some()) {

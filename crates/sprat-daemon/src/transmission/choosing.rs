@@ -169,8 +169,11 @@ mod tests {
         let below = choose(&before, &memory, json!({"download-dir": "/srv/new"})).unwrap();
         assert_eq!(below.downloads, PathBuf::from("/srv/new"));
         assert!(choose(&below, &memory, json!({"incomplete-dir-enabled": true})).is_err());
-        let halves =
-            choose(&below, &memory, json!({"incomplete-dir": "/srv/new/half", "incomplete-dir-enabled": true}));
+        let halves = choose(
+            &below,
+            &memory,
+            json!({"incomplete-dir": "/srv/new/half", "incomplete-dir-enabled": true}),
+        );
         assert_eq!(halves.unwrap().incomplete, Some("/srv/new/half".into()));
     }
 }

@@ -9,8 +9,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 use subtle::ConstantTimeEq as _;
+use tokio::task::JoinError;
 
-use super::call::Answer;
 use super::failure::{Code, Failure};
 use super::state::Rpc;
 use super::{json_rpc, methods, old, session_keys};
@@ -42,7 +42,7 @@ pub(super) async fn answer(
         Ok(Value::Array(calls)) if !calls.is_empty() => batch(&rpc, calls).await,
         Ok(Value::Object(object)) if !object.contains_key("jsonrpc") => {
             let (request, tag) = old::read(object);
-            json(&old::Reply { answer: perform(&rpc, request).await, tag })
+            json(&old::Reply { answer: methods::perform(&rpc, request).await, tag })
         }
         Ok(value) => json_rpc_call(&rpc, value).await.map_or_else(nothing, |reply| json(&reply)),
     }
@@ -68,17 +68,15 @@ async fn json_rpc_call(rpc: &Arc<Rpc>, value: Value) -> Option<json_rpc::Reply> 
     match json_rpc::read(value) {
         Err(refusal) => Some(refusal),
         Ok((request, id)) => {
-            let answer = perform(rpc, request).await;
+            let answer = methods::perform(rpc, request).await;
             id.map(|id| json_rpc::Reply { answer, id })
         }
     }
 }
 
-/// In a task of its own: a client that goes away leaves nothing half done.
-async fn perform(rpc: &Arc<Rpc>, request: super::call::Request) -> Answer {
-    let rpc = Arc::clone(rpc);
-    let done = tokio::spawn(async move { methods::perform(&rpc, request).await }).await;
-    done.unwrap_or_else(|error| Err(Failure::new(Code::Internal, error)))
+/// For a request on which the handler has panicked: which dialect it was in nobody knows any more.
+pub(super) fn failed(error: &JoinError) -> Response {
+    (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response()
 }
 
 fn nothing() -> Response {

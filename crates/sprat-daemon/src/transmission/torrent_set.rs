@@ -24,18 +24,18 @@ pub(super) async fn set(rpc: &Rpc, params: &Params) -> Answer {
     let chosen = chosen(rpc, params)?;
     for line in &chosen.lines {
         let mut change = change_of(rpc, params, line)?;
+        if !wishes.is_empty() {
+            let files = rpc.service.files(line.torrent).await?;
+            let files: Vec<_> = files.iter().map(|file| (file.index, file.priority)).collect();
+            change.priorities = wishes.applied(&files)?;
+        }
         if params.has("tracker_list")
             || params.has("tracker_add")
             || params.has("tracker_remove")
             || params.has("tracker_replace")
         {
-            let before = trackers::entries(rpc.service.trackers(line.torrent).await?);
-            change.trackers = trackers::edited(params, &before)?;
-        }
-        if !wishes.is_empty() {
-            let files = rpc.service.files(line.torrent).await?;
-            let files: Vec<_> = files.iter().map(|file| (file.index, file.priority)).collect();
-            change.priorities = wishes.applied(&files)?;
+            let edit = |before| trackers::edited(params, &trackers::entries(before));
+            rpc.service.edit_trackers(line.torrent, edit).await?;
         }
         if change != Change::default() {
             rpc.service.change(line.torrent, change).await?;

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
+use crate::daemon_under_test::House;
 use crate::furnished::Furnished;
 use crate::matrix::{self, Case, Depth, Keys, Needs, Route};
 use crate::wire::{Answer, Request, exchange, head};
@@ -140,4 +143,24 @@ async fn nothing_in_the_access_matrix_has_an_effect_on_a_daemon() {
     println!("{refused} requests refused by a whole daemon, {} let in", controls.len());
     assert!(refused >= 3000 && controls.len() >= 200, "{refused} {}", controls.len());
     furnished.house.close().await;
+}
+
+#[tokio::test]
+async fn what_somebody_adds_who_hangs_up_is_in_the_list_and_can_be_removed() {
+    let house = House::open("").await;
+    for number in 1..=20 {
+        let hash = format!("{number:040x}");
+        let request = house
+            .request("POST", "/api/v1/torrents")
+            .header("Content-Type", "application/json")
+            .body(json!({"magnet": format!("magnet:?xt=urn:btih:{hash}")}).to_string());
+        let mut stream = TcpStream::connect(house.address).await.unwrap();
+        stream.write_all(&request.to_bytes()).await.unwrap();
+        drop(stream);
+        let path = format!("/torrents/{hash}");
+        house.until("/torrents", |list| list["torrents"][0]["hash"] == hash.as_str()).await;
+        assert_eq!(house.tell("DELETE", &path, Value::Null).await.status, 204);
+        house.until("/torrents", |list| list["torrents"] == json!([])).await;
+    }
+    house.close().await;
 }

@@ -249,6 +249,25 @@ impl Catalogue {
         self.home.ledger.write(changes, move |result| complain(torrent, result));
     }
 
+    /// Remembers something else of many torrents at once.
+    pub(super) fn annotate(&mut self, notes: Vec<(TorrentId, Note)>) {
+        let mut changes = Vec::new();
+        for (torrent, note) in notes {
+            let Some(entry) = self.entries.get_mut(&torrent).filter(|entry| entry.note != note) else {
+                continue;
+            };
+            entry.note = note;
+            changes.extend(self.changes(torrent));
+        }
+        if !changes.is_empty() {
+            self.home.ledger.write(changes, |result| {
+                if let Err(error) = result {
+                    tracing::warn!(%error, "what the application remembers could not be written down");
+                }
+            });
+        }
+    }
+
     /// Changes an entry, and another record with it, and says when that is durable. Until [`Self::detach`] the two are always
     /// written together. `None`: there is no such entry.
     pub(super) fn change_with(

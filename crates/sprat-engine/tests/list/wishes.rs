@@ -88,7 +88,7 @@ async fn a_note_is_kept_with_its_torrent() {
     };
     assert_eq!(notes(run.list().await), [note("of a link"), note("{\"label\":\"\\u0000\"}")]);
     let id = run.list().await[1].torrent;
-    run.client.annotate(id, note("another")).await.unwrap();
+    run.client.annotate(vec![(id, note("another"))]).await.unwrap();
     assert_eq!(notes(run.list().await), [note("of a link"), note("another")]);
     run.end().await;
     let run = Run::start(home.path(), None);
@@ -189,7 +189,7 @@ async fn what_is_rechecked_is_read_awake_asleep_and_paused() {
     run.wait_for(|event| matches!(event, Event::Checked { have: 7, .. })).await;
     run.client.recheck(id).await.unwrap();
     // As after a crash: the next one begins again, although it is paused.
-    run.client.annotate(id, Note::new("x").unwrap()).await.unwrap();
+    run.client.annotate(vec![(id, Note::new("x").unwrap())]).await.unwrap();
     drop(run);
     let mut run = Run::start(home.path(), None);
     run.wait_for(|event| matches!(event, Event::Checked { have: 7, .. })).await;

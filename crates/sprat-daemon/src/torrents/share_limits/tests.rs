@@ -12,6 +12,10 @@ fn ratio(ratio: f64) -> SeedingLimits {
     SeedingLimits { ratio: SeedingLimit::Limit(ratio), ..SeedingLimits::default() }
 }
 
+fn is_reached(limits: &Effective, given: &Given) -> bool {
+    reached(limits, given).go_beyond(&ReachedLimits::default())
+}
+
 fn layer(limits: SeedingLimits) -> Layer {
     Layer { limits, ..Layer::default() }
 }
@@ -106,4 +110,21 @@ proptest! {
         };
         prop_assert_eq!(effective(&layers).seeding, expected);
     }
+}
+
+#[test]
+fn a_limit_that_was_overruled_counts_again_when_it_is_raised() {
+    let limits = |most: f64| {
+        let seconds = SeedingLimit::Limit(3600);
+        effective(&[layer(SeedingLimits { seconds, ..ratio(most) })])
+    };
+    let given = |uploaded, seeding| given(uploaded, 100, seeding, Duration::ZERO);
+    let overruled = reached(&limits(1.0), &given(120, HOUR / 2));
+    let is_enough =
+        |most, uploaded, seeding| reached(&limits(most), &given(uploaded, seeding)).go_beyond(&overruled);
+    assert!(!is_enough(1.0, 150, HOUR / 2));
+    assert!(!is_enough(0.5, 150, HOUR / 2), "a lower one was passed as well");
+    assert!(!is_enough(2.0, 150, HOUR / 2), "the higher one is not reached");
+    assert!(is_enough(2.0, 200, HOUR / 2));
+    assert!(is_enough(1.0, 150, HOUR), "nobody has overruled the other limit");
 }
