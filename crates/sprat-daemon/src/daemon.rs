@@ -170,11 +170,9 @@ impl Daemon {
         let (stopping, is_stopping) = watch::channel(false);
         let router = router(&shared, &settings)?;
         let server = tokio::spawn(server.serve(router, is_stopping));
-        let mut tasks = vec![tokio::spawn(look_at_clock(Arc::clone(&shared)))];
-        let happenings = shared.service.happenings();
-        tasks.push(tokio::spawn(notifying::notify(Arc::clone(&shared), happenings, for_hooks)));
+        let clock = tokio::spawn(look_at_clock(Arc::clone(&shared)));
+        let mut tasks = vec![clock, notifying::start(&shared, for_hooks), tokio::spawn(feeding.run(matches))];
         shared.service.go_on();
-        tasks.push(tokio::spawn(feeding.run(matches)));
         tasks.extend(watching::start(&shared, &settings));
         supervisor.tell(Stage::Ready);
         Ok(Self { shared, supervisor, stopping, server, tasks, addresses })
