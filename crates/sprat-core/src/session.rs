@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use sprat_wire::hash::{InfoHash, InfoHashes, PeerId};
@@ -406,14 +405,6 @@ impl Session {
         for (id, most) in counts {
             self.with_torrent(now, id, |torrent, cx| torrent.let_go_beyond(cx, most));
         }
-    }
-
-    /// Sets how many are uploaded to at a time, at least and at most.
-    pub fn set_upload_slots(&mut self, now: Time, slots: RangeInclusive<usize>) {
-        self.config.choker.min_slots = *slots.start();
-        self.config.choker.max_slots = *slots.end();
-        self.choker.set_config(self.config.choker);
-        self.decide_chokes(now);
     }
 
     /// What was chosen for the session, as it is now.

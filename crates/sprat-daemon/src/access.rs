@@ -12,6 +12,7 @@
 mod back_off;
 mod door;
 mod gate;
+mod layers;
 mod links;
 mod origin;
 mod refusal;
@@ -20,8 +21,9 @@ mod token;
 mod tokens;
 
 pub use door::{Door, Needs};
-pub(crate) use gate::ending_with;
-pub use gate::{Admitted, Gate, GateConfig, Granted, Way, admit, guard};
+pub use gate::{Admitted, Gate, GateConfig, Granted, Way};
+pub(crate) use layers::ending_with;
+pub use layers::{admit, guard};
 pub use refusal::Refusal;
 pub use sessions::SessionLife;
 pub use token::{Access, ParseTokenError, Token};

@@ -9,6 +9,7 @@ mod add;
 mod content;
 mod error;
 mod events;
+mod feed_names;
 mod feed_rules;
 mod feeds;
 mod files;
@@ -56,6 +57,15 @@ fn upload_routes() -> OpenApiRouter<(Service, Fetcher)> {
     OpenApiRouter::new().routes(routes!(add::add)).routes(routes!(add::inspect))
 }
 
+/// Those that take a list of torrents or files, which may be all that there are.
+fn bulk_routes() -> OpenApiRouter<Service> {
+    OpenApiRouter::new()
+        .routes(routes!(several::change))
+        .routes(routes!(several::act))
+        .routes(routes!(several::remove))
+        .routes(routes!(files::change))
+}
+
 fn content_routes() -> OpenApiRouter<Streaming> {
     OpenApiRouter::new().routes(routes!(content::content))
 }
@@ -95,10 +105,8 @@ fn login_routes() -> OpenApiRouter<(Arc<Gate>, Door)> {
 
 fn routes() -> OpenApiRouter<Service> {
     OpenApiRouter::with_openapi(Title::openapi())
-        .routes(routes!(list::list, several::change))
+        .routes(routes!(list::list))
         .routes(routes!(session::session))
-        .routes(routes!(several::act))
-        .routes(routes!(several::remove))
         .routes(routes!(one::details, one::change, one::remove))
         .routes(routes!(one::peers, one::add_peers))
         .routes(routes!(one::trackers, one::set_trackers))
@@ -107,7 +115,6 @@ fn routes() -> OpenApiRouter<Service> {
         .routes(routes!(one::relocate))
         .routes(routes!(trace::trace))
         .routes(routes!(files::files))
-        .routes(routes!(files::change))
         .routes(routes!(events::events))
         .routes(routes!(labels::list))
         .routes(routes!(labels::put, labels::delete))
@@ -128,6 +135,11 @@ pub(crate) fn router(shared: &Arc<Running>) -> Router {
 /// What takes torrent files: as [`router`].
 pub(crate) fn uploads(shared: &Arc<Running>) -> Router {
     Router::from(upload_routes()).with_state((shared.service.clone(), shared.fetcher.clone()))
+}
+
+/// What takes a list of torrents or files: as [`router`].
+pub(crate) fn bulk(shared: &Arc<Running>) -> Router {
+    Router::from(bulk_routes()).with_state(shared.service.clone())
 }
 
 /// What needs a token that may do everything, also to look: as [`router`].
@@ -161,6 +173,7 @@ pub(crate) fn login(shared: &Arc<Running>, door: Door) -> Router {
 pub fn description() -> Description {
     let mut all = routes().split_for_parts().1;
     all.merge(upload_routes().split_for_parts().1);
+    all.merge(bulk_routes().split_for_parts().1);
     all.merge(content_routes().split_for_parts().1);
     all.merge(shared_routes().split_for_parts().1);
     all.merge(feed_routes().split_for_parts().1);

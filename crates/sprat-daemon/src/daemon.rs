@@ -43,6 +43,9 @@ const LOOK_AT_CLOCK: Duration = Duration::from_secs(60);
 /// What a torrent file may have, and a third more for base64.
 const UPLOAD: BodyRule = BodyRule::new(&["application/json"], 44 << 20);
 
+/// What names each of tens of thousands of torrents, or the files of one.
+const BULK: BodyRule = BodyRule::new(&["application/json"], 2 << 20);
+
 /// How a daemon is started.
 pub struct Options {
     /// The configuration file; `None`: where the platform has it, if it is there.
@@ -108,7 +111,6 @@ impl Daemon {
     /// Starts everything. When this returns, the interfaces answer. To be called within a runtime of tokio.
     pub async fn start(options: Options) -> Result<Self, DaemonError> {
         let Options { file, places, inherited, supervisor, journal, set_log_level } = options;
-        let file = file.or_else(|| Some(places.settings_file.clone()).filter(|file| file.exists()));
         let of_file = Layers::load(file.as_deref(), Overlay::default(), places.clone())?;
         let directory = of_file.state_directory();
         let opening = directory.clone();
@@ -237,8 +239,10 @@ fn router(shared: &Arc<Running>, settings: &Settings) -> io::Result<Router> {
         axum::response::IntoResponse::into_response(error)
     };
     let uploads = UPLOAD.guard(api::uploads(shared), refuse_body);
+    let bulk = BULK.guard(api::bulk(shared), refuse_body);
     let others = BodyRule::JSON.guard(api::router(shared), refuse_body);
-    let guarded = guard(to_the_end(uploads.merge(others), failed), Arc::clone(&shared.gate), door);
+    let changing = to_the_end(uploads.merge(bulk).merge(others), failed);
+    let guarded = guard(changing, Arc::clone(&shared.gate), door);
     let all_rights = Door { needs: Needs::AtLeast(Access::Full), ..door };
     let tokens = BodyRule::JSON.guard(api::tokens(shared), refuse_body);
     let log = BodyRule::JSON.guard(api::log(shared), refuse_body);

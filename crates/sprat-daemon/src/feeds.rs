@@ -37,7 +37,7 @@ pub use pattern::{Notation, PatternError};
 pub use rule::{AddWith, LastMatch, Rejection, Rule, RuleError};
 pub use xml_limits::XmlProblem;
 
-use feed::{Feed, FetchState};
+use feed::{Feed, FetchState, Pending};
 use recent::Recent;
 use rule::{CompiledRule, History};
 
@@ -176,6 +176,8 @@ pub struct Match {
     pub rule: Name,
     /// What it is.
     pub item: Item,
+    /// When it was found, by the clock on the wall.
+    pub date: Timestamp,
     /// How it is to be added.
     pub add: AddWith,
 }
@@ -252,7 +254,24 @@ pub struct Feeds {
 struct NamedRule {
     name: Name,
     compiled: CompiledRule,
-    history: History,
+    /// What was added.
+    added: History,
+    /// The same, and what is being added: by this it judges.
+    expected: History,
+}
+
+impl NamedRule {
+    fn new(name: Name, compiled: CompiledRule, added: History) -> Self {
+        Self { name, compiled, expected: added.clone(), added }
+    }
+
+    fn status(&self) -> RuleStatus<'_> {
+        RuleStatus {
+            name: &self.name,
+            rule: &self.compiled.rule,
+            last_match: self.expected.last_match.as_ref(),
+        }
+    }
 }
 
 impl Feeds {
@@ -270,7 +289,7 @@ impl Feeds {
         let rules = saved.rules.into_iter().take(MAX_RULES).filter_map(|saved| {
             let compiled = CompiledRule::new(saved.rule)
                 .inspect_err(|error| tracing::warn!(rule = %saved.name, %error, "left out a rule"));
-            Some(NamedRule { name: saved.name, compiled: compiled.ok()?, history: saved.history })
+            Some(NamedRule::new(saved.name, compiled.ok()?, saved.history))
         });
         let rules = rules.collect();
         Self { feeds, rules, usual_interval: DEFAULT_INTERVAL, next_ticket: 0, rng }
@@ -285,13 +304,10 @@ impl Feeds {
             config: feed.config.clone(),
             taken: feed.settled(),
         });
-        let pending = || self.feeds.values().flat_map(|feed| feed.pending.values());
-        let rules = self.rules.iter().map(|rule| {
-            let mut history = rule.history.clone();
-            for pending in pending().filter(|pending| pending.rule == rule.name) {
-                history.take_back(&pending.title);
-            }
-            SavedRule { name: rule.name.clone(), rule: rule.compiled.rule.clone(), history }
+        let rules = self.rules.iter().map(|rule| SavedRule {
+            name: rule.name.clone(),
+            rule: rule.compiled.rule.clone(),
+            history: rule.added.clone(),
         });
         SavedFeeds { feeds: feeds.collect(), rules: rules.collect() }
     }
@@ -349,7 +365,7 @@ impl Feeds {
         match self.rules.iter_mut().find(|rule| rule.name == name) {
             Some(rule) => rule.compiled = compiled,
             None if is_full => return Err(RuleError::TooMany),
-            None => self.rules.push(NamedRule { name, compiled, history: History::default() }),
+            None => self.rules.push(NamedRule::new(name, compiled, History::default())),
         }
         let feeds: Vec<Name> = self.feeds.keys().cloned().collect();
         Ok(feeds.iter().flat_map(|feed| self.take_wanted(feed, date)).collect())
@@ -372,14 +388,14 @@ impl Feeds {
     ) -> Result<Vec<Judgement<'_>>, RuleError> {
         let tested = CompiledRule::new(rule)?;
         let known = self.rules.iter().find(|rule| rule.name == *name);
-        let mut history = known.map(|rule| rule.history.clone()).unwrap_or_default();
+        let mut history = known.map(|rule| rule.expected.clone()).unwrap_or_default();
         let offered =
             self.feeds.iter().flat_map(|(name, feed)| feed.items.iter().map(move |item| (name, feed, item)));
         let judged = offered.map(|(name, feed, item)| {
             let is_taken = feed.is_taken(&item.key);
             let verdict = tested.judge(name, item, &history, date);
             if verdict.is_ok() && !is_taken {
-                history.note(&item.title, date);
+                history.note(LastMatch::of(item, date), item.episode.as_ref());
             }
             Judgement { feed: name, item, is_taken, verdict }
         });
@@ -387,18 +403,27 @@ impl Feeds {
     }
 
     /// Takes note of what has become of `found`: it was added, or it could not be, and why, without secrets. Then it comes
-    /// again with the next fetch, a few times.
+    /// again with the next fetch, a few times, and its rule knows no more than before.
     pub fn settle(&mut self, found: &Match, result: Result<(), String>) {
-        let Some(feed) = self.feeds.get_mut(&found.feed) else { return };
-        let comes_again = match result {
+        let feed = self.feeds.get_mut(&found.feed);
+        let rule = self.rules.iter_mut().find(|rule| rule.name == found.rule);
+        match result {
             Ok(()) => {
-                feed.was_added(&found.item.key);
-                false
+                if let Some(feed) = feed {
+                    feed.was_added(&found.item.key);
+                }
+                if let Some(rule) = rule {
+                    rule.added.note(LastMatch::of(&found.item, found.date), found.item.episode.as_ref());
+                }
             }
-            Err(reason) => feed.was_not_added(&found.item.key, reason),
-        };
-        if comes_again && let Some(rule) = self.rules.iter_mut().find(|rule| rule.name == found.rule) {
-            rule.history.take_back(&found.item.title);
+            Err(reason) => {
+                if let Some(feed) = feed {
+                    feed.was_not_added(&found.item.key, reason);
+                }
+                if let Some(rule) = rule {
+                    rule.expected = expected(rule, &self.feeds);
+                }
+            }
         }
     }
 
@@ -484,11 +509,13 @@ impl Feeds {
 
     /// All rules, in the order in which they are asked.
     pub fn rules(&self) -> impl Iterator<Item = RuleStatus<'_>> {
-        self.rules.iter().map(|rule| RuleStatus {
-            name: &rule.name,
-            rule: &rule.compiled.rule,
-            last_match: rule.history.last_match.as_ref(),
-        })
+        self.rules.iter().map(NamedRule::status)
+    }
+
+    /// One rule.
+    pub fn rule(&self, name: &Name) -> Result<RuleStatus<'_>, FeedsError> {
+        let rule = self.rules.iter().find(|rule| rule.name == *name);
+        rule.map(NamedRule::status).ok_or(FeedsError::NoSuchRule)
     }
 
     fn fetches(&self) -> usize {
@@ -504,20 +531,33 @@ impl Feeds {
                 continue;
             }
             let mut enabled = self.rules.iter_mut().filter(|rule| rule.compiled.rule.enabled);
-            let taker = enabled.find(|rule| rule.compiled.judge(name, item, &rule.history, date).is_ok());
+            let taker = enabled.find(|rule| rule.compiled.judge(name, item, &rule.expected, date).is_ok());
             let Some(rule) = taker else { continue };
-            rule.history.note(&item.title, date);
-            feed.hand_out(item, rule.name.clone());
+            rule.expected.note(LastMatch::of(item, date), item.episode.as_ref());
+            feed.hand_out(item, rule.name.clone(), date);
             found.push(Match {
                 feed: name.clone(),
                 feed_url: feed.config.url.clone(),
                 rule: rule.name.clone(),
                 item: item.clone(),
+                date,
                 add: rule.compiled.rule.add.clone(),
             });
         }
         found
     }
+}
+
+/// What a rule has if all that is being added for it comes.
+fn expected(rule: &NamedRule, feeds: &BTreeMap<Name, Feed>) -> History {
+    let pending = feeds.values().flat_map(|feed| feed.pending.values());
+    let mut pending: Vec<&Pending> = pending.filter(|pending| pending.rule == rule.name).collect();
+    pending.sort_by_key(|pending| pending.found.date);
+    let mut expected = rule.added.clone();
+    for pending in pending {
+        expected.note(pending.found.clone(), pending.episode.as_ref());
+    }
+    expected
 }
 
 fn status<'a>(name: &'a Name, feed: &'a Feed) -> FeedStatus<'a> {

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod api;
+pub mod choosing;
 pub mod clock;
 pub mod daemon;
 mod feeding;

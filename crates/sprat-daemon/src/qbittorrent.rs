@@ -54,7 +54,7 @@ use axum::routing::{MethodFilter, MethodRouter, on, post};
 use axum::{Json, Router};
 use tokio::task::JoinError;
 
-pub use state::{ChangeSettings, QBittorrent};
+pub use state::QBittorrent;
 
 use crate::access::{Access, guard};
 use crate::http::{BodyRefusal, BodyRule, to_the_end};

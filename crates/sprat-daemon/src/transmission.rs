@@ -49,7 +49,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::any;
 
-pub use state::{Choose, Close, Transmission};
+pub use state::{Close, Transmission};
 
 use crate::http::to_the_end;
 use state::Rpc;

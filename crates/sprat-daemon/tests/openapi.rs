@@ -157,3 +157,27 @@ async fn what_is_not_there_is_refused_as_it_is_described() {
     assert_none(&found);
     furnished.house.close().await;
 }
+
+#[tokio::test]
+async fn ten_thousand_torrents_are_named_in_one_request() {
+    let mut furnished = Furnished::open("").await;
+    let these = vec![furnished.hash.clone(); 10_000];
+    let requests = [
+        ("POST", "/torrents/act", json!({"torrents": these, "action": "stop"})),
+        ("PATCH", "/torrents", json!({"torrents": these, "change": {"add_tags": ["many"]}})),
+        ("POST", "/torrents/remove", json!({"torrents": these})),
+    ];
+    for (method, path, body) in requests {
+        let reply = furnished.house.tell(method, path, body).await;
+        assert_eq!(reply.status, 204, "{method} {path}: {reply:?}");
+    }
+    furnished.restore().await;
+    let files = format!("/torrents/{}/files", furnished.hash);
+    let wish = json!({"files": vec![0; 100_000], "priority": "normal"});
+    assert_eq!(furnished.house.tell("PATCH", &files, wish).await.status, 204);
+    // What names one thing stays short.
+    let wish = json!({"name": "x".repeat(100_000)});
+    let one = format!("/torrents/{}", furnished.hash);
+    assert_eq!(furnished.house.tell("PATCH", &one, wish).await.status, 413);
+    furnished.house.close().await;
+}

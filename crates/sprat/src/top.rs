@@ -189,7 +189,7 @@ fn read_keys(sender: &mpsc::Sender<Input>) {
     while let Ok(event) = event::read() {
         let input = match event {
             Event::Key(event) => keys::key(event).map(Input::Key),
-            Event::Resize(_, height) => Some(Input::Rows(height.into())),
+            Event::Resize(..) => Some(Input::Resized),
             _ => None,
         };
         if let Some(input) = input

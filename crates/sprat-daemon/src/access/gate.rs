@@ -1,18 +1,12 @@
 //! The one place that decides whether a request may pass.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::{Body, HttpBody as _};
-use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, COOKIE, HeaderValue};
 use axum::http::request::Parts;
-use axum::middleware::{Next, from_fn};
-use axum::response::Response;
 use data_encoding::BASE64;
-use futures_util::StreamExt as _;
 use tokio::time::Instant;
 
 use super::back_off::BackOff;
@@ -67,7 +61,7 @@ pub enum Way {
     Session,
 }
 
-/// A request that may pass. It is among its extensions behind [`guard`].
+/// A request that may pass. It is among its extensions behind [`guard`](super::guard).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Granted {
     /// What it may do.
@@ -209,11 +203,11 @@ impl Gate {
         self.links.make(Opens { torrent, file }, &granted.token.id, Instant::now())
     }
 
-    /// Whether a link opens this file: it was made here, its time is not over, and the token that it was made with still holds. The id
-    /// of that token.
-    pub fn judge_link<'a>(&self, link: &'a str, torrent: &str, file: usize) -> Result<&'a str, Refusal> {
+    /// Whether a link opens this file: it was made here, its time is not over, and the token that it was made with still holds. That
+    /// token.
+    pub fn judge_link(&self, link: &str, torrent: &str, file: usize) -> Result<TokenInfo, Refusal> {
         let token = self.links.check(Opens { torrent, file }, link, Instant::now());
-        token.filter(|token| self.tokens.holds(token)).ok_or(Refusal::WrongLink)
+        token.and_then(|token| self.tokens.info(token)).ok_or(Refusal::WrongLink)
     }
 
     /// Ends a token, its sessions, its links and the streams that were opened with it, at once. That is durable when this returns.
@@ -278,59 +272,4 @@ fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     let mut values = pairs.filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned());
     let value = values.next()?;
     values.next().is_none().then_some(value)
-}
-
-/// Lets only what was sent to us, and not by a foreign page, reach the routes of `router`: for what anybody may see. No other routes than
-/// those are looked at.
-pub fn admit<S: Clone + Send + Sync + 'static>(
-    router: Router<S>,
-    gate: Arc<Gate>,
-    refuse: fn(&Refusal) -> Response,
-) -> Router<S> {
-    router.route_layer(from_fn(move |request: Request, next: Next| {
-        let gate = Arc::clone(&gate);
-        async move {
-            let (parts, body) = request.into_parts();
-            let connection = parts.extensions.get::<Connection>().cloned();
-            match connection.ok_or(Refusal::Malformed).and_then(|connection| gate.admit(&parts, &connection))
-            {
-                Ok(_) => next.run(Request::from_parts(parts, body)).await,
-                Err(refusal) => refuse(&refusal),
-            }
-        }
-    }))
-}
-
-/// Puts the gate in front of every route of `router`, also of those that do not exist: who has no token learns nothing.
-/// Behind it each request has its [`Granted`] among its extensions. An answer without a known length, such as a stream of events,
-/// ends with the token.
-pub fn guard<S: Clone + Send + Sync + 'static>(router: Router<S>, gate: Arc<Gate>, door: Door) -> Router<S> {
-    router.layer(from_fn(move |request: Request, next: Next| {
-        let gate = Arc::clone(&gate);
-        async move {
-            let (mut parts, body) = request.into_parts();
-            // Without a connection, somebody has forgotten our server: nobody may pass.
-            let connection = parts.extensions.get::<Connection>().cloned();
-            let judged = connection
-                .ok_or(Refusal::Malformed)
-                .and_then(|connection| gate.judge(&parts, &connection, &door));
-            match judged {
-                Ok(granted) => {
-                    let token = granted.token.id.clone();
-                    parts.extensions.insert(granted);
-                    ending_with(gate, token, next.run(Request::from_parts(parts, body)).await)
-                }
-                Err(refusal) => (door.refuse)(&refusal),
-            }
-        }
-    }))
-}
-
-/// An answer that ends with a token, unless its length is known already and it is about to be sent.
-pub(crate) fn ending_with(gate: Arc<Gate>, token: String, response: Response) -> Response {
-    if response.body().size_hint().exact().is_some() {
-        return response;
-    }
-    let ended = async move { gate.tokens.ended(&token).await };
-    response.map(|body| Body::from_stream(body.into_data_stream().take_until(Box::pin(ended))))
 }

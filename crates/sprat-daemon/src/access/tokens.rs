@@ -1,6 +1,6 @@
 //! Which tokens there are: the owner's in a file of the state directory, others in the ledger as fingerprints.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
@@ -120,6 +120,8 @@ struct Uses {
 pub struct Tokens {
     owner: Known,
     others: Mutex<Vec<Known>>,
+    /// Ids of those that hold no more, of which that is not written down yet.
+    ended: Mutex<BTreeSet<String>>,
     uses: Mutex<Uses>,
     /// Changes when one was revoked.
     revocations: watch::Sender<()>,
@@ -151,7 +153,8 @@ impl Tokens {
         let last = last.and_then(|value| serde_json::from_slice(&value).ok()).unwrap_or_default();
         let uses = Mutex::new(Uses { last, kept_at: 0 });
         let revocations = watch::Sender::new(());
-        Ok(Self { owner, others: Mutex::new(others), uses, revocations, ledger })
+        let others = Mutex::new(others);
+        Ok(Self { owner, others, ended: Mutex::default(), uses, revocations, ledger })
     }
 
     /// Where the owner's token is.
@@ -189,14 +192,17 @@ impl Tokens {
         Ok((info, token))
     }
 
-    /// Ends a token, at once. Nothing is written down yet: see [`Self::forget`]. Its sessions are ended by
-    /// [`Gate::revoke`](super::Gate::revoke).
+    /// Ends a token, at once. Nothing is written down yet: see [`Self::forget`]; until that is done, the token can be ended
+    /// again. Its sessions are ended by [`Gate::revoke`](super::Gate::revoke).
     pub(super) fn end(&self, id: &str) -> Result<(), TokenError> {
         if id == OWNER {
             return Err(TokenError::Owner);
         }
         let mut others = self.others();
-        let place = others.iter().position(|known| known.info.id == id).ok_or(TokenError::Unknown)?;
+        let Some(place) = others.iter().position(|known| known.info.id == id) else {
+            return if self.not_forgotten().contains(id) { Ok(()) } else { Err(TokenError::Unknown) };
+        };
+        self.not_forgotten().insert(id.to_owned());
         others.remove(place);
         drop(others);
         self.uses().last.remove(id);
@@ -206,12 +212,22 @@ impl Tokens {
 
     /// Has the end of a token outlive the daemon. It is durable when this returns.
     pub(super) async fn forget(&self, id: &str) -> Result<(), TokenError> {
-        Ok(self.write(id, None).await?)
+        self.write(id, None).await?;
+        self.not_forgotten().remove(id);
+        Ok(())
     }
 
     /// Whether a token holds.
     pub(super) fn holds(&self, id: &str) -> bool {
         id == OWNER || self.others().iter().any(|known| known.info.id == id)
+    }
+
+    /// What is known of a token that holds.
+    pub(super) fn info(&self, id: &str) -> Option<TokenInfo> {
+        if id == OWNER {
+            return Some(self.owner.info.clone());
+        }
+        self.others().iter().find(|known| known.info.id == id).map(|known| known.info.clone())
     }
 
     /// Returns when a token does not hold any more.
@@ -269,6 +285,10 @@ impl Tokens {
 
     fn others(&self) -> MutexGuard<'_, Vec<Known>> {
         self.others.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn not_forgotten(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn uses(&self) -> MutexGuard<'_, Uses> {
@@ -389,6 +409,22 @@ mod tests {
         drop((ledger, tokens));
         let names: Vec<_> = house.open().1.list().into_iter().map(|(info, _)| info.name).collect();
         assert_eq!(names, [OWNER]);
+    }
+
+    #[tokio::test]
+    async fn a_revocation_that_could_not_be_written_down_can_be_repeated() {
+        let house = House { home: tempfile::tempdir().unwrap() };
+        let (ledger, tokens) = house.open();
+        let (info, token) = tokens.create("lost phone", Access::Full).await.unwrap();
+        // Nothing can be written any more.
+        drop(ledger);
+        for _ in 0..2 {
+            tokens.end(&info.id).unwrap();
+            assert!(tokens.find(&token).is_none());
+            assert!(matches!(tokens.forget(&info.id).await, Err(TokenError::State(_))));
+        }
+        let (_ledger, tokens) = house.open();
+        assert!(tokens.find(&token).is_some(), "or else it would open the daemon again");
     }
 
     #[tokio::test]

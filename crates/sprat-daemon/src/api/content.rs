@@ -10,15 +10,17 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use serde::Serialize;
+use sprat_core::storage::TorrentId;
 use sprat_engine::client::ReadError;
 use utoipa::ToSchema;
 
 use super::error::ApiError;
 use super::one::named;
-use crate::access::{Gate, Granted, Refusal, ending_with};
+use crate::access::{Access, Gate, Granted, Refusal, ending_with};
 use crate::http::Connection;
 use crate::media_type;
 use crate::running::Running;
+use crate::service::{InspectError, Priority, Service};
 use crate::streaming::{StreamError, Streaming, escaped_name};
 
 /// Files in a playlist at the most.
@@ -28,7 +30,8 @@ const LONGEST_PLAYLIST: usize = 10_000;
 const TRY_AGAIN: HeaderValue = HeaderValue::from_static("5");
 
 /// What is in a file, also while it is downloaded: what is asked for is fetched first, and waited for. One range of bytes is answered
-/// by that part, several by the whole. `HEAD` is answered as well.
+/// by that part, several by the whole. `HEAD` is answered as well. A file that is skipped is fetched as well for whoever may do
+/// everything; whoever may only look gets it if it is there (409 otherwise).
 #[utoipa::path(get, path = "/torrents/{hash}/files/{index}/content",
     params(("hash" = String, Path), ("index" = usize, Path), ("Range" = Option<String>, Header), ("If-Range" = Option<String>, Header)),
     responses(
@@ -39,13 +42,14 @@ const TRY_AGAIN: HeaderValue = HeaderValue::from_static("5");
 pub(super) async fn content(
     Shared(streaming): Shared<Streaming>,
     Path((hash, index)): Path<(String, usize)>,
+    Extension(granted): Extension<Granted>,
     method: Method,
     headers: HeaderMap,
 ) -> Response {
-    answer(&streaming, (&hash, index), &method, &headers).await
+    answer(&streaming, granted.access, (&hash, index), &method, &headers).await
 }
 
-/// The same for whoever has a link.
+/// The same for whoever has a link, who may do what its maker may.
 pub(super) async fn linked(
     Shared(shared): Shared<Arc<Running>>,
     Path((hash, index, link, _name)): Path<(String, usize, String, String)>,
@@ -54,16 +58,17 @@ pub(super) async fn linked(
     headers: HeaderMap,
 ) -> Response {
     let token = match shared.gate.judge_link(&link, &hash, index) {
-        Ok(token) => token.to_owned(),
+        Ok(token) => token,
         Err(refusal) => return refused(refusal).into_response(),
     };
     connection.trust();
-    let response = answer(&shared.streaming, (&hash, index), &method, &headers).await;
-    ending_with(Arc::clone(&shared.gate), token, response)
+    let response = answer(&shared.streaming, token.access, (&hash, index), &method, &headers).await;
+    ending_with(Arc::clone(&shared.gate), token.id, response)
 }
 
 async fn answer(
     streaming: &Streaming,
+    access: Access,
     (hash, index): (&str, usize),
     method: &Method,
     headers: &HeaderMap,
@@ -72,6 +77,13 @@ async fn answer(
         Ok(torrent) => torrent,
         Err(error) => return error.into_response(),
     };
+    if access < Access::Full {
+        match lacks_skipped(streaming.service(), torrent, index).await {
+            Ok(false) => {}
+            Ok(true) => return skipped().into_response(),
+            Err(error) => return ApiError::from(error).into_response(),
+        }
+    }
     let error = match streaming.answer(torrent, index, method, headers).await {
         Ok(response) => return response,
         Err(error) => error,
@@ -89,6 +101,18 @@ async fn answer(
     response
 }
 
+/// Whether a file is not to be downloaded, and is not there: to read it would be to have it downloaded all the same.
+async fn lacks_skipped(service: &Service, torrent: TorrentId, index: usize) -> Result<bool, InspectError> {
+    let files = service.files(torrent).await?;
+    let file = files.iter().find(|file| file.index == index);
+    Ok(file.is_some_and(|file| file.priority == Priority::Skip && file.have < file.size))
+}
+
+fn skipped() -> ApiError {
+    let message = "this file is not downloaded, and whoever may only look cannot change that";
+    ApiError::new(StatusCode::CONFLICT, "skipped", message)
+}
+
 /// An address of a file.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LinkDetails {
@@ -101,7 +125,8 @@ pub(super) struct LinkDetails {
 }
 
 /// An address by which a program that cannot send a token may read this file and nothing else, such as a player. It ends after a day,
-/// with the token that it was asked for with, and with the daemon.
+/// with the token that it was asked for with, and with the daemon. What that token may not have fetched (see
+/// `/torrents/{hash}/files/{index}/content`), the address does not either.
 #[utoipa::path(get, path = "/torrents/{hash}/files/{index}/link", params(("hash" = String, Path), ("index" = usize, Path)), responses(
     (status = 200, body = LinkDetails), (status = 404, body = ApiError), (status = 409, body = ApiError)))]
 pub(super) async fn link(

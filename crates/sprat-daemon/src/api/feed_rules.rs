@@ -3,23 +3,24 @@
 use std::collections::BTreeSet;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::error::ApiError;
-use super::feeds::new_name;
+use super::feed_names::{NewName, RuleName};
 use crate::clock;
 use crate::feeding::{ChangeFeedsError, Feeding};
 use crate::feeds::{
-    AddWith, EpisodeFilter, FeedsError, Judgement, LastMatch, Name, Notation, Rejection, Rule, RuleStatus,
+    AddWith, EpisodeFilter, Judgement, LastMatch, Name, Notation, Rejection, Rule, RuleStatus,
 };
 
 /// Items that a test tells of. What would be taken comes first.
 const MAX_JUDGED: usize = 2000;
 
 /// A rule.
+// Its fields one by one: the schema of `Rule` itself allows nothing besides them.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RuleDetails {
     /// What it is called.
@@ -82,11 +83,6 @@ impl From<&LastMatch> for LastMatchDetails {
     }
 }
 
-/// The name in a path, of a rule that is there.
-fn known(text: String) -> Result<Name, ApiError> {
-    Ok(text.try_into().map_err(|_| ChangeFeedsError::Feeds(FeedsError::NoSuchRule))?)
-}
-
 /// All rules, in the order in which they are asked: the first that wants an item takes it.
 #[utoipa::path(get, path = "/feed-rules", responses((status = 200, body = Vec<RuleDetails>)))]
 pub(super) async fn list(State(feeding): State<Feeding>) -> Json<Vec<RuleDetails>> {
@@ -98,14 +94,10 @@ pub(super) async fn list(State(feeding): State<Feeding>) -> Json<Vec<RuleDetails
     (status = 200, body = RuleDetails), (status = 404, body = ApiError)))]
 pub(super) async fn details(
     State(feeding): State<Feeding>,
-    Path(name): Path<String>,
+    RuleName(name): RuleName,
 ) -> Result<Json<RuleDetails>, ApiError> {
-    let name = known(name)?;
-    let found = feeding.look(|feeds, _| {
-        let found = feeds.rules().find(|status| *status.name == name);
-        found.map(|status| RuleDetails::of(&status))
-    });
-    Ok(Json(found.ok_or(ChangeFeedsError::Feeds(FeedsError::NoSuchRule))?))
+    let details = feeding.look(|feeds, _| feeds.rule(&name).map(|status| RuleDetails::of(&status)));
+    Ok(Json(details.map_err(ChangeFeedsError::from)?))
 }
 
 /// What a rule has found at once.
@@ -120,10 +112,10 @@ pub(super) struct RuleSet {
     (status = 200, body = RuleSet), (status = 403, body = ApiError), (status = 409, body = ApiError), (status = 422, body = ApiError)))]
 pub(super) async fn put(
     State(feeding): State<Feeding>,
-    Path(name): Path<String>,
+    NewName(name): NewName,
     Json(rule): Json<Rule>,
 ) -> Result<Json<RuleSet>, ApiError> {
-    Ok(Json(RuleSet { matches: feeding.set_rule(new_name(name)?, rule).await? }))
+    Ok(Json(RuleSet { matches: feeding.set_rule(name, rule).await? }))
 }
 
 /// Forgets a rule, and which episodes it has taken.
@@ -131,9 +123,8 @@ pub(super) async fn put(
     (status = 204), (status = 404, body = ApiError)))]
 pub(super) async fn delete(
     State(feeding): State<Feeding>,
-    Path(name): Path<String>,
+    RuleName(name): RuleName,
 ) -> Result<StatusCode, ApiError> {
-    let name = known(name)?;
     feeding.change(|feeds, _| feeds.remove_rule(&name)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -183,10 +174,9 @@ impl From<Judgement<'_>> for JudgedItem {
     (status = 200, body = RuleTest), (status = 422, body = ApiError)))]
 pub(super) async fn test(
     State(feeding): State<Feeding>,
-    Path(name): Path<String>,
+    NewName(name): NewName,
     Json(rule): Json<Rule>,
 ) -> Result<Json<RuleTest>, ApiError> {
-    let name = new_name(name)?;
     // Thousands of titles may have to be looked at.
     let testing = tokio::task::spawn_blocking(move || {
         feeding.look(|feeds, _| {

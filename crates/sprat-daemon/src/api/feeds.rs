@@ -1,6 +1,6 @@
 //! Feeds, and what they offer.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
@@ -10,9 +10,10 @@ use url::Url;
 use utoipa::ToSchema;
 
 use super::error::ApiError;
+use super::feed_names::{FeedName, NewName};
 use crate::access::{Access, Granted};
 use crate::feeding::{ChangeFeedsError, Feeding};
-use crate::feeds::{FeedConfig, FeedStatus, FeedsError, ItemStatus, MIN_INTERVAL, Name, RuleError};
+use crate::feeds::{FeedConfig, FeedStatus, FeedsError, ItemStatus, MIN_INTERVAL, RuleError};
 
 /// The longest URL of a feed, bytes.
 const MAX_URL: usize = 4096;
@@ -64,16 +65,6 @@ fn shown(url: &str, access: Access) -> String {
     if access == Access::Full { url.to_owned() } else { RedactedUrl::parse(url).to_string() }
 }
 
-/// The name in a path, of what is to be made.
-pub(super) fn new_name(text: String) -> Result<Name, ApiError> {
-    text.try_into().map_err(|error| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "name", error))
-}
-
-/// The name in a path, of a feed that is there.
-fn known(text: String) -> Result<Name, ApiError> {
-    Ok(text.try_into().map_err(|_| ChangeFeedsError::Feeds(FeedsError::NoSuchFeed))?)
-}
-
 /// All feeds.
 #[utoipa::path(get, path = "/feeds", responses((status = 200, body = Vec<FeedDetails>)))]
 pub(super) async fn list(
@@ -91,9 +82,8 @@ pub(super) async fn list(
 pub(super) async fn details(
     State(feeding): State<Feeding>,
     Extension(granted): Extension<Granted>,
-    Path(name): Path<String>,
+    FeedName(name): FeedName,
 ) -> Result<Json<FeedDetails>, ApiError> {
-    let name = known(name)?;
     let details = feeding
         .look(|feeds, now| feeds.feed(&name).map(|status| FeedDetails::of(&status, now, granted.access)));
     Ok(Json(details.map_err(ChangeFeedsError::from)?))
@@ -133,10 +123,9 @@ impl FeedRequest {
     (status = 204), (status = 404, body = ApiError), (status = 409, body = ApiError), (status = 422, body = ApiError)))]
 pub(super) async fn put(
     State(feeding): State<Feeding>,
-    Path(name): Path<String>,
+    NewName(name): NewName,
     Json(request): Json<FeedRequest>,
 ) -> Result<StatusCode, ApiError> {
-    let name = new_name(name)?;
     request.check()?;
     feeding
         .change(|feeds, now| {
@@ -156,9 +145,8 @@ pub(super) async fn put(
     (status = 204), (status = 404, body = ApiError)))]
 pub(super) async fn delete(
     State(feeding): State<Feeding>,
-    Path(name): Path<String>,
+    FeedName(name): FeedName,
 ) -> Result<StatusCode, ApiError> {
-    let name = known(name)?;
     feeding.change(|feeds, _| feeds.remove_feed(&name)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -168,9 +156,8 @@ pub(super) async fn delete(
     (status = 202), (status = 404, body = ApiError)))]
 pub(super) async fn refresh(
     State(feeding): State<Feeding>,
-    Path(name): Path<String>,
+    FeedName(name): FeedName,
 ) -> Result<StatusCode, ApiError> {
-    let name = known(name)?;
     feeding.refresh(&name)?;
     Ok(StatusCode::ACCEPTED)
 }
@@ -220,9 +207,8 @@ impl ItemDetails {
 pub(super) async fn items(
     State(feeding): State<Feeding>,
     Extension(granted): Extension<Granted>,
-    Path(name): Path<String>,
+    FeedName(name): FeedName,
 ) -> Result<Json<Vec<ItemDetails>>, ApiError> {
-    let name = known(name)?;
     let items = feeding.look(|feeds, _| {
         let items = feeds.items(&name)?.map(|status| ItemDetails::of(&status, granted.access));
         Ok::<_, ChangeFeedsError>(items.collect())

@@ -59,9 +59,11 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(NewToken { info, token: token.reveal() })))
 }
 
-/// Revokes a token, by its id: it, its logins and its event streams end at once. The owner's ends with its file.
+/// Revokes a token, by its id: it, its logins and its event streams end at once. The owner's ends with its file. If the end cannot
+/// be written down, it holds until the daemon is started again: ask again then.
 #[utoipa::path(delete, path = "/tokens/{id}", params(("id" = String, Path)), responses(
-    (status = 204), (status = 403, body = ApiError), (status = 404, body = ApiError), (status = 409, body = ApiError)))]
+    (status = 204), (status = 403, body = ApiError), (status = 404, body = ApiError), (status = 409, body = ApiError),
+    (status = 507, body = ApiError)))]
 pub(super) async fn revoke(
     State(gate): State<Arc<Gate>>,
     Path(id): Path<String>,

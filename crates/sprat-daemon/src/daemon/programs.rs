@@ -9,9 +9,10 @@ use axum::http::header::{HeaderValue, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse as _, Response};
 
 use crate::access::{Access, Door, Needs, Refusal, guard};
+use crate::choosing::Choose;
 use crate::fetching::fetching;
 use crate::http::{BodyRefusal, BodyRule};
-use crate::qbittorrent::{self, ChangeSettings, QBittorrent};
+use crate::qbittorrent::{self, QBittorrent};
 use crate::running::Running;
 use crate::transmission::{self, Transmission};
 
@@ -24,12 +25,9 @@ const ANY_KIND: BodyRule = BodyRule::new(
 
 /// What programs for Transmission speak, to be nested at `/transmission`.
 pub(super) fn transmission(shared: &Arc<Running>) -> io::Result<Router> {
-    let (chooser, closer) = (Arc::clone(shared), Arc::clone(shared));
+    let closer = Arc::clone(shared);
     let around = Transmission {
-        choose: Arc::new(move |before, after| {
-            let shared = Arc::clone(&chooser);
-            Box::pin(async move { shared.choose(&before, &after).await.map_err(|error| error.to_string()) })
-        }),
+        choose: choosing(shared),
         close: Arc::new(move || closer.closing.notify_one()),
         fetch: fetching(shared.fetcher.clone()),
         state: shared.layers().state_directory(),
@@ -52,19 +50,17 @@ pub(super) fn transmission(shared: &Arc<Running>) -> io::Result<Router> {
 pub(super) fn qbittorrent(shared: &Arc<Running>) -> Router {
     qbittorrent::router(QBittorrent {
         fetch: fetching(shared.fetcher.clone()),
-        change_settings: changing_settings(shared),
+        choose: choosing(shared),
         ..QBittorrent::alone(shared.service.clone(), Arc::clone(&shared.gate))
     })
 }
 
-fn changing_settings(shared: &Arc<Running>) -> ChangeSettings {
+/// What is chosen is a change of the settings, and outlives the daemon.
+fn choosing(shared: &Arc<Running>) -> Choose {
     let shared = Arc::clone(shared);
-    Arc::new(move |patch| {
+    Arc::new(move |before, after| {
         let shared = Arc::clone(&shared);
-        Box::pin(async move {
-            let changed = shared.change_settings(|layers| Ok(layers.patched(&patch)?)).await;
-            changed.map(|_| ()).map_err(|error| error.to_string())
-        })
+        Box::pin(async move { shared.choose(&before, &after).await.map_err(|error| error.to_string()) })
     })
 }
 

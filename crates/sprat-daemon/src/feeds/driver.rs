@@ -57,10 +57,10 @@ impl FeedDriver {
         let mut fetches = JoinSet::new();
         loop {
             for due in self.feeds().poll(self.now()) {
-                let fetcher = fetcher.clone();
+                let (driver, fetcher) = (self.clone(), fetcher.clone());
                 fetches.spawn(async move {
                     let result = fetch(&fetcher, &due).await;
-                    (due.ticket, result)
+                    driver.fetched(due.ticket, result).await
                 });
             }
             let next = self.feeds().next_due();
@@ -71,8 +71,7 @@ impl FeedDriver {
                 () = sleep_until(wake) => {}
                 Some(ended) = fetches.join_next() => {
                     // A task neither panics nor is aborted: what may panic is a task of its own.
-                    let Ok((ticket, result)) = ended else { continue };
-                    let matches = self.fetched(&ticket, result);
+                    let Ok(matches) = ended else { continue };
                     if !matches.is_empty() && found.send(matches).await.is_err() {
                         return;
                     }
@@ -81,12 +80,16 @@ impl FeedDriver {
         }
     }
 
-    fn fetched(&self, ticket: &Ticket, result: Fetched) -> Vec<Match> {
+    async fn fetched(self, ticket: Ticket, result: Fetched) -> Vec<Match> {
         if let Fetched::Failed { reason, .. } = &result {
             tracing::info!(feed = %ticket.feed(), reason, "could not fetch a feed");
         }
-        let now = self.now();
-        self.feeds().fetched(now, clock::now(), ticket, result)
+        // Hundreds of rules may have to look at thousands of titles.
+        let judging = tokio::task::spawn_blocking(move || {
+            let now = self.now();
+            self.feeds().fetched(now, clock::now(), &ticket, result)
+        });
+        judging.await.unwrap_or_default()
     }
 
     fn now(&self) -> Time {

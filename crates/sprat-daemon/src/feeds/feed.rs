@@ -7,9 +7,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sprat_core::time::Time;
 
+use super::episode::Episode;
 use super::item::{Channel, Item, ItemKey, MAX_ITEMS};
 use super::name::Name;
 use super::recent::Recent;
+use super::rule::LastMatch;
 use super::{FeedConfig, MAX_PAUSE, MIN_INTERVAL};
 use crate::fetch::Validators;
 
@@ -40,7 +42,8 @@ pub(super) struct Feed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pending {
     pub(super) rule: Name,
-    pub(super) title: String,
+    pub(super) found: LastMatch,
+    pub(super) episode: Option<Episode>,
 }
 
 /// An item that could not be added.
@@ -132,10 +135,11 @@ impl Feed {
         self.failed.get(key).map(|failure| failure.reason.as_str())
     }
 
-    pub(super) fn hand_out(&mut self, item: &Item, rule: Name) {
+    pub(super) fn hand_out(&mut self, item: &Item, rule: Name, date: Timestamp) {
         self.taken.note(item.key.clone(), ());
         self.taken.shrink_to(MAX_TAKEN);
-        self.pending.insert(item.key.clone(), Pending { rule, title: item.title.clone() });
+        let pending = Pending { rule, found: LastMatch::of(item, date), episode: item.episode.clone() };
+        self.pending.insert(item.key.clone(), pending);
     }
 
     pub(super) fn was_added(&mut self, key: &ItemKey) {
@@ -143,17 +147,15 @@ impl Feed {
         self.failed.remove(key);
     }
 
-    /// Whether it comes again.
-    pub(super) fn was_not_added(&mut self, key: &ItemKey, reason: String) -> bool {
+    /// It comes again, a few times.
+    pub(super) fn was_not_added(&mut self, key: &ItemKey, reason: String) {
         self.pending.remove(key);
         let failure =
             self.failed.entry(key.clone()).or_insert(Failure { attempts: 0, reason: String::new() });
         *failure = Failure { attempts: failure.attempts + 1, reason };
-        let comes_again = failure.attempts < MAX_ATTEMPTS;
-        if comes_again {
+        if failure.attempts < MAX_ATTEMPTS {
             self.taken.forget(key);
         }
-        comes_again
     }
 
     /// What is not wanted any more, also after a restart: not what is still being added.

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use url::Url;
 
+use super::episode::Episode;
 use super::xml_limits::{self, XmlProblem};
 
 /// The newest of a feed; there is no use in more at a time.
@@ -21,6 +22,9 @@ const MAX_TITLE_LENGTH: usize = 1000;
 
 /// Of a link. As long as a magnet link may be.
 const MAX_LINK_LENGTH: usize = 64 * 1024;
+
+/// Of the URL that relative links are read against, without its query. It stands before each of them.
+const MAX_BASE_LENGTH: usize = 2048;
 
 /// What tells an item from all others of its feed: a hash of its identifier.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -56,6 +60,9 @@ pub struct Item {
     pub published: Option<Timestamp>,
     /// How long the content is, in bytes, by the feed; some say how long the `.torrent` file is instead.
     pub size: Option<u64>,
+    /// Which episode it is, by its title.
+    #[serde(skip)]
+    pub(super) episode: Option<Episode>,
 }
 
 /// A feed that was read.
@@ -75,6 +82,9 @@ pub enum FeedProblem {
     /// Neither XML nor JSON.
     #[error("neither RSS nor Atom nor a JSON feed")]
     UnknownFormat,
+    /// Where it is.
+    #[error("its address is longer than {MAX_BASE_LENGTH} bytes")]
+    LongAddress,
     /// XML that is not to be read.
     #[error(transparent)]
     Xml(#[from] XmlProblem),
@@ -89,6 +99,14 @@ pub enum FeedProblem {
 /// Reads a feed of any kind that came from `base`. Takes up to seconds for the largest: not for a thread that has
 /// other things to do.
 pub fn parse(document: &[u8], base: &Url) -> Result<Channel, FeedProblem> {
+    // A relative link has nothing of the query of its base (RFC 3986, section 5.2.2), which often is the longest part.
+    let mut path = base.clone();
+    path.set_query(None);
+    path.set_fragment(None);
+    let base = &path;
+    if base.as_str().len() > MAX_BASE_LENGTH {
+        return Err(FeedProblem::LongAddress);
+    }
     match document.iter().find(|byte| matches!(byte, b'<' | b'{')) {
         Some(b'<') => parse_xml(document, base),
         Some(_) => parse_json(document, base),
@@ -97,7 +115,7 @@ pub fn parse(document: &[u8], base: &Url) -> Result<Channel, FeedProblem> {
 }
 
 fn parse_xml(document: &[u8], base: &Url) -> Result<Channel, FeedProblem> {
-    xml_limits::check(document)?;
+    xml_limits::check(document, base.as_str().len())?;
     let parser = feed_rs::parser::Builder::new()
         .base_uri(Some(base.as_str()))
         // The default makes up a random one where an item has neither link nor title.
@@ -112,21 +130,21 @@ fn parse_xml(document: &[u8], base: &Url) -> Result<Channel, FeedProblem> {
 }
 
 fn from_entry(entry: Entry, base: &Url) -> Item {
-    let mut offers = Vec::new();
+    let mut best = BestOffer::default();
     for content in entry.media.iter().flat_map(|media| &media.content) {
         if let Some(url) = &content.url {
             let kind = content.content_type.as_ref().map(ToString::to_string);
-            offers.push(Offer::new(url.as_str(), base, kind.as_deref(), true, content.size));
+            best.look_at(Offer::new(url.as_str(), base, kind.as_deref(), true, content.size));
         }
     }
     for link in &entry.links {
         let is_enclosure = link.rel.as_deref() == Some("enclosure");
-        offers.push(Offer::new(&link.href, base, link.media_type.as_deref(), is_enclosure, link.length));
+        best.look_at(Offer::new(&link.href, base, link.media_type.as_deref(), is_enclosure, link.length));
     }
     let published =
         entry.published.or(entry.updated).and_then(|date| Timestamp::from_second(date.timestamp()).ok());
     let title = entry.title.and_then(|title| clean(&title.content));
-    item(entry.id, title, published, offers, base)
+    item(entry.id, title, published, best, base)
 }
 
 /// The part of a JSON feed (version 1.1) that is of use here. feed-rs would make structures of the rest as well, thirty
@@ -199,11 +217,14 @@ fn parse_json(document: &[u8], base: &Url) -> Result<Channel, FeedProblem> {
         return Err(FeedProblem::Json("its version is not 1".to_owned()));
     }
     let from_json = |found: JsonItem| {
-        let attachments = found.attachments.iter().map(|attachment| {
-            Offer::new(&attachment.url, base, attachment.mime_type.as_deref(), true, attachment.size_in_bytes)
-        });
-        let links =
-            found.url.iter().chain(&found.external_url).map(|url| Offer::new(url, base, None, false, None));
+        let mut best = BestOffer::default();
+        for attachment in &found.attachments {
+            let kind = attachment.mime_type.as_deref();
+            best.look_at(Offer::new(&attachment.url, base, kind, true, attachment.size_in_bytes));
+        }
+        for url in found.url.iter().chain(&found.external_url) {
+            best.look_at(Offer::new(url, base, None, false, None));
+        }
         let id = match found.id {
             Some(serde_json::Value::String(id)) => id,
             Some(serde_json::Value::Number(id)) => id.to_string(),
@@ -211,7 +232,7 @@ fn parse_json(document: &[u8], base: &Url) -> Result<Channel, FeedProblem> {
         };
         let published = found.date_published.and_then(|date| date.parse().ok());
         let title = found.title.as_deref().and_then(clean);
-        item(id, title, published, attachments.chain(links).collect(), base)
+        item(id, title, published, best, base)
     };
     let title = feed.title.as_deref().and_then(clean);
     Ok(Channel { title, patience: None, items: feed.items.into_iter().map(from_json).collect() })
@@ -258,22 +279,43 @@ impl Offer {
     }
 }
 
+/// The best of the offers that were looked at. No others are kept: an item may have any number of links.
+#[derive(Default)]
+struct BestOffer {
+    source: Option<(Kind, Url)>,
+    page: Option<Url>,
+    size: Option<u64>,
+}
+
+impl BestOffer {
+    fn look_at(&mut self, offer: Option<Offer>) {
+        let Some(Offer { kind, url, size }) = offer else { return };
+        self.size = self.size.or(size);
+        if kind == Kind::Page && self.page.is_none() {
+            self.page = Some(url.clone());
+        }
+        if self.source.as_ref().is_none_or(|(best, _)| kind < *best) {
+            self.source = Some((kind, url));
+        }
+    }
+}
+
 fn item(
     id: String,
     title: Option<String>,
     published: Option<Timestamp>,
-    offers: Vec<Option<Offer>>,
+    mut best: BestOffer,
     base: &Url,
 ) -> Item {
     // Some have a magnet link for an identifier, and no other.
-    let by_id = if id.starts_with("magnet:") { Offer::new(&id, base, None, false, None) } else { None };
-    let offers: Vec<Offer> = offers.into_iter().flatten().chain(by_id).collect();
-    let page = offers.iter().find(|offer| offer.kind == Kind::Page).map(|offer| offer.url.to_string());
-    let size = offers.iter().find_map(|offer| offer.size);
-    let source = offers.into_iter().min_by_key(|offer| offer.kind).map(|offer| offer.url.to_string());
+    if id.starts_with("magnet:") {
+        best.look_at(Offer::new(&id, base, None, false, None));
+    }
+    let (source, page) = (best.source.map(|(_, url)| url.to_string()), best.page.map(|url| url.to_string()));
     let title = title.or_else(|| page.clone()).unwrap_or_default();
     let identifier = if id.is_empty() { source.as_ref().unwrap_or(&title) } else { &id };
-    Item { key: ItemKey::of(identifier), title, source, page, published, size }
+    let (key, episode) = (ItemKey::of(identifier), Episode::of(&title));
+    Item { key, title, source, page, published, size: best.size, episode }
 }
 
 /// One line of bounded length.

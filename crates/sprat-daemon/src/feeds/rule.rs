@@ -113,7 +113,7 @@ pub enum Rejection {
     TooSoon,
 }
 
-/// What a rule has done so far.
+/// What a rule has matched so far.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct History {
@@ -129,6 +129,12 @@ pub struct LastMatch {
     pub date: Timestamp,
     /// The item's title.
     pub title: String,
+}
+
+impl LastMatch {
+    pub(super) fn of(item: &Item, date: Timestamp) -> Self {
+        Self { date, title: item.title.clone() }
+    }
 }
 
 /// A [`Rule`] that can be followed.
@@ -163,10 +169,10 @@ impl CompiledRule {
         let has = self.must_not_contain.as_ref().is_some_and(|pattern| pattern.matches(&item.title));
         reject(has, Rejection::MustNotContain)?;
 
-        let episode = Episode::of(&item.title);
-        let wanted = rule.episodes.is_empty() || episode.as_ref().is_some_and(|it| rule.episodes.wants(it));
+        let episode = item.episode.as_ref();
+        let wanted = rule.episodes.is_empty() || episode.is_some_and(|episode| rule.episodes.wants(episode));
         reject(!wanted, Rejection::Episode)?;
-        let known = rule.each_episode_once && episode.is_some_and(|episode| history.knows(&episode));
+        let known = rule.each_episode_once && episode.is_some_and(|episode| history.knows(episode));
         reject(known, Rejection::KnownEpisode)?;
 
         let ignored = SignedDuration::try_from(DAY * rule.ignore_days.into()).unwrap_or(SignedDuration::MAX);
@@ -185,25 +191,15 @@ impl History {
             .all(|key| self.episodes.get(key).is_some_and(|revision| *revision >= episode.revision))
     }
 
-    /// Notes that `title` was matched.
-    pub(super) fn note(&mut self, title: &str, date: Timestamp) {
-        self.last_match = Some(LastMatch { date, title: title.to_owned() });
-        if let Some(episode) = Episode::of(title) {
+    /// Notes that something was matched.
+    pub(super) fn note(&mut self, found: LastMatch, episode: Option<&Episode>) {
+        self.last_match = Some(found);
+        if let Some(episode) = episode {
             for key in episode.keys() {
                 let revision = self.episodes.get(&key).copied().unwrap_or(0).max(episode.revision);
                 self.episodes.note(key, revision);
             }
             self.episodes.shrink_to(MAX_EPISODES);
-        }
-    }
-
-    /// Takes back that `title` was matched: it could not be added.
-    pub(super) fn take_back(&mut self, title: &str) {
-        if self.last_match.as_ref().is_some_and(|last| last.title == title) {
-            self.last_match = None;
-        }
-        for key in Episode::of(title).map(|episode| episode.keys()).unwrap_or_default() {
-            self.episodes.forget(&key);
         }
     }
 }

@@ -184,6 +184,57 @@ fn what_could_not_be_added_comes_again_a_few_times() {
     assert_eq!(handed_out, 5);
     let shown = feeds.items(&feed).unwrap().next().unwrap();
     assert_eq!((shown.is_taken, shown.failure), (true, Some("no room")));
+
+    // Given up, but the episode is not there: another of it is welcome.
+    let offered = changed(&["A S01E01", "A S01E01 1080p"]);
+    assert_eq!(titles(&fetch(&mut feeds, minutes(600), date(1), &offered)), ["A S01E01 1080p"]);
+}
+
+#[test]
+fn a_correction_that_does_not_come_takes_nothing_from_what_is_there() {
+    let (mut feeds, _) = with_rules(&[("all", r#"{"each_episode_once":true}"#)]);
+    fetch(&mut feeds, minutes(0), date(1), &changed(&["A S01E01 720p"]));
+    let offered = changed(&["A S01E01 PROPER", "A S01E01 REPACK2", "A S01E01 1080p", "A S01E02"]);
+    let found = fetch_only(&mut feeds, minutes(60), date(2), &offered);
+    assert_eq!(titles(&found), ["A S01E01 PROPER", "A S01E01 REPACK2", "A S01E02"]);
+    let gone = || Err("the server answered with status 404".to_owned());
+    feeds.settle(&found[0], gone());
+    feeds.settle(&found[1], gone());
+    assert_eq!(feeds.rules().next().unwrap().last_match.unwrap().title, "A S01E02", "it is being added");
+    feeds.settle(&found[2], gone());
+    let last = feeds.rules().next().unwrap().last_match.unwrap().clone();
+    assert_eq!((last.title.as_str(), last.date), ("A S01E01 720p", date(1)));
+
+    // It has that episode as it was: better ones are wanted again, others of it are not; also after a restart.
+    for mut feeds in [Feeds::new(feeds.save(), minutes(60), 7), feeds] {
+        let again = fetch_only(&mut feeds, minutes(120), date(2), &offered);
+        assert_eq!(titles(&again), ["A S01E01 PROPER", "A S01E01 REPACK2", "A S01E02"]);
+        // The second correction comes, and the first is not needed any more.
+        feeds.settle(&again[1], Ok(()));
+        feeds.settle(&again[0], gone());
+        feeds.settle(&again[2], Ok(()));
+        assert_eq!(fetch(&mut feeds, minutes(180), date(2), &offered), []);
+    }
+}
+
+#[test]
+fn the_days_after_a_match_are_not_over_because_another_did_not_come() {
+    let (mut feeds, _) = with_rules(&[("all", r#"{"ignore_days":3}"#)]);
+    fetch(&mut feeds, minutes(0), date(1), &changed(&["A"]));
+    let found = fetch_only(&mut feeds, minutes(60), date(4), &changed(&["B"]));
+    feeds.settle(&found[0], Err("no room".to_owned()));
+    assert_eq!(fetch(&mut feeds, minutes(120), date(3), &changed(&["C"])), []);
+}
+
+#[test]
+fn what_a_feed_has_offered_is_known_also_if_the_feed_is_gone_before_it_was_added() {
+    let (mut feeds, feed) = with_rules(&[("all", r#"{"each_episode_once":true}"#)]);
+    let found = fetch_only(&mut feeds, minutes(0), date(1), &changed(&["A S01E01"]));
+    feeds.remove_feed(&feed).unwrap();
+    feeds.settle(&found[0], Ok(()));
+    let mut after = Feeds::new(feeds.save(), minutes(0), 7);
+    after.set_feed(minutes(0), feed, config()).unwrap();
+    assert_eq!(fetch(&mut after, minutes(0), date(1), &changed(&["A S01E01 again"])), []);
 }
 
 #[test]

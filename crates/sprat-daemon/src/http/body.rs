@@ -41,7 +41,7 @@ impl BodyRefusal {
 }
 
 impl BodyRule {
-    /// JSON up to 64 KiB: enough for every command.
+    /// JSON up to 64 KiB: enough for every command that names one thing.
     pub const JSON: Self = Self::new(&["application/json"], 64 * 1024);
 
     /// Bodies of these media types (without parameters, in lower case) up to `limit` bytes.

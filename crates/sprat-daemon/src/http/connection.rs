@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use axum::http::request::Parts;
+
 use super::crowd::Ticket;
 
 /// The other end.
@@ -34,6 +36,12 @@ impl Connection {
         ticket: Arc<Ticket>,
     ) -> Self {
         Self { remote, local, tls, ticket }
+    }
+
+    /// The one on which a request came. `None`: it did not come through our [`Server`](super::Server).
+    #[must_use]
+    pub fn of(parts: &Parts) -> Option<Self> {
+        parts.extensions.get::<Self>().cloned()
     }
 
     /// The other end's address, without the port.

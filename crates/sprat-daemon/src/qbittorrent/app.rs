@@ -48,17 +48,15 @@ pub(super) fn preferences(web: &Web) -> Map<String, Value> {
 pub(super) async fn set_preferences(State(web): State<Arc<Web>>, params: Params) -> Result<(), Failure> {
     let wishes: Map<String, Value> =
         serde_json::from_str(params.needed("json")?).map_err(Failure::bad_request)?;
-    let before = preferences(&web);
-    let differing: Map<String, Value> = wishes
-        .into_iter()
-        .filter(|(name, wish)| !before.get(name).is_some_and(|so| is_so(so, wish)))
-        .collect();
-    let patch = preferences::patch(&before, &differing)?;
-    if !patch.is_empty() {
-        (web.around.change_settings)(Value::Object(patch)).await.map_err(Failure::conflict)?;
+    let (before, said) = (web.service.choices(), preferences(&web));
+    let differing: Map<String, Value> =
+        wishes.into_iter().filter(|(name, wish)| !said.get(name).is_some_and(|so| is_so(so, wish))).collect();
+    let after = preferences::chosen(&differing, &before)?;
+    if after != before {
+        (web.around.choose)(before, after).await.map_err(Failure::conflict)?;
     }
     let refused: Vec<&str> =
-        differing.keys().map(String::as_str).filter(|name| !preferences::is_heeded(name)).collect();
+        differing.keys().map(String::as_str).filter(|name| !preferences::HEEDED.contains(name)).collect();
     if refused.is_empty() {
         return Ok(());
     }

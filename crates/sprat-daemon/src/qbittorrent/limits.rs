@@ -37,7 +37,8 @@ pub(super) async fn set_upload(State(web): State<Arc<Web>>, params: Params) -> R
     Ok(web.service.change_all(&ids(&web, &params)?, change).await?)
 }
 
-fn wished(params: &Params) -> Result<Option<u64>, Failure> {
+/// What a request limits a rate to.
+pub(super) fn wished(params: &Params) -> Result<Option<u64>, Failure> {
     let limit = params.number("limit")?.ok_or_else(|| Failure::bad_request("limit is missing"))?;
     Ok(rate(limit))
 }

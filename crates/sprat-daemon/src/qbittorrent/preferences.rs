@@ -1,13 +1,14 @@
-//! The preferences that programs read, and which settings some of them are. Rates are bytes per second and 0 is no limit, times are
+//! The preferences that programs read, and which of them can be chosen. Rates are bytes per second and 0 is no limit, times are
 //! minutes, and −1 is no limit of anything else.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
 use super::delta;
 use super::failure::Failure;
-use super::share::of_seconds;
+use super::limits;
+use super::share::{MINUTE, of_seconds};
 use crate::service::{Choices, Fixed};
 use crate::settings::SeedingAction;
 
@@ -18,12 +19,33 @@ pub(super) struct View<'a> {
     pub(super) port: u16,
 }
 
-/// What becomes of a torrent that has given enough, by its number, and as the setting has it.
-const ACTIONS: [(i64, SeedingAction, &str); 4] = [
-    (0, SeedingAction::Pause, "pause"),
-    (1, SeedingAction::Remove, "remove"),
-    (2, SeedingAction::SuperSeed, "super_seed"),
-    (3, SeedingAction::RemoveWithData, "remove_with_data"),
+/// What becomes of a torrent that has given enough, by its number.
+const ACTIONS: [(i64, SeedingAction); 4] = [
+    (0, SeedingAction::Pause),
+    (1, SeedingAction::Remove),
+    (2, SeedingAction::SuperSeed),
+    (3, SeedingAction::RemoveWithData),
+];
+
+/// The preferences that can be chosen.
+pub(super) const HEEDED: &[&str] = &[
+    "save_path",
+    "temp_path",
+    "temp_path_enabled",
+    "dl_limit",
+    "up_limit",
+    "alt_dl_limit",
+    "alt_up_limit",
+    "max_ratio",
+    "max_ratio_enabled",
+    "max_seeding_time",
+    "max_seeding_time_enabled",
+    "max_inactive_seeding_time",
+    "max_inactive_seeding_time_enabled",
+    "max_ratio_act",
+    "max_active_downloads",
+    "max_active_uploads",
+    "max_active_torrents",
 ];
 
 /// All of them.
@@ -37,12 +59,12 @@ pub(super) fn all(view: &View<'_>) -> Map<String, Value> {
 /// What can be changed from here.
 fn changeable(choices: &Choices) -> Value {
     let (limits, queue) = (choices.seeding.limits, &choices.queue);
-    let ratio = limits.ratio.or(None);
-    let (time, idle) = (limits.seconds.or(None), limits.idle_seconds.or(None));
+    let ratio = limits.ratio.own();
+    let (time, idle) = (limits.seconds.own(), limits.idle_seconds.own());
     let minutes = |seconds: Option<u64>| seconds.map_or(-1, of_seconds);
     let slots = |slots: Option<u32>| slots.map_or(-1, i64::from);
     let path = |path: &Path| path.display().to_string();
-    let action = ACTIONS.iter().find(|(_, action, _)| choices.seeding.action == Some(*action));
+    let action = ACTIONS.iter().find(|(_, action)| choices.seeding.action == Some(*action));
     json!({
         "save_path": path(&choices.downloads),
         "temp_path_enabled": choices.incomplete.is_some(),
@@ -57,7 +79,7 @@ fn changeable(choices: &Choices) -> Value {
         "max_seeding_time": minutes(time),
         "max_inactive_seeding_time_enabled": idle.is_some(),
         "max_inactive_seeding_time": minutes(idle),
-        "max_ratio_act": action.map_or(0, |(number, ..)| *number),
+        "max_ratio_act": action.map_or(0, |(number, _)| *number),
         "max_active_downloads": slots(queue.active_downloads),
         "max_active_uploads": slots(queue.active_seeds),
         "max_active_torrents": slots(queue.active_total),
@@ -113,142 +135,95 @@ fn always() -> Value {
     })
 }
 
-/// A preference that is a setting, or one of two that are one together: a value and a switch.
-enum Wish {
-    /// A directory.
-    Directory { setting: &'static str },
-    /// Bytes per second.
-    Rate { setting: &'static str },
-    /// How many run.
-    Slots { setting: &'static str },
-    /// What becomes of those that have given enough.
-    Action { setting: &'static str },
-    /// A value that holds only while `switch` is on.
-    Switched { setting: &'static str, switch: &'static str, kind: Kind },
-}
-
-/// What a value with a switch is.
-#[derive(Clone, Copy)]
-enum Kind {
-    Directory,
-    Ratio,
-    Minutes,
-}
-
-const WISHES: &[(&str, Wish)] = &[
-    ("save_path", Wish::Directory { setting: "paths.downloads" }),
-    ("dl_limit", Wish::Rate { setting: "limits.download_rate" }),
-    ("up_limit", Wish::Rate { setting: "limits.upload_rate" }),
-    ("alt_dl_limit", Wish::Rate { setting: "limits.alternative_download_rate" }),
-    ("alt_up_limit", Wish::Rate { setting: "limits.alternative_upload_rate" }),
-    ("max_active_downloads", Wish::Slots { setting: "queue.active_downloads" }),
-    ("max_active_uploads", Wish::Slots { setting: "queue.active_seeds" }),
-    ("max_active_torrents", Wish::Slots { setting: "queue.active_total" }),
-    ("max_ratio_act", Wish::Action { setting: "seeding.action" }),
-    (
-        "temp_path",
-        Wish::Switched { setting: "paths.incomplete", switch: "temp_path_enabled", kind: Kind::Directory },
-    ),
-    (
-        "max_ratio",
-        Wish::Switched { setting: "seeding.ratio", switch: "max_ratio_enabled", kind: Kind::Ratio },
-    ),
-    (
-        "max_seeding_time",
-        Wish::Switched { setting: "seeding.time", switch: "max_seeding_time_enabled", kind: Kind::Minutes },
-    ),
-    (
-        "max_inactive_seeding_time",
-        Wish::Switched {
-            setting: "seeding.inactivity",
-            switch: "max_inactive_seeding_time_enabled",
-            kind: Kind::Minutes,
-        },
-    ),
-];
-
-/// Whether a preference is a setting.
-pub(super) fn is_heeded(name: &str) -> bool {
-    let is_it = |(value, wish): &(&str, Wish)| {
-        *value == name || matches!(wish, Wish::Switched { switch, .. } if *switch == name)
-    };
-    WISHES.iter().any(is_it)
-}
-
-/// What the settings have to be, as a JSON merge patch, so that the preferences are as wished; the others are passed over.
-pub(super) fn patch(
-    before: &Map<String, Value>,
-    wishes: &Map<String, Value>,
-) -> Result<Map<String, Value>, Failure> {
-    let mut patch = Map::new();
-    for (name, wish) in WISHES {
-        let value = wishes.get(*name);
-        let wrong = || Failure::bad_request(format!("{name} cannot be that"));
-        let (setting, value) = match (wish, value) {
-            (Wish::Switched { setting, switch, kind }, value) => {
-                if value.is_none() && !wishes.contains_key(*switch) {
-                    continue;
-                }
-                let is_on = wishes.get(*switch).or_else(|| before.get(*switch)).and_then(Value::as_bool);
-                let value = value.or_else(|| before.get(*name)).ok_or_else(wrong)?;
-                (setting, switched(is_on.ok_or_else(wrong)?, value, *kind).ok_or_else(wrong)?)
-            }
-            (_, None) => continue,
-            (Wish::Directory { setting }, Some(value)) => (setting, directory(value).ok_or_else(wrong)?),
-            (Wish::Rate { setting }, Some(value)) => {
-                (setting, limit(value, |rate| rate > 0).ok_or_else(wrong)?)
-            }
-            (Wish::Slots { setting }, Some(value)) => {
-                (setting, limit(value, |slots| slots >= 0).ok_or_else(wrong)?)
-            }
-            (Wish::Action { setting }, Some(value)) => {
-                let action = ACTIONS.iter().find(|(number, ..)| value.as_i64() == Some(*number));
-                (setting, action.map(|(.., word)| json!(word)).ok_or_else(wrong)?)
-            }
-        };
-        if let Some((section, key)) = setting.split_once('.') {
-            let section = patch.entry(section).or_insert_with(|| Value::Object(Map::new()));
-            if let Value::Object(section) = section {
-                section.insert(key.to_owned(), value);
-            }
+/// What is chosen if the preferences are as wished; what is not spoken of, or cannot be chosen here, stays.
+pub(super) fn chosen(wishes: &Map<String, Value>, before: &Choices) -> Result<Choices, Failure> {
+    let wishes = Wishes(wishes);
+    let mut after = before.clone();
+    if let Some(path) = wishes.read("save_path", directory)? {
+        after.downloads = path;
+    }
+    after.incomplete =
+        wishes.switched("temp_path", before.incomplete.clone(), |path| directory(path).map(Some))?;
+    if after.incomplete.is_none() && wishes.read("temp_path_enabled", Value::as_bool)? == Some(true) {
+        return Err(cannot_be("temp_path"));
+    }
+    for (name, rate) in [
+        ("dl_limit", &mut after.limits.download),
+        ("up_limit", &mut after.limits.upload),
+        ("alt_dl_limit", &mut after.alternative.download),
+        ("alt_up_limit", &mut after.alternative.upload),
+    ] {
+        if let Some(limit) = wishes.read(name, |limit| limit.as_i64().map(limits::rate))? {
+            *rate = limit;
         }
     }
-    Ok(patch)
-}
-
-const UNLIMITED: &str = "unlimited";
-
-fn directory(value: &Value) -> Option<Value> {
-    value.as_str().map(str::trim).filter(|path| Path::new(path).is_absolute()).map(|path| json!(path))
-}
-
-/// A whole number; what is no limit by `is_limit` is none.
-fn limit(value: &Value, is_limit: impl Fn(i64) -> bool) -> Option<Value> {
-    let number = value.as_i64()?;
-    Some(if is_limit(number) { json!(number) } else { json!(UNLIMITED) })
-}
-
-fn switched(is_on: bool, value: &Value, kind: Kind) -> Option<Value> {
-    match kind {
-        Kind::Directory if is_on => directory(value),
-        // Out of the settings.
-        Kind::Directory => Some(Value::Null),
-        _ if !is_on => Some(json!(UNLIMITED)),
-        Kind::Ratio => {
-            let ratio = value.as_f64()?;
-            Some(if ratio >= 0.0 { json!(ratio) } else { json!(UNLIMITED) })
+    let seeding = &mut after.seeding.limits;
+    seeding.ratio = wishes.switched("max_ratio", seeding.ratio.own(), ratio)?.into();
+    seeding.seconds = wishes.switched("max_seeding_time", seeding.seconds.own(), minutes)?.into();
+    seeding.idle_seconds =
+        wishes.switched("max_inactive_seeding_time", seeding.idle_seconds.own(), minutes)?.into();
+    if let Some(action) = wishes.read("max_ratio_act", action)? {
+        after.seeding.action = Some(action);
+    }
+    for (name, slots) in [
+        ("max_active_downloads", &mut after.queue.active_downloads),
+        ("max_active_uploads", &mut after.queue.active_seeds),
+        ("max_active_torrents", &mut after.queue.active_total),
+    ] {
+        if let Some(limit) =
+            wishes.read(name, |limit| limit.as_i64().map(|limit| u32::try_from(limit).ok()))?
+        {
+            *slots = limit;
         }
-        Kind::Minutes => match u64::try_from(value.as_i64()?) {
-            Ok(minutes) => Some(json!(format!("{minutes} min"))),
-            Err(_) => Some(json!(UNLIMITED)),
-        },
+    }
+    Ok(after)
+}
+
+struct Wishes<'a>(&'a Map<String, Value>);
+
+impl Wishes<'_> {
+    /// A preference, if it is spoken of.
+    fn read<T>(&self, name: &str, read: impl Fn(&Value) -> Option<T>) -> Result<Option<T>, Failure> {
+        self.0.get(name).map(|value| read(value).ok_or_else(|| cannot_be(name))).transpose()
+    }
+
+    /// A preference of which `…_enabled` says whether it holds at all.
+    fn switched<T>(
+        &self,
+        name: &str,
+        before: Option<T>,
+        read: impl Fn(&Value) -> Option<Option<T>>,
+    ) -> Result<Option<T>, Failure> {
+        let switch = self.read(&format!("{name}_enabled"), Value::as_bool)?;
+        if !switch.unwrap_or(before.is_some()) {
+            return Ok(None);
+        }
+        Ok(self.read(name, read)?.unwrap_or(before))
     }
 }
 
-/// What the rate of all torrents is limited to by this number of bytes per second, as a JSON merge patch.
-pub(super) fn rate_patch(key: &str, bytes_per_second: i64) -> Value {
-    let rate = if bytes_per_second > 0 { json!(bytes_per_second) } else { json!(UNLIMITED) };
-    json!({"limits": {key: rate}})
+fn cannot_be(name: &str) -> Failure {
+    Failure::bad_request(format!("{name} cannot be that"))
+}
+
+fn directory(path: &Value) -> Option<PathBuf> {
+    path.as_str().map(|path| PathBuf::from(path.trim())).filter(|path| path.is_absolute())
+}
+
+/// One below 0 is no limit.
+fn ratio(ratio: &Value) -> Option<Option<f64>> {
+    let ratio = ratio.as_f64()?;
+    Some(Some(ratio).filter(|ratio| *ratio >= 0.0))
+}
+
+/// Seconds; minutes below 0 are no limit.
+fn minutes(minutes: &Value) -> Option<Option<u64>> {
+    let minutes = minutes.as_i64()?;
+    Some(u64::try_from(minutes).ok().map(|minutes| minutes.saturating_mul(MINUTE)))
+}
+
+fn action(number: &Value) -> Option<SeedingAction> {
+    ACTIONS.iter().find(|(known, _)| number.as_i64() == Some(*known)).map(|(_, action)| *action)
 }
 
 #[cfg(test)]
@@ -256,59 +231,55 @@ mod tests {
     use super::*;
     use crate::torrents::SeedingLimit;
 
-    fn before() -> Map<String, Value> {
-        let fixed =
-            Fixed { connections: 500, connections_per_torrent: 100, pex: true, dht: true, lsd: false };
+    fn before() -> Choices {
         let mut choices = Choices::below("/srv".into());
         choices.seeding.limits.ratio = SeedingLimit::Limit(2.0);
-        all(&View { choices: &choices, fixed: &fixed, port: 6881 })
+        choices.seeding.limits.seconds = SeedingLimit::Unlimited;
+        choices.seeding.limits.idle_seconds = SeedingLimit::Unlimited;
+        choices.seeding.action = Some(SeedingAction::Pause);
+        choices
     }
 
-    fn patched(wishes: Value) -> Result<Value, Failure> {
+    fn chosen(wishes: Value) -> Result<Choices, Failure> {
         let Value::Object(wishes) = wishes else { panic!("not an object") };
-        patch(&before(), &wishes).map(Value::Object)
+        super::chosen(&wishes, &before())
     }
 
     #[test]
-    fn every_preference_that_is_a_setting_can_be_read() {
-        let before = before();
-        for (name, wish) in WISHES {
-            assert!(before.contains_key(*name) && is_heeded(name), "{name}");
-            if let Wish::Switched { switch, .. } = wish {
-                assert!(before.contains_key(*switch) && is_heeded(switch), "{switch}");
-            }
+    fn every_preference_that_can_be_chosen_can_be_read() {
+        let readable = changeable(&before());
+        for name in HEEDED {
+            assert!(readable.get(name).is_some(), "{name}");
         }
-        assert!(!is_heeded("autorun_program"));
+        assert_eq!(readable.as_object().unwrap().len(), HEEDED.len());
+        assert_eq!(chosen(readable).unwrap(), before(), "what is told changes nothing");
     }
 
     #[test]
-    fn preferences_become_settings() {
-        assert_eq!(
-            patched(json!({"autorun_enabled": true, "up_limit": 1000})).unwrap(),
-            json!({"limits": {"upload_rate": 1000}})
-        );
-        assert_eq!(
-            patched(json!({"dl_limit": 0, "max_active_downloads": -1, "max_ratio_act": 3})).unwrap(),
-            json!({"limits": {"download_rate": "unlimited"}, "queue": {"active_downloads": "unlimited"},
-                "seeding": {"action": "remove_with_data"}})
-        );
-        assert_eq!(patched(json!({"max_ratio": 1.5})).unwrap(), json!({"seeding": {"ratio": 1.5}}));
-        assert_eq!(
-            patched(json!({"max_ratio_enabled": false, "max_ratio": 1.5})).unwrap(),
-            json!({"seeding": {"ratio": "unlimited"}})
-        );
-        assert_eq!(
-            patched(json!({"max_seeding_time_enabled": true, "max_seeding_time": 90})).unwrap(),
-            json!({"seeding": {"time": "90 min"}})
-        );
-        assert_eq!(
-            patched(json!({"temp_path_enabled": true, "temp_path": "/srv/part"})).unwrap(),
-            json!({"paths": {"incomplete": "/srv/part"}})
-        );
-        assert_eq!(
-            patched(json!({"temp_path_enabled": false})).unwrap(),
-            json!({"paths": {"incomplete": null}})
-        );
+    fn preferences_become_choices() {
+        let after = chosen(json!({
+            "autorun_enabled": true, "up_limit": 1000, "alt_dl_limit": 0, "max_active_downloads": -1, "max_active_uploads": 7,
+            "max_ratio_act": 3, "max_seeding_time_enabled": true, "max_seeding_time": 90, "save_path": "/srv/new",
+            "temp_path_enabled": true, "temp_path": "/srv/part",
+        }));
+        let after = after.unwrap();
+        assert_eq!((after.limits.upload, after.alternative.download), (Some(1000), None));
+        assert_eq!((after.queue.active_downloads, after.queue.active_seeds), (None, Some(7)));
+        assert_eq!(after.seeding.action, Some(SeedingAction::RemoveWithData));
+        assert_eq!(after.seeding.limits.ratio, SeedingLimit::Limit(2.0), "it was not spoken of");
+        assert_eq!(after.seeding.limits.seconds, SeedingLimit::Limit(5400));
+        assert_eq!((after.downloads, after.incomplete), ("/srv/new".into(), Some("/srv/part".into())));
+    }
+
+    #[test]
+    fn a_value_holds_while_its_switch_is_on() {
+        let ratio = |wishes| chosen(wishes).unwrap().seeding.limits.ratio;
+        assert_eq!(ratio(json!({"max_ratio": 1.5})), SeedingLimit::Limit(1.5));
+        assert_eq!(ratio(json!({"max_ratio": -1})), SeedingLimit::Unlimited);
+        assert_eq!(ratio(json!({"max_ratio_enabled": false, "max_ratio": 1.5})), SeedingLimit::Unlimited);
+        let idle = chosen(json!({"max_inactive_seeding_time": 90})).unwrap().seeding.limits.idle_seconds;
+        assert_eq!(idle, SeedingLimit::Unlimited, "its switch is off");
+        assert_eq!(chosen(json!({"temp_path_enabled": false, "temp_path": ""})).unwrap().incomplete, None);
     }
 
     #[test]
@@ -318,9 +289,11 @@ mod tests {
             json!({"up_limit": "fast"}),
             json!({"max_ratio_act": 9}),
             json!({"temp_path_enabled": true}),
+            json!({"temp_path_enabled": true, "temp_path": ""}),
             json!({"max_ratio": "x"}),
+            json!({"max_ratio_enabled": "x"}),
         ] {
-            assert!(patched(wrong.clone()).is_err(), "{wrong}");
+            assert!(chosen(wrong.clone()).is_err(), "{wrong}");
         }
     }
 }

@@ -10,7 +10,7 @@ const INHERIT: f64 = -2.0;
 const UNLIMITED: f64 = -1.0;
 
 /// Seconds of its unit of time.
-const MINUTE: u64 = 60;
+pub(super) const MINUTE: u64 = 60;
 
 /// A torrent's own ratio.
 pub(super) fn ratio(limit: SeedingLimit<f64>) -> f64 {

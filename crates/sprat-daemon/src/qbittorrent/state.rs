@@ -3,20 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
-use serde_json::Value;
-
 use super::peer_picture::PeerPicture;
 use super::picture::Picture;
 use super::room::Room;
 use super::rounds::Rounds;
 use super::swarms::Swarms;
 use crate::access::Gate;
+use crate::choosing::{Choose, choosing_for_now};
 use crate::fetching::{Fetch, fetching_nothing};
 use crate::service::Service;
-
-/// Changes settings by a JSON merge patch (RFC 7396), and returns when they hold; an error is for a person.
-pub type ChangeSettings = Arc<dyn Fn(Value) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
 /// What the interface needs from the daemon around it.
 #[derive(Clone)]
@@ -28,21 +23,14 @@ pub struct QBittorrent {
     /// For `torrents/add` with a URL.
     pub fetch: Fetch,
     /// For `app/setPreferences` and the limits of all torrents.
-    pub change_settings: ChangeSettings,
+    pub choose: Choose,
 }
 
 impl QBittorrent {
-    /// With nobody around: nothing is fetched, and no setting can be changed.
+    /// With nobody around: nothing is fetched, and what is chosen ends with the daemon.
     #[must_use]
     pub fn alone(service: Service, gate: Arc<Gate>) -> Self {
-        Self {
-            service,
-            gate,
-            fetch: fetching_nothing(),
-            change_settings: Arc::new(|_| {
-                Box::pin(async { Err("settings are not changed here".to_owned()) })
-            }),
-        }
+        Self { gate, fetch: fetching_nothing(), choose: choosing_for_now(service.clone()), service }
     }
 }
 

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+use sprat_core::io::RateLimits;
 
 use super::failure::Failure;
+use super::limits;
 use super::params::Params;
-use super::preferences::rate_patch;
 use super::server;
 use super::state::Web;
-use crate::settings::AlternativeRates;
+use crate::service::Choices;
 
 /// `transfer/info`
 pub(super) fn info(web: &Web) -> Map<String, Value> {
@@ -38,9 +39,14 @@ pub(super) async fn toggle_speed_limits_mode(State(web): State<Arc<Web>>) -> Res
 
 /// Has the alternative rates hold, or not, until the schedule says the same.
 async fn switch(web: &Web, is_on: bool) -> Result<(), Failure> {
-    let alternative = if is_on { AlternativeRates::On } else { AlternativeRates::Off };
-    let patch = json!({ "limits": { "alternative": alternative } });
-    (web.around.change_settings)(patch).await.map_err(Failure::conflict)
+    choose(web, |choices| choices.is_alternative = is_on).await
+}
+
+async fn choose(web: &Web, change: impl FnOnce(&mut Choices)) -> Result<(), Failure> {
+    let before = web.service.choices();
+    let mut after = before.clone();
+    change(&mut after);
+    (web.around.choose)(before, after).await.map_err(Failure::conflict)
 }
 
 /// `transfer/downloadLimit`
@@ -53,19 +59,18 @@ pub(super) fn upload_limit(web: &Web) -> String {
     web.service.choices().limits_now().upload.unwrap_or_default().to_string()
 }
 
-/// `transfer/setDownloadLimit`
+/// `transfer/setDownloadLimit`: of the rates that hold just now.
 pub(super) async fn set_download_limit(State(web): State<Arc<Web>>, params: Params) -> Result<(), Failure> {
-    set(&web, &params, ["download_rate", "alternative_download_rate"]).await
+    let limit = limits::wished(&params)?;
+    choose(&web, |choices| in_force(choices).download = limit).await
 }
 
-/// `transfer/setUploadLimit`
+/// `transfer/setUploadLimit`: of the rates that hold just now.
 pub(super) async fn set_upload_limit(State(web): State<Arc<Web>>, params: Params) -> Result<(), Failure> {
-    set(&web, &params, ["upload_rate", "alternative_upload_rate"]).await
+    let limit = limits::wished(&params)?;
+    choose(&web, |choices| in_force(choices).upload = limit).await
 }
 
-/// Sets the limit that holds just now.
-async fn set(web: &Web, params: &Params, [usual, alternative]: [&str; 2]) -> Result<(), Failure> {
-    let limit = params.number("limit")?.ok_or_else(|| Failure::bad_request("limit is missing"))?;
-    let key = if web.service.choices().is_alternative { alternative } else { usual };
-    (web.around.change_settings)(rate_patch(key, limit)).await.map_err(Failure::conflict)
+const fn in_force(choices: &mut Choices) -> &mut RateLimits {
+    if choices.is_alternative { &mut choices.alternative } else { &mut choices.limits }
 }

@@ -6,7 +6,6 @@ use serde_json::{Map, Value, json};
 
 use crate::service::Choices;
 use crate::settings::AlternativeRates;
-use crate::torrents::SeedingLimit;
 
 /// A JSON merge patch of the settings in which two choices differ. What can be chosen only in other ways, such as roots, is not in it.
 /// `is_scheduled`: the time of day asks for the alternative rates.
@@ -25,9 +24,12 @@ pub(crate) fn patch(before: &Choices, after: &Choices, is_scheduled: bool) -> Va
     if after.is_alternative != before.is_alternative {
         patch.set("limits.alternative", json!(switched(after.is_alternative, is_scheduled)));
     }
-    patch.limit("seeding.ratio", held(old_seeding.ratio), held(seeding.ratio));
-    patch.limit("seeding.time", held(old_seeding.seconds), held(seeding.seconds));
-    patch.limit("seeding.inactivity", held(old_seeding.idle_seconds), held(seeding.idle_seconds));
+    patch.limit("seeding.ratio", old_seeding.ratio.own(), seeding.ratio.own());
+    patch.limit("seeding.time", old_seeding.seconds.own(), seeding.seconds.own());
+    patch.limit("seeding.inactivity", old_seeding.idle_seconds.own(), seeding.idle_seconds.own());
+    if after.seeding.action != before.seeding.action {
+        patch.set("seeding.action", json!(after.seeding.action));
+    }
     patch.limit("queue.active_downloads", old_queue.active_downloads, queue.active_downloads);
     patch.limit("queue.active_seeds", old_queue.active_seeds, queue.active_seeds);
     patch.limit("queue.active_total", old_queue.active_total, queue.active_total);
@@ -40,13 +42,6 @@ const fn switched(is_on: bool, is_scheduled: bool) -> AlternativeRates {
         (true, false) => AlternativeRates::On,
         (false, true) => AlternativeRates::Off,
         (true, true) | (false, false) => AlternativeRates::Schedule,
-    }
-}
-
-const fn held<T: Copy>(limit: SeedingLimit<T>) -> Option<T> {
-    match limit {
-        SeedingLimit::Limit(limit) => Some(limit),
-        SeedingLimit::Inherit | SeedingLimit::Unlimited => None,
     }
 }
 
@@ -83,8 +78,8 @@ mod tests {
 
     use super::super::plan;
     use super::*;
-    use crate::settings::{Layers, Overlay, Places};
-    use crate::torrents::SeedingLimits;
+    use crate::settings::{Layers, Overlay, Places, SeedingAction};
+    use crate::torrents::{SeedingLimit, SeedingLimits};
 
     fn layers() -> Layers {
         let places = Places::of(|name| (name == "HOME").then(|| "/home/ada".into()));
@@ -107,6 +102,7 @@ mod tests {
             seconds: SeedingLimit::Limit(86_400),
             idle_seconds: SeedingLimit::Limit(1800),
         };
+        after.seeding.action = Some(SeedingAction::SuperSeed);
         after.queue.active_downloads = None;
         after.queue.active_seeds = Some(0);
         after.queue.active_total = Some(7);

@@ -18,9 +18,9 @@ use crate::clock;
 use crate::schedule;
 use crate::service::Choices;
 use crate::settings::{AlternativeRates, CountLimit, Layers, RateLimit, Settings};
+use crate::torrents::SeedingLimits;
 use crate::torrents::queue::{QueueLimits, SlowThreshold};
 use crate::torrents::share_limits::Layer;
-use crate::torrents::{SeedingLimit, SeedingLimits};
 
 /// Whom strangers may make us contact.
 pub(crate) fn policy(settings: &Settings) -> Arc<AddressPolicy> {
@@ -107,11 +107,14 @@ pub(crate) fn choices(layers: &Layers) -> Choices {
         },
         seeding: Layer {
             limits: SeedingLimits {
-                ratio: limit(
-                    settings.seeding.ratio.get().map(|ratio| f64::from(ratio.thousandths()) / 1000.0),
-                ),
-                seconds: limit(settings.seeding.time.get().map(|time| time.duration().as_secs())),
-                idle_seconds: limit(settings.seeding.inactivity.get().map(|time| time.duration().as_secs())),
+                ratio: settings
+                    .seeding
+                    .ratio
+                    .get()
+                    .map(|ratio| f64::from(ratio.thousandths()) / 1000.0)
+                    .into(),
+                seconds: settings.seeding.time.get().map(|time| time.duration().as_secs()).into(),
+                idle_seconds: settings.seeding.inactivity.get().map(|time| time.duration().as_secs()).into(),
             },
             action: Some(settings.seeding.action),
         },
@@ -131,10 +134,6 @@ pub(crate) fn choices(layers: &Layers) -> Choices {
 /// Whether the time of day asks for the alternative limits.
 pub(crate) fn is_scheduled_now(settings: &Settings) -> bool {
     schedule::is_open(&settings.limits.alternative_schedule, &TimeZone::system(), clock::now())
-}
-
-fn limit<T>(limit: Option<T>) -> SeedingLimit<T> {
-    limit.map_or(SeedingLimit::Unlimited, SeedingLimit::Limit)
 }
 
 fn slots(limit: CountLimit) -> Option<u32> {

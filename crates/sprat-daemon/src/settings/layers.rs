@@ -59,10 +59,11 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// Reads the file, if there is one, and puts `overlay` over it. A mistake in the file is an error; what of the overlay
+    /// Reads the file, or if none is named the one of the platform if that exists, and puts `overlay` over it. A mistake in the file is an error; what of the overlay
     /// does not fit (the file has changed, or the version) is [left out](Self::ignored), since nobody could change it back
     /// while the daemon does not start.
     pub fn load(file: Option<&Path>, overlay: Overlay, places: Places) -> Result<Self, SettingsError> {
+        let file = file.or_else(|| Some(places.settings_file.as_path()).filter(|file| file.exists()));
         let file = FileLayer::read(file)?;
         let mut layers = Self { settings: file.settings.clone(), overlay, places, file, ignored: Vec::new() };
         let problems = match layers.combined(&layers.overlay) {
@@ -84,7 +85,7 @@ impl Layers {
         Ok(layers)
     }
 
-    /// The same with the file as it is now.
+    /// The same with the file as it is now, which may not have been there before.
     pub fn reloaded(&self) -> Result<Self, SettingsError> {
         Self::load(self.file.path.as_deref(), self.overlay.clone(), self.places.clone())
     }
@@ -358,6 +359,22 @@ mod tests {
         assert_eq!(ignored, ["limits.gone", "limits.upload_rate", "old.x"]);
         assert_eq!(state(&foreign, "limits.memory"), ("1 GiB".into(), Origin::Api));
         assert_eq!(state(&foreign, "limits.upload_rate"), ("1 MiB/s".into(), Origin::File));
+    }
+
+    #[test]
+    fn a_file_that_is_made_later_is_read_when_it_is_there() {
+        let home = tempfile::tempdir().unwrap();
+        let places = Places::of(|name| (name == "HOME").then(|| home.path().into()));
+        let file = places.settings_file.clone();
+        let without = Layers::load(None, Overlay::default(), places).unwrap();
+        assert_eq!(state(&without.reloaded().unwrap(), "limits.upload_rate").1, Origin::Default);
+
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, FILE).unwrap();
+        let with = without.reloaded().unwrap();
+        assert_eq!(state(&with, "limits.upload_rate"), ("1 MiB/s".into(), Origin::File));
+        std::fs::write(&file, "[limits]\nupload_rate = 1\n").unwrap();
+        assert_eq!(state(&with.reloaded().unwrap(), "limits.upload_rate").0, "1 B/s");
     }
 
     #[test]

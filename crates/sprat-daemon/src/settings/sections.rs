@@ -217,7 +217,7 @@ section! {
 }
 
 section! {
-    /// Feeds of torrents (RSS, Atom), which are added through the API.
+    /// Feeds of torrents (RSS, Atom, JSON feeds), which are made on the page or through the API.
     feeds: Feeds {
         /// How often each feed is fetched, unless it asks for more time; at least 5 min.
         interval: Span [AtOnce] = Span::minutes(30);

@@ -120,6 +120,12 @@ pub enum SeedingLimit<T> {
 }
 
 impl<T: Copy> SeedingLimit<T> {
+    /// Its own limit.
+    #[must_use]
+    pub const fn own(self) -> Option<T> {
+        self.or(None)
+    }
+
     /// What holds, if the one that this belongs to says `outer`.
     #[must_use]
     pub const fn or(self, outer: Option<T>) -> Option<T> {
@@ -128,5 +134,12 @@ impl<T: Copy> SeedingLimit<T> {
             Self::Unlimited => None,
             Self::Limit(limit) => Some(limit),
         }
+    }
+}
+
+impl<T> From<Option<T>> for SeedingLimit<T> {
+    /// No limit is none, and not that of somebody else.
+    fn from(limit: Option<T>) -> Self {
+        limit.map_or(Self::Unlimited, Self::Limit)
     }
 }

@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use super::failure::{Code, Failure};
 use super::memory::{Limit, Memory};
 use super::params::Params;
-use super::session_keys::{NO_LIMIT, held};
+use super::session_keys::NO_LIMIT;
 use super::units;
 use crate::service::Choices;
-use crate::torrents::SeedingLimit;
 
 /// The keys that are heeded here.
 pub(super) const HEEDED: &[&str] = &[
@@ -56,12 +55,6 @@ fn directories(params: &Params, memory: &Memory, choices: &mut Choices) -> Resul
     if on && choices.incomplete.is_none() {
         return Err(Failure::parameter("incomplete-dir", "it is needed"));
     }
-    // Torrents that lie there are not to be shut out by this.
-    let shut_out: Vec<PathBuf> = std::iter::once(before.downloads)
-        .chain(before.incomplete)
-        .filter(|one| !choices.allows(one))
-        .collect();
-    choices.roots.extend(shut_out);
     Ok(())
 }
 
@@ -104,15 +97,14 @@ fn seeding(params: &Params, memory: &Memory, choices: &mut Choices) -> Result<()
         Ok::<_, Failure>(memory.settle((None, limit), value, on, current))
     };
     let seeding = &mut choices.seeding.limits;
-    let ratio = settle(Limit::Ratio, "seed_ratio_limit", "seed_ratio_limited", held(seeding.ratio))?;
-    if ratio != held(seeding.ratio) {
-        seeding.ratio = ratio.map_or(SeedingLimit::Unlimited, SeedingLimit::Limit);
+    let ratio = settle(Limit::Ratio, "seed_ratio_limit", "seed_ratio_limited", seeding.ratio.own())?;
+    if ratio != seeding.ratio.own() {
+        seeding.ratio = ratio.into();
     }
-    let idle = held(seeding.idle_seconds).map(units::minutes);
+    let idle = seeding.idle_seconds.own().map(units::minutes);
     let settled = settle(Limit::Idle, "idle_seeding_limit", "idle_seeding_limit_enabled", idle)?;
     if settled != idle {
-        let seconds = settled.map(units::seconds);
-        seeding.idle_seconds = seconds.map_or(SeedingLimit::Unlimited, SeedingLimit::Limit);
+        seeding.idle_seconds = settled.map(units::seconds).into();
     }
     Ok(())
 }
@@ -135,6 +127,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::torrents::SeedingLimit;
 
     fn choose(before: &Choices, memory: &Memory, value: Value) -> Result<Choices, Failure> {
         let Value::Object(object) = value else { panic!("not an object") };
@@ -175,10 +168,12 @@ mod tests {
         }
         let below = choose(&before, &memory, json!({"download-dir": "/srv/new"})).unwrap();
         assert_eq!(below.downloads, PathBuf::from("/srv/new"));
-        assert!(below.allows(Path::new("/srv/old")));
         assert!(choose(&below, &memory, json!({"incomplete-dir-enabled": true})).is_err());
-        let halves =
-            choose(&below, &memory, json!({"incomplete-dir": "/srv/half", "incomplete-dir-enabled": true}));
-        assert_eq!(halves.unwrap().incomplete, Some("/srv/half".into()));
+        let halves = choose(
+            &below,
+            &memory,
+            json!({"incomplete-dir": "/srv/new/half", "incomplete-dir-enabled": true}),
+        );
+        assert_eq!(halves.unwrap().incomplete, Some("/srv/new/half".into()));
     }
 }

@@ -7,7 +7,6 @@ use super::names::Name;
 use super::units;
 use super::value::Out;
 use crate::service::{Choices, Fixed};
-use crate::torrents::SeedingLimit;
 
 /// The version of the protocol that is spoken here.
 pub(super) const RPC_VERSION_SEMVER: &str = "6.0.1";
@@ -82,11 +81,11 @@ pub(super) const KEYS: &[Key] = &[
     // Peers are spoken to in plain text, and those that want another one are not reached.
     other(Name::Same("encryption"), |_| Out::Word(PLAIN)),
     kebab("idle_seeding_limit", |view| {
-        let held = held(view.choices.seeding.limits.idle_seconds).map(units::minutes);
+        let held = view.choices.seeding.limits.idle_seconds.own().map(units::minutes);
         units::whole(own(view, Limit::Idle, held)).into()
     }),
     kebab("idle_seeding_limit_enabled", |view| {
-        held(view.choices.seeding.limits.idle_seconds).is_some().into()
+        view.choices.seeding.limits.idle_seconds.own().is_some().into()
     }),
     kebab("incomplete_dir", |view| {
         let directory = view.choices.incomplete.clone().or_else(|| view.memory.incomplete());
@@ -117,9 +116,9 @@ pub(super) const KEYS: &[Key] = &[
     kebab("seed_queue_enabled", |view| view.choices.queue.active_seeds.is_some().into()),
     kebab("seed_queue_size", |view| slots(view, Limit::Seeds, view.choices.queue.active_seeds)),
     other(Name::Camel("seed_ratio_limit"), |view| {
-        own(view, Limit::Ratio, held(view.choices.seeding.limits.ratio)).into()
+        own(view, Limit::Ratio, view.choices.seeding.limits.ratio.own()).into()
     }),
-    other(Name::Camel("seed_ratio_limited"), |view| held(view.choices.seeding.limits.ratio).is_some().into()),
+    other(Name::Camel("seed_ratio_limited"), |view| view.choices.seeding.limits.ratio.own().is_some().into()),
     other(Name::Same("sequential_download"), |_| false.into()),
     kebab("session_id", |view| view.session_id.into()),
     kebab("speed_limit_down", |view| speed(view, Limit::Download, view.choices.limits.download)),
@@ -155,10 +154,6 @@ fn speed(view: &View<'_>, limit: Limit, bytes: Option<u64>) -> Out {
 }
 
 /// The limit, if there is one.
-pub(super) fn held<T>(limit: SeedingLimit<T>) -> Option<T> {
-    if let SeedingLimit::Limit(limit) = limit { Some(limit) } else { None }
-}
-
 fn units_of_measure() -> Out {
     let list = |units: [&str; 5]| units.into_iter().map(Out::from).collect::<Out>();
     vec![

@@ -5,14 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use data_encoding::BASE64URL_NOPAD;
-use futures_util::future::BoxFuture;
 
 use super::memory::Memory;
+use crate::choosing::{Choose, choosing_for_now};
 use crate::fetching::{Fetch, fetching_nothing};
-use crate::service::{Choices, Service};
-
-/// Has choices be other than they were, and keeps that; an error is for a person.
-pub type Choose = Arc<dyn Fn(Choices, Choices) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+use crate::service::Service;
 
 /// Ends the daemon, soon.
 pub type Close = Arc<dyn Fn() + Send + Sync>;
@@ -36,14 +33,10 @@ impl Transmission {
     /// With nobody around: nothing is fetched, what is chosen ends with the daemon, and that is not ended from here.
     #[must_use]
     pub fn alone(service: Service) -> Self {
-        let chooser = service.clone();
         Self {
-            service,
             fetch: fetching_nothing(),
-            choose: Arc::new(move |_, choices| {
-                let service = chooser.clone();
-                Box::pin(async move { service.choose(choices).await.map_err(|ended| ended.to_string()) })
-            }),
+            choose: choosing_for_now(service.clone()),
+            service,
             close: Arc::new(|| ()),
             state: PathBuf::new(),
         }

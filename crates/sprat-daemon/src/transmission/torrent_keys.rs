@@ -133,7 +133,7 @@ pub(super) const KEYS: &[Key] = &[
     camel("seconds_seeding", LISTED, |view| view.one.seeding_seconds.into()),
     camel("seed_idle_limit", LISTED, |view| units::whole(own(view, Limit::Idle, idle_minutes(view))).into()),
     camel("seed_idle_mode", LISTED, |view| mode(view.one.seeding.idle_seconds).into()),
-    camel("seed_ratio_limit", LISTED, |view| own(view, Limit::Ratio, held(view.one.seeding.ratio)).into()),
+    camel("seed_ratio_limit", LISTED, |view| own(view, Limit::Ratio, view.one.seeding.ratio.own()).into()),
     camel("seed_ratio_mode", LISTED, |view| mode(view.one.seeding.ratio).into()),
     key(Name::Same("sequential_download"), LISTED, |view| view.one.sequential.into()),
     key(Name::Same("sequential_download_from_piece"), LISTED, |_| 0_i64.into()),
@@ -219,12 +219,8 @@ fn limit(view: &View<'_>, limit: Limit, bytes: Option<u64>) -> Out {
     units::whole(own(view, limit, bytes.map(units::kilobytes))).into()
 }
 
-fn held<T: Copy>(limit: SeedingLimit<T>) -> Option<T> {
-    if let SeedingLimit::Limit(limit) = limit { Some(limit) } else { None }
-}
-
 fn idle_minutes(view: &View<'_>) -> Option<f64> {
-    held(view.one.seeding.idle_seconds).map(units::minutes)
+    view.one.seeding.idle_seconds.own().map(units::minutes)
 }
 
 const fn mode<T>(limit: SeedingLimit<T>) -> i64

@@ -219,7 +219,7 @@ fn endless() -> impl futures_util::Stream<Item = Chunk> {
 
 async fn log_in(gate: Arc<Gate>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let connection = parts.extensions.get::<Connection>().unwrap().clone();
+    let connection = Connection::of(&parts).unwrap();
     let token = axum::body::to_bytes(body, 1024).await.unwrap();
     let token = String::from_utf8(token.to_vec()).unwrap();
     match gate.log_in(&token, &parts, &connection, &DOOR) {

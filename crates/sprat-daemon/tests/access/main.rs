@@ -316,7 +316,7 @@ async fn a_link_to_a_file_ends_with_the_token_that_made_it() {
     let token = made.unwrap().0;
     let granted = Granted { access: token.access, token: token.clone(), way: Way::Token };
     let link = house.gate.link(&granted, "aa", 1);
-    assert_eq!(house.gate.judge_link(&link, "aa", 1), Ok(token.id.as_str()));
+    assert_eq!(house.gate.judge_link(&link, "aa", 1), Ok(token.clone()));
     assert_eq!(house.gate.judge_link(&link, "aa", 2), Err(Refusal::WrongLink));
     house.gate.revoke(&token.id).await.unwrap();
     assert_eq!(house.gate.judge_link(&link, "aa", 1), Err(Refusal::WrongLink));

@@ -1,7 +1,7 @@
 //! A service behind the interface and the gate, on a port of this machine.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -27,7 +27,6 @@ pub(crate) struct House {
     /// The owner's.
     pub(crate) token: String,
     /// What the settings were to be.
-    pub(crate) patches: Arc<Mutex<Vec<Value>>>,
     /// Serves as long as this is there.
     _stop: watch::Sender<bool>,
 }
@@ -70,15 +69,7 @@ impl House {
             session_life: SessionLife { idle: day, whole: day },
         };
         let gate = Arc::new(Gate::new(config, tokens).unwrap());
-        let patches = Arc::new(Mutex::new(Vec::new()));
-        let noted = Arc::clone(&patches);
-        let around = QBittorrent {
-            change_settings: Arc::new(move |patch| {
-                noted.lock().unwrap().push(patch);
-                Box::pin(async { Ok(()) })
-            }),
-            ..QBittorrent::alone(service.clone(), Arc::clone(&gate))
-        };
+        let around = QBittorrent::alone(service.clone(), Arc::clone(&gate));
         let listen: ListenAddress = serde_json::from_value("127.0.0.1:0".into()).unwrap();
         let server =
             Server::new(bind(&[listen]).await.unwrap(), None, Proxies::default(), ServerLimits::default());
@@ -86,7 +77,7 @@ impl House {
         let (stop, stopping) = watch::channel(false);
         let app = Router::new().nest("/api/v2", router(change(around)));
         tokio::spawn(server.serve(app, stopping));
-        Self { place, service, gate, address, token, patches, _stop: stop }
+        Self { place, service, gate, address, token, _stop: stop }
     }
 
     /// As it comes: an endpoint, lines of the head, and a body.

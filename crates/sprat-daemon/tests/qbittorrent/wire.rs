@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use sprat_core::io::RateLimits;
 use sprat_daemon::qbittorrent::QBittorrent;
 use sprat_daemon::service::Source;
 use sprat_daemon::torrents::{SeedingLimit, State};
@@ -261,8 +262,7 @@ async fn what_can_not_be_done_is_said() {
         let reply = house.post(endpoint, fields).await;
         assert_eq!(reply.status, status, "{endpoint} {fields:?}: {}", reply.body);
     }
-    let done = house.patches.lock().unwrap().clone();
-    assert_eq!(done, [json!({"limits": {"upload_rate": 1000}})], "what can be done is done");
+    assert_eq!(house.service.choices().limits.upload, Some(1000), "what can be done is done");
     for url in ["/etc/passwd", "file:///etc/passwd", "http://127.0.0.1:1/x.torrent", "magnet:?xt=none"] {
         assert_eq!(house.post("torrents/add", &[("urls", url)]).await.body, "Fails.", "{url}");
     }
@@ -294,18 +294,14 @@ async fn the_daemon_around_fetches_and_keeps_limits() {
     assert_eq!((&told[0]["name"], &told[0]["seq_dl"]), (&json!("fetched"), &json!(true)));
     house.does("transfer/setDownloadLimit", &[("limit", "1000")]).await;
     house.does("transfer/setUploadLimit", &[("limit", "0")]).await;
+    assert_eq!(house.service.choices().limits, RateLimits { download: Some(1000), upload: None });
     house.does("transfer/toggleSpeedLimitsMode", &[]).await;
+    assert_eq!(house.get("transfer/speedLimitsMode").await.body, "1");
+    house.does("transfer/setUploadLimit", &[("limit", "2000")]).await;
     house.does("transfer/setSpeedLimitsMode", &[("mode", "0")]).await;
-    let patches = house.patches.lock().unwrap().clone();
-    assert_eq!(
-        patches,
-        [
-            json!({"limits": {"download_rate": 1000}}),
-            json!({"limits": {"upload_rate": "unlimited"}}),
-            json!({"limits": {"alternative": "on"}}),
-            json!({"limits": {"alternative": "off"}}),
-        ]
-    );
+    let choices = house.service.choices();
+    assert_eq!((choices.is_alternative, choices.alternative.upload), (false, Some(2000)));
+    assert_eq!(choices.limits.upload, None, "which of the rates is limited depends on the mode");
     house.service.stop().await;
 }
 

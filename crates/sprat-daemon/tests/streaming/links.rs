@@ -1,5 +1,7 @@
 //! Players, which have no token.
 
+use serde_json::{Value, json};
+
 use crate::player::ask;
 use crate::theatre::{Theatre, bytes};
 
@@ -71,5 +73,36 @@ async fn a_playlist_has_what_can_be_played_with_links_that_work() {
         let path = url.strip_prefix(&format!("http://{}", theatre.address())).unwrap();
         assert!(ask(theatre.address(), "GET", path, &[], "").await.rest().await == **bytes, "{url}");
     }
+    theatre.close().await;
+}
+
+#[tokio::test]
+async fn whoever_may_only_look_has_nothing_fetched_that_is_skipped() {
+    let (film, extra) = (bytes(200_000, 8), bytes(150_000, 9));
+    let theatre = Theatre::open_stopped(&[("film.mkv", &film), ("extra.mkv", &extra)]).await;
+    let (film_number, number) = (theatre.number_of("film.mkv").await, theatre.number_of("extra.mkv").await);
+    let files = format!("/torrents/{}/files", theatre.hash);
+    theatre.tell("PATCH", &files, json!({"files": [number], "priority": "skip"})).await;
+    theatre.tell("POST", "/torrents/act", json!({"torrents": [theatre.hash], "action": "start"})).await;
+
+    let looker = theatre.lookers_authorization().await;
+    let as_looker = [("Authorization", looker.as_str())];
+    let link = format!("/api/v1{files}/{number}/link");
+    let lookers_link = ask(theatre.address(), "GET", &link, &as_looker, "").await.rest().await;
+    let lookers_link: Value = serde_json::from_slice(&lookers_link).unwrap();
+    let lookers_link = lookers_link["path"].as_str().unwrap();
+    for method in ["GET", "HEAD"] {
+        let answer = ask(theatre.address(), method, &theatre.content(number), &as_looker, "").await;
+        assert_eq!(answer.status, 409, "{method}");
+        assert_eq!(ask(theatre.address(), method, lookers_link, &[], "").await.status, 409, "{method}");
+    }
+    let content = theatre.content(film_number);
+    assert!(ask(theatre.address(), "GET", &content, &as_looker, "").await.rest().await == film);
+
+    // The owner has said nothing against it.
+    let owners_link = theatre.json(&format!("/files/{number}/link")).await;
+    let path = owners_link["path"].as_str().unwrap();
+    assert!(ask(theatre.address(), "GET", path, &[], "").await.rest().await == extra);
+    assert!(ask(theatre.address(), "GET", lookers_link, &[], "").await.rest().await == extra, "it is there");
     theatre.close().await;
 }

@@ -24,6 +24,16 @@ pub(crate) struct Theatre {
 impl Theatre {
     /// With these files in one torrent, of which the seeder gives so many bytes per second.
     pub(crate) async fn open(files: &[(&str, &[u8])], rate: Option<u64>) -> Self {
+        Self::open_with(files, rate, &json!({})).await
+    }
+
+    /// The same, of which the daemon fetches nothing before it is told to.
+    pub(crate) async fn open_stopped(files: &[(&str, &[u8])]) -> Self {
+        Self::open_with(files, None, &json!({"stopped": true})).await
+    }
+
+    /// With this said besides when the torrent is added.
+    async fn open_with(files: &[(&str, &[u8])], rate: Option<u64>, how: &Value) -> Self {
         let place = Place::new();
         let directory = place.downloads().join("show");
         for (name, bytes) in files {
@@ -41,15 +51,27 @@ impl Theatre {
 
         let house = House::open("[addresses]\nallow_private = true\n").await;
         let theatre = Self { house, seeder, hash, _place: place };
-        theatre.add(&file).await;
+        theatre.add(&file, how).await;
         theatre
     }
 
-    async fn add(&self, file: &Bytes) {
+    async fn add(&self, file: &Bytes, how: &Value) {
         let peer = format!("127.0.0.1:{}", self.seeder.client().port());
-        let request = json!({"file": BASE64.encode(file), "peers": [peer]});
+        let mut request = json!({"file": BASE64.encode(file), "peers": [peer]});
+        request.as_object_mut().unwrap().extend(how.as_object().unwrap().clone());
         let answer = self.house.tell("POST", "/torrents", request).await;
         assert_eq!(answer.status, 201, "{answer:?}");
+    }
+
+    /// Tells something to do, below `/api/v1`.
+    pub(crate) async fn tell(&self, method: &str, path: &str, body: Value) {
+        let answer = self.house.tell(method, path, body).await;
+        assert_eq!(answer.status, 204, "{answer:?}");
+    }
+
+    /// The `Authorization` of somebody who may only look.
+    pub(crate) async fn lookers_authorization(&self) -> String {
+        format!("Bearer {}", self.house.make_token("television", "read_only").await.1)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

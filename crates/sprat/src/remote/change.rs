@@ -13,13 +13,14 @@ use crate::output::Output;
 pub(crate) async fn run(args: SetArgs, output: Output) -> anyhow::Result<()> {
     let caller = Caller::find(&args.at)?;
     let torrents = listing::chosen(&caller, &args.which).await?;
+    let named = act::named(&args.which, &torrents);
     let change = change(&args.change);
     if !change.is_empty() && !torrents.is_empty() {
-        let body = json!({ "torrents": act::hashes(&torrents), "change": change });
+        let body = json!({ "torrents": named, "change": change });
         caller.tell(Method::PATCH, "/torrents", &body).await?;
     }
     if let Some(place) = args.change.queue {
-        act::act(&caller, &torrents, action(place)).await?;
+        act::act(&caller, &named, action(place)).await?;
     }
     act::tell("changed", &torrents, output);
     Ok(())

@@ -20,8 +20,8 @@ pub(crate) async fn run(args: RemoveArgs, output: Output) -> anyhow::Result<()> 
     let torrents = listing::chosen(&caller, &args.which).await?;
     if !torrents.is_empty() {
         anyhow::ensure!(args.yes || is_wanted(&torrents, args.files)?, "nothing was removed");
-        let hashes: Vec<&str> = torrents.iter().map(|one| one.hash.as_str()).collect();
-        let body = json!({ "torrents": hashes, "delete_files": args.files });
+        // Also with `--all`: what was added since the question is not removed.
+        let body = json!({ "torrents": act::hashes(&torrents), "delete_files": args.files });
         caller.tell(Method::POST, "/torrents/remove", &body).await?;
     }
     act::tell("removed", &torrents, output);

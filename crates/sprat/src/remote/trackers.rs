@@ -34,7 +34,7 @@ pub(crate) async fn run(args: TrackersArgs, output: Output) -> anyhow::Result<()
     }
     let torrent = [torrent];
     if args.announce {
-        act::act(&caller, &torrent, Action::Reannounce).await?;
+        act::act(&caller, &json!(act::hashes(&torrent)), Action::Reannounce).await?;
     }
     if changes || args.announce {
         act::tell(if changes { "changed" } else { "announcing" }, &torrent, output);

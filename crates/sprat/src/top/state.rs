@@ -19,6 +19,8 @@ const HISTORY: usize = 512;
 pub(super) enum Input {
     /// Somebody has pressed a key.
     Key(Key),
+    /// The terminal has another size.
+    Resized,
     /// The list has so many rows.
     Rows(usize),
     /// What has changed of the torrents.
@@ -114,7 +116,7 @@ impl State {
                 }
             }
             Input::Second => self.second(),
-            Input::Key(_) | Input::End => {}
+            Input::Key(_) | Input::Resized | Input::End => {}
         }
     }
 

@@ -130,6 +130,26 @@ fn what_is_not_a_feed_is_an_error() {
     }
 }
 
+#[test]
+fn a_long_address_is_not_multiplied_by_the_links() {
+    let at = |path: usize, query: usize| {
+        Url::parse(&format!("https://feed.example/{}/rss?{}", "p".repeat(path), "q".repeat(query))).unwrap()
+    };
+    let xml = |links: usize| {
+        let links = "<link href='x'/>".repeat(links);
+        format!("<feed xmlns='http://www.w3.org/2005/Atom'><entry><title>x</title>{links}</entry></feed>")
+    };
+    // 7 GB, were each link kept with the address before it.
+    let many = xml(490_000);
+    assert!(matches!(parse(many.as_bytes(), &at(15_000, 0)), Err(FeedProblem::LongAddress)));
+    assert!(matches!(parse(many.as_bytes(), &at(2000, 0)), Err(FeedProblem::Xml(XmlProblem::TooMuch(_)))));
+    let json = "{\"version\":\"https://jsonfeed.org/version/1\",\"items\":[]}";
+    assert!(matches!(parse(json.as_bytes(), &at(15_000, 0)), Err(FeedProblem::LongAddress)));
+    // What comes after the path does not count.
+    let channel = parse(xml(1000).as_bytes(), &at(1, 15_000)).unwrap();
+    assert_eq!(sources(&channel), ["https://feed.example/p/x"]);
+}
+
 proptest::proptest! {
     #[test]
     fn no_document_makes_it_panic(text in "[<>/&;!\\[\\]{}\":'=a-c?x -]{0,200}") {
