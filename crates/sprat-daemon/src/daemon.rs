@@ -172,11 +172,9 @@ impl Daemon {
         let (stopping, is_stopping) = watch::channel(false);
         let router = router(&shared, &settings)?;
         let server = tokio::spawn(server.serve(router, is_stopping));
-        let mut tasks = vec![tokio::spawn(look_at_clock(Arc::clone(&shared)))];
-        let happenings = shared.service.happenings();
-        tasks.push(tokio::spawn(notifying::notify(Arc::clone(&shared), happenings, for_hooks)));
+        let clock = tokio::spawn(look_at_clock(Arc::clone(&shared)));
+        let mut tasks = vec![clock, notifying::start(&shared, for_hooks), tokio::spawn(feeding.run(matches))];
         shared.service.go_on();
-        tasks.push(tokio::spawn(feeding.run(matches)));
         tasks.extend(watching::start(&shared, &settings));
         supervisor.tell(Stage::Ready);
         Ok(Self { shared, supervisor, stopping, server, tasks, addresses })
@@ -243,8 +241,8 @@ fn router(shared: &Arc<Running>, settings: &Settings) -> io::Result<Router> {
     let uploads = UPLOAD.guard(api::uploads(shared), refuse_body);
     let bulk = BULK.guard(api::bulk(shared), refuse_body);
     let others = BodyRule::JSON.guard(api::router(shared), refuse_body);
-    let guarded =
-        guard(to_the_end(uploads.merge(bulk).merge(others), failed), Arc::clone(&shared.gate), door);
+    let changing = to_the_end(uploads.merge(bulk).merge(others), failed);
+    let guarded = guard(changing, Arc::clone(&shared.gate), door);
     let all_rights = Door { needs: Needs::AtLeast(Access::Full), ..door };
     let tokens = BodyRule::JSON.guard(api::tokens(shared), refuse_body);
     let log = BodyRule::JSON.guard(api::log(shared), refuse_body);

@@ -6,14 +6,21 @@ use std::sync::Arc;
 use sprat_engine::http::HttpClient;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::task::JoinHandle;
 
 use crate::running::Running;
 use crate::service::{Happening, HappeningKind};
 use crate::settings::Webhook;
 use crate::webhook::{EventKind, HookConfig, Webhooks};
 
+/// Tells hooks of everything from now on, also of what happens before the task runs for the first time.
+pub(super) fn start(running: &Arc<Running>, http: HttpClient) -> JoinHandle<()> {
+    let happenings = running.service.happenings();
+    tokio::spawn(notify(Arc::clone(running), happenings, http))
+}
+
 /// Runs as long as the daemon. Hooks that were changed in the settings hold from the next happening on.
-pub(super) async fn notify(
+async fn notify(
     running: Arc<Running>,
     mut happenings: broadcast::Receiver<Arc<Happening>>,
     http: HttpClient,

@@ -169,8 +169,6 @@ pub fn summarise(
         Some(Doing::Checking(permille) | Doing::FetchingMetadata(permille)) => permille,
         _ => permille(wanted - left.min(wanted), wanted),
     };
-    #[expect(clippy::cast_precision_loss, reason = "a ratio is looked at, not counted with")]
-    let ratio = if size == 0 { 0.0 } else { totals.uploaded as f64 / size as f64 };
     Summary {
         hash: facts.hash(),
         id,
@@ -185,17 +183,14 @@ pub fn summarise(
         downloaded: totals.downloaded,
         uploaded: totals.uploaded,
         wasted: totals.wasted,
-        ratio,
+        ratio: ratio(totals.uploaded, size),
         download_rate,
         upload_rate: live.map_or(0, |live| live.upload_rate),
         eta: (state == State::Downloading && download_rate > 0).then(|| left / download_rate),
         peers: live.map_or(0, |live| live.connections),
         seeds: live.map_or(0, |live| live.seeds),
         known_peers: live.map_or(0, |live| live.known_peers),
-        availability: live
-            .filter(|live| live.connections > 0)
-            .and_then(|live| live.distributed_copies)
-            .map(|(whole, part)| u64::from(whole) * 1000 + u64::from(part)),
+        availability: live.and_then(availability),
         label: record.label.clone(),
         tags: record.tags.clone(),
         directory: facts.directory.clone(),
@@ -219,6 +214,17 @@ pub fn summarise(
         has_given_enough: record.has_given_enough,
         origin: record.origin.clone(),
     }
+}
+
+/// In thousandths; `None` while nobody is connected.
+fn availability(live: &Live) -> Option<u64> {
+    let (whole, part) = live.distributed_copies.filter(|_| live.connections > 0)?;
+    Some(u64::from(whole) * 1000 + u64::from(part))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a ratio is looked at, not counted with")]
+const fn ratio(uploaded: u64, size: u64) -> f64 {
+    if size == 0 { 0.0 } else { uploaded as f64 / size as f64 }
 }
 
 /// A magnet link may have told no name.
