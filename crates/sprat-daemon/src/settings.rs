@@ -20,7 +20,7 @@ pub use file::{PlacedProblem, ReadError, SettingsError};
 pub use key::{Change, Key};
 pub use layers::{Layers, Origin, SettingState, UpdateError};
 pub use overlay::{Overlay, OverlayError};
-pub use places::Places;
+pub use places::{Places, lies_below};
 pub use print::default_file;
 pub use quantity::{
     Count, CountLimit, Limit, Quantity, Rate, RateLimit, Ratio, RatioLimit, Size, Span, SpanLimit, TimeOfDay,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
-import { click, drop, inColours, see, visit } from './browser.js';
+import { click, drop, escape, inColours, see, visit } from './browser.js';
 import { introduce, scene, seed } from './scene.js';
 import { lay, make, noise } from './torrent.js';
 
@@ -36,8 +36,7 @@ scene('what helps people who cannot see or point finds no fault, wherever one is
     for (const violation of await violations(page)) found.push(`${where}: ${violation}`);
   };
   const close = async () => {
-    await page.keyboard.press('Escape');
-    await page.waitForFunction(() => !document.querySelector('dialog, .menu'));
+    await escape(page);
   };
   await look('list');
   await click(page, '.row .title', 'An album', { count: 2 });

@@ -146,6 +146,16 @@ export async function fill(page, field, text) {
 }
 
 /**
+ * Closes the uppermost dialog or menu by the keyboard, and waits until it is gone: the browser tells the page a moment later.
+ * @param {import('puppeteer-core').Page} page
+ */
+export async function escape(page) {
+  const open = await page.$$eval('dialog, .menu', (all) => all.length);
+  await page.keyboard.press('Escape');
+  await page.waitForFunction((before) => document.querySelectorAll('dialog, .menu').length < before, {}, open);
+}
+
+/**
  * Clicks on what says this.
  * @param {import('puppeteer-core').Page} page
  * @param {string} what

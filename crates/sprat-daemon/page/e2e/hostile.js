@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-import { click, drop, see, visit } from './browser.js';
+import { click, drop, escape, see, visit } from './browser.js';
 import { introduce, pause, scene } from './scene.js';
 import { bencode, make, noise } from './torrent.js';
 
@@ -41,7 +41,7 @@ scene('a torrent whose every text is markup is text', async ({ browser, daemon, 
   await page.focus('#list');
   await page.keyboard.press('F2');
   await see(page, 'dialog h2', 'Rename');
-  await page.keyboard.press('Escape');
+  await escape(page);
   await click(page, '.tool', 'Remove');
   await see(page, '.names-list', `alert('name')`);
   await click(page, 'dialog footer button', 'Cancel');

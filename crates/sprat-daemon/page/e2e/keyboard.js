@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-import { see, visit } from './browser.js';
+import { escape, see, visit } from './browser.js';
 import { crowd } from './crowd.js';
 import { scene } from './scene.js';
 
@@ -32,21 +32,21 @@ scene('everything can be done with the keyboard, and everything has a name', asy
   await page.keyboard.press('Delete');
   await see(page, 'dialog h2', 'Remove this torrent?');
   assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('value')), 'keep', 'nothing is deleted by Enter alone');
-  await page.keyboard.press('Escape');
-  await page.waitForFunction(() => !document.querySelector('dialog'));
+  await escape(page);
   assert.equal(await page.evaluate(() => document.activeElement?.id), 'list', 'back where one was');
   await page.keyboard.press('?');
   await see(page, 'dialog h2', 'Keyboard');
-  await page.keyboard.press('Escape');
+  await escape(page);
   await page.keyboard.press('a');
   await see(page, 'dialog h2', 'Add torrents');
-  await page.keyboard.press('Escape');
   // Every control says what it is.
-  const nameless = await page.evaluate(() => [...document.querySelectorAll('button, input, select, a, textarea, [role=grid]')].filter((element) => {
-    const labels = element instanceof HTMLInputElement ? [...(element.labels ?? [])].map((label) => label.textContent).join('') : '';
+  const nameless = () => page.evaluate(() => [...document.querySelectorAll('button, input, select, a, textarea, [role=grid]')].filter((element) => {
+    const labels = [...(/** @type {HTMLInputElement} */ (element).labels ?? [])].map((label) => label.textContent).join('');
     return !(element.textContent?.trim() || element.getAttribute('aria-label') || labels.trim());
   }).map((element) => element.outerHTML));
-  assert.deepEqual(nameless, []);
+  assert.deepEqual(await nameless(), []);
+  await escape(page);
+  assert.deepEqual(await nameless(), []);
   assert.deepEqual(faults, []);
 });
 

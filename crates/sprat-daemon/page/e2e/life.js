@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { click, drop, fill, paste, see, visit } from './browser.js';
+import { click, drop, escape, fill, paste, see, visit } from './browser.js';
 import { introduce, scene, seed, until } from './scene.js';
 import { lay, make, noise } from './torrent.js';
 
@@ -36,8 +36,7 @@ scene('add a file, choose of its files, watch it finish, stop it, start it, remo
   await click(page, '.row .title', 'An album', { button: 'right' });
   await click(page, '[role=menuitem]', 'Watch what it does');
   await see(page, '.trace li', '127.0.0.1');
-  await page.keyboard.press('Escape');
-  await page.waitForFunction(() => !document.querySelector('dialog'));
+  await escape(page);
   await click(page, '.row .title', 'An album', { count: 2 });
   await see(page, '.facts dd', '1 connected');
   await click(page, '[role=tab]', 'Peers');

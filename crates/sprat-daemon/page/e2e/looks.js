@@ -6,7 +6,7 @@ import { mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { click, drop, inColours, see, visit } from './browser.js';
+import { click, drop, escape, inColours, see, visit } from './browser.js';
 import { introduce, pause, scene, seed } from './scene.js';
 import { lay, make } from './torrent.js';
 
@@ -111,7 +111,7 @@ scene('pictures', async ({ browser, daemon }) => {
   await page.click('#alerts');
   await see(page, '.alert h3', 'Letters');
   await picture('page-alerts');
-  await page.keyboard.press('Escape');
+  await escape(page);
   await drop(page, [{ name: 'x.torrent', bytes: make('An atlas of the sea floor', [
     { path: ['Plates', 'Atlantic, north.tif'], bytes: bytes('a', MIB) }, { path: ['Plates', 'Atlantic, south.tif'], bytes: bytes('b', MIB) },
     { path: ['Plates', 'Pacific.tif'], bytes: bytes('c', MIB) }, { path: ['Index.pdf'], bytes: bytes('d', 40_000) },
@@ -119,15 +119,15 @@ scene('pictures', async ({ browser, daemon }) => {
   await see(page, '.what h3', 'An atlas');
   await page.click('input[aria-label="Pacific.tif"]');
   await picture('page-add');
-  await page.keyboard.press('Escape');
+  await escape(page);
   await click(page, '.row .title', films);
   await page.click('.tool[data-action=remove]');
   await look(true);
   await picture('page-remove');
-  await page.keyboard.press('Escape');
+  await escape(page);
   await click(page, '.row .title', films, { button: 'right' });
   await picture('page-menu');
-  await page.keyboard.press('Escape');
+  await escape(page);
 
   await look(false);
   for (const [button, title, name] of /** @type {[string, string, string][]} */ ([['#settings', 'Settings', 'page-settings'], ['.little-graph', 'Statistics', 'page-statistics'], ['#speeds', 'Speed limits', 'page-speeds']])) {
@@ -141,12 +141,12 @@ scene('pictures', async ({ browser, daemon }) => {
         await picture(`page-settings-${pane.toLowerCase()}`);
       }
     }
-    await page.keyboard.press('Escape');
+    await escape(page);
   }
   await click(page, '.row .title', films, { button: 'right' });
   await click(page, '[role=menuitem]', 'Limits');
   await picture('page-limits');
-  await page.keyboard.press('Escape');
+  await escape(page);
 
   const small = await visit(browser, leecher, { width: 390, height: 800, scale: 2 });
   await see(small.page, '.row .title', films);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-import { click, fill, see, visit } from './browser.js';
+import { click, escape, fill, see, visit } from './browser.js';
 import { scene } from './scene.js';
 
 scene('settings are what the daemon says of them, only what was changed is sent, and a reset undoes it', async ({ browser, daemon }) => {
@@ -42,10 +42,9 @@ scene('settings are what the daemon says of them, only what was changed is sent,
   await page.waitForFunction(() => document.querySelector('#setting-limits-download_rate') instanceof HTMLInputElement
     && /** @type {HTMLInputElement} */ (document.querySelector('#setting-limits-download_rate')).value === 'unlimited');
   assert.equal((await setting('limits.download_rate'))?.origin, 'default');
-  await page.keyboard.press('Escape');
+  await escape(page);
 
   // The rates lead to their limits.
-  await page.waitForFunction(() => !document.querySelector('dialog'));
   await page.click('#speeds');
   await see(page, 'dialog h2', 'Speed limits');
   await page.keyboard.type('300 KiB/s');

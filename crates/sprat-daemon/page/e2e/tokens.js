@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-import { click, see, visit } from './browser.js';
+import { click, escape, see, visit } from './browser.js';
 import { scene } from './scene.js';
 import { make, noise } from './torrent.js';
 
@@ -27,7 +27,7 @@ scene('with a token for looking everything is seen, and nothing is offered that 
   assert.deepEqual(await seen('#add'), []);
   await click(page, '.row .title', 'To be looked at', { button: 'right' });
   assert.deepEqual(await seen('[role=menuitem]'), ['DetailsEnter', 'Copy magnet link', 'Save torrent file', 'Watch what it does…']);
-  await page.keyboard.press('Escape');
+  await escape(page);
   await page.keyboard.press('Delete');
   await page.keyboard.press('a');
   assert.deepEqual(await seen('dialog'), []);
@@ -41,7 +41,7 @@ scene('with a token for looking everything is seen, and nothing is offered that 
   await see(page, '.settings h3', 'Paths');
   assert.deepEqual(await seen('dialog footer'), []);
   assert.equal(await page.$$eval('.setting input, .setting textarea, .setting select', (all) => all.filter((input) => input.closest('[data-key]') && !Reflect.get(input, 'disabled')).length), 0);
-  await page.keyboard.press('Escape');
+  await escape(page);
 
   // Revoked, it is out at once.
   await owner.page.click('dialog:last-of-type header button');

@@ -1,9 +1,10 @@
 //! What the user may choose for all torrents: while the service runs, or only before it is started.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use sprat_core::io::RateLimits;
 
+use crate::settings::lies_below;
 use crate::torrents::queue::{QueueLimits, SlowThreshold};
 use crate::torrents::share_limits::Layer;
 
@@ -56,11 +57,7 @@ impl Choices {
     /// Whether files may lie there. Words of the path only: the disk may hang.
     #[must_use]
     pub fn allows(&self, directory: &Path) -> bool {
-        let is_plain = directory.is_absolute()
-            && directory.components().all(|component| !matches!(component, Component::ParentDir));
-        let mut roots =
-            [Some(&self.downloads), self.incomplete.as_ref()].into_iter().flatten().chain(&self.roots);
-        is_plain && roots.any(|root| directory.starts_with(root))
+        lies_below(directory, std::iter::once(&self.downloads).chain(&self.incomplete).chain(&self.roots))
     }
 }
 

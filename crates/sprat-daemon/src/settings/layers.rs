@@ -1,6 +1,6 @@
 //! Defaults, the file and what was changed through the API, one over the other.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -11,7 +11,7 @@ use super::check::{Problem, check};
 use super::file::{FileLayer, SettingsError};
 use super::key::Change;
 use super::overlay::Overlay;
-use super::places::Places;
+use super::places::{Places, lies_below};
 use super::sections::{Settings, keys};
 
 /// Where a value comes from.
@@ -59,9 +59,9 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// Reads the file, or if none is named the one of the platform if that exists, and puts `overlay` over it. A mistake in the file is an error; what of the overlay
-    /// does not fit (the file has changed, or the version) is [left out](Self::ignored), since nobody could change it back
-    /// while the daemon does not start.
+    /// Reads the file, or if none is named the one of the platform if that exists, and puts `overlay` over it. A mistake in the
+    /// file is an error; what of the overlay does not fit (the file has changed, or the version) is [left out](Self::ignored),
+    /// since nobody could change it back while the daemon does not start.
     pub fn load(file: Option<&Path>, overlay: Overlay, places: Places) -> Result<Self, SettingsError> {
         let file = file.or_else(|| Some(places.settings_file.as_path()).filter(|file| file.exists()));
         let file = FileLayer::read(file)?;
@@ -188,9 +188,7 @@ impl Layers {
     /// Whether the API may put files at `path`: it lies below one of the [roots](Self::roots), by its name.
     #[must_use]
     pub fn is_allowed(&self, path: &Path) -> bool {
-        let path = self.places.resolve(path);
-        let is_definite = path.components().all(|part| !matches!(part, Component::ParentDir));
-        is_definite && self.roots().iter().any(|root| path.starts_with(root))
+        lies_below(&self.places.resolve(path), &self.roots())
     }
 
     fn downloads_of(&self, settings: &Settings) -> PathBuf {

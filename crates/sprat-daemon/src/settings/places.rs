@@ -1,7 +1,7 @@
 //! Where things are by the conventions of the platform.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// The directories that the environment names: systemd's for services, the XDG ones for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +70,14 @@ impl Places {
     }
 }
 
+/// Whether a path lies below one of these directories, or is one of them. Words of the path only, as its disk may
+/// hang.
+#[must_use]
+pub fn lies_below<'a>(path: &Path, roots: impl IntoIterator<Item = &'a PathBuf>) -> bool {
+    let is_plain = path.is_absolute() && path.components().all(|part| !matches!(part, Component::ParentDir));
+    is_plain && roots.into_iter().any(|root| path.starts_with(root))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,5 +107,15 @@ mod tests {
         assert_eq!(service.settings_file, Path::new("/etc/sprat/sprat.toml"));
         let known = Places::of_service();
         assert_eq!((known.state, known.settings_file), (service.state, service.settings_file));
+    }
+    #[test]
+    fn what_lies_below_is_said_by_the_words_of_a_path() {
+        let roots = [PathBuf::from("/srv"), PathBuf::from("/data/torrents")];
+        for below in ["/srv", "/srv/a/b", "/data/torrents/x"] {
+            assert!(lies_below(Path::new(below), &roots), "{below}");
+        }
+        for elsewhere in ["/srvx", "/data", "/srv/../etc", "srv/a", "", "~/x"] {
+            assert!(!lies_below(Path::new(elsewhere), &roots), "{elsewhere}");
+        }
     }
 }

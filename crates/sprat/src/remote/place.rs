@@ -66,10 +66,7 @@ fn configuration(at: &DaemonAt) -> anyhow::Result<Layers> {
     if let Some(file) = &at.configuration {
         return Ok(Layers::load(Some(file), Overlay::default(), places)?);
     }
-    let load = |places: Places| {
-        let file = Some(places.settings_file.clone()).filter(|file| file.exists());
-        Layers::load(file.as_deref(), Overlay::default(), places)
-    };
+    let load = |places: Places| Layers::load(None, Overlay::default(), places);
     let has_token = |layers: &Layers| Tokens::file(&layers.state_directory()).exists();
     let own = load(places)?;
     let service = || load(Places::of_service()).ok().filter(has_token);
