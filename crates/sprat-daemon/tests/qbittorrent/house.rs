@@ -100,6 +100,22 @@ impl House {
         self.send("POST", endpoint, &[&self.authorization(), kind], form(fields).as_bytes()).await
     }
 
+    /// Sends a torrent file, and fields beside it.
+    pub(crate) async fn add(&self, file: &[u8], fields: &[(&str, &str)]) -> Reply {
+        let mut body = Vec::new();
+        for (name, value) in fields {
+            body.extend(
+                format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").bytes(),
+            );
+        }
+        body.extend(b"--x\r\nContent-Disposition: form-data; name=\"torrents\"; filename=\"a.torrent\"\r\n");
+        body.extend(b"Content-Type: application/x-bittorrent\r\n\r\n");
+        body.extend(file);
+        body.extend(b"\r\n--x--\r\n");
+        let kind = "Content-Type: multipart/form-data; boundary=x";
+        self.send("POST", "torrents/add", &[&self.authorization(), kind], &body).await
+    }
+
     /// It is done.
     pub(crate) async fn does(&self, endpoint: &str, fields: &[(&str, &str)]) {
         let reply = self.post(endpoint, fields).await;
