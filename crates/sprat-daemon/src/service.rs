@@ -37,6 +37,7 @@ mod happenings;
 mod inspecting;
 mod keeping;
 mod known;
+mod laying_out;
 mod moving;
 mod queueing;
 mod reading;

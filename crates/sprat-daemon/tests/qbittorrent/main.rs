@@ -12,6 +12,7 @@
 )]
 
 mod access;
+mod content_layout;
 mod daemon;
 mod house;
 mod python;
