@@ -53,7 +53,8 @@ impl Service {
         let _alone = self.placing(torrent)?;
         let layout = hold(&self.0.known).record(torrent).map(|record| record.layout);
         let listing = self.0.client.listing(torrent).await?.ok_or(MoveError::Unknown)?;
-        let metainfo = self.metainfo(torrent).await.ok_or(RelocateError::Busy)?;
+        let unread = || RelocateError::Metadata("it is not where it was kept".to_owned());
+        let metainfo = self.metainfo(torrent).await.ok_or_else(unread)?;
         let mut names = layout.unwrap_or_default().names(&metainfo.info);
         if names.is_empty() {
             return Ok(());
