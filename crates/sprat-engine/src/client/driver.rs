@@ -47,7 +47,7 @@ const BATCH: usize = 32;
 const ANNOUNCES: usize = 100;
 
 /// How long a shutdown waits for trackers and disks. Promise P-22 gives five seconds in all.
-const SHUTDOWN_LIMIT: Duration = Duration::from_secs(4);
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(3);
 
 /// How long what is still to be written may take after that.
 const LAST_PATIENCE: Duration = Duration::from_millis(300);
