@@ -157,7 +157,7 @@ impl Shell {
         config.session.listen_port = listeners.as_ref().map_or(0, |listeners| listeners.port);
         if let Some(listeners) = listeners {
             for listener in [listeners.v4, listeners.v6].into_iter().flatten() {
-                tokio::task::spawn_local(socket::accept(listener, happened.clone()));
+                tokio::task::spawn_local(socket::accept(listener, config.uplink.clone(), happened.clone()));
             }
         }
         let held_elsewhere = means::divide(&mut config, SOCKET_QUEUE);
