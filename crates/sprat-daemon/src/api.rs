@@ -34,7 +34,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use error::ApiError;
-pub use list::{ListQuery, Page, SortBy};
+pub use list::{ListQuery, Page, Shown, SortBy};
 
 use crate::access::{Door, Gate};
 use crate::feeding::Feeding;

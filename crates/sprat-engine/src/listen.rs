@@ -139,7 +139,7 @@ pub async fn dial(address: SocketAddr, limit: Duration, uplink: &Uplink) -> io::
     Ok(stream)
 }
 
-fn listen(address: SocketAddr, uplink: &Uplink) -> io::Result<TcpListener> {
+pub(crate) fn listen(address: SocketAddr, uplink: &Uplink) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;

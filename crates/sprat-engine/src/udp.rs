@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use sprat_wire::compact::Family;
@@ -108,8 +108,8 @@ impl UdpSockets {
                     // All on the port that the first one was given.
                     port = socket.local_addr()?.port();
                     sockets.push(Arc::new(SharedSocket {
-                        family: Family::of(socket.local_addr()?),
-                        socket,
+                        address: socket.local_addr()?,
+                        socket: RwLock::new(Arc::new(socket)),
                         dht: OnceLock::new(),
                     }));
                 }
@@ -121,7 +121,7 @@ impl UdpSockets {
         }
         let expected = Arc::new(Expected::default());
         let receive = |socket: &Arc<SharedSocket>| {
-            tokio::spawn(receive(Arc::clone(socket), Arc::clone(&expected))).abort_handle()
+            tokio::spawn(receive(Arc::clone(socket), uplink.clone(), Arc::clone(&expected))).abort_handle()
         };
         let receivers = sockets.iter().map(receive).collect();
         Ok(Self { inner: Arc::new(Inner { sockets, port, expected, receivers }) })
@@ -135,15 +135,16 @@ impl UdpSockets {
 
     /// The sockets of a family, in the order of the configuration.
     pub(crate) fn of(&self, family: Family) -> impl Iterator<Item = &Arc<SharedSocket>> {
-        self.inner.sockets.iter().filter(move |socket| socket.family == family)
+        self.inner.sockets.iter().filter(move |socket| Family::of(socket.address) == family)
     }
 
     /// Sends a request to a UDP tracker, from the first socket of the family.
     pub(crate) async fn send(&self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
         let socket = self.of(Family::of(to)).next();
         let socket = socket.ok_or_else(|| io::Error::from(io::ErrorKind::NetworkUnreachable))?;
-        let sent = match socket.socket.send_to(datagram, to).await {
-            Err(error) if refused::is_refusal(&error) => socket.socket.send_to(datagram, to).await,
+        let socket = socket.current();
+        let sent = match socket.send_to(datagram, to).await {
+            Err(error) if refused::is_refusal(&error) => socket.send_to(datagram, to).await,
             result => result,
         };
         sent.map(|_| ())
@@ -205,8 +206,9 @@ impl Expected {
 /// One socket.
 #[derive(Debug)]
 pub(crate) struct SharedSocket {
-    family: Family,
-    socket: UdpSocket,
+    address: SocketAddr,
+    /// Another one when its interface is.
+    socket: RwLock<Arc<UdpSocket>>,
     dht: OnceLock<mpsc::Sender<Datagram>>,
 }
 
@@ -223,13 +225,22 @@ impl SharedSocket {
     /// Sends a datagram, or fails with [`io::ErrorKind::WouldBlock`]. Other than tokio's `try_send_to`, it works from the
     /// first moment on.
     pub(crate) fn send_now(&self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
-        let socket = SockRef::from(&self.socket);
+        let socket = self.current();
+        let socket = SockRef::from(&*socket);
         let sent = match socket.send_to(datagram, &to.into()) {
             // That was about an earlier datagram, to whomever. The second attempt is about this one.
             Err(error) if refused::is_refusal(&error) => socket.send_to(datagram, &to.into()),
             result => result,
         };
         sent.map(|_| ())
+    }
+
+    fn current(&self) -> Arc<UdpSocket> {
+        Arc::clone(&self.socket.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn replace(&self, socket: UdpSocket) {
+        *self.socket.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(socket);
     }
 
     /// Passes a datagram on to whom it belongs.
@@ -242,34 +253,36 @@ impl SharedSocket {
             expected.deliver(from, transaction, Ok(datagram.to_vec()));
         }
     }
+}
 
-    /// Tells of datagrams that were refused.
-    fn dispatch_refused(&self, buffer: &mut [u8], expected: &Expected) {
-        for (to, datagram) in refused::take(&self.socket, buffer) {
-            // The transaction of a request lies behind the connection id and the action.
-            if let Some(transaction) = number_at(&datagram, 12) {
-                expected.deliver(to, transaction, Err(io::ErrorKind::ConnectionRefused));
-            }
+/// Takes in datagrams for ever, also when the interface goes and comes again.
+async fn receive(shared: Arc<SharedSocket>, uplink: Uplink, expected: Arc<Expected>) {
+    let mut buffer = vec![0; MAX_DATAGRAM];
+    loop {
+        let socket = shared.current();
+        tokio::select! {
+            () = receive_from(&socket, &mut buffer, &shared, &expected) => return,
+            () = uplink.lost(&*socket) => {}
         }
+        shared.replace(uplink.renew(|uplink| bind_one(shared.address, uplink)).await);
     }
 }
 
-/// Takes in datagrams for ever.
-async fn receive(socket: Arc<SharedSocket>, expected: Arc<Expected>) {
-    let mut buffer = vec![0; MAX_DATAGRAM];
+/// Until the runtime ends.
+async fn receive_from(socket: &UdpSocket, buffer: &mut [u8], shared: &SharedSocket, expected: &Expected) {
     loop {
-        let Ok(ready) = socket.socket.ready(Interest::READABLE | Interest::ERROR).await else { return };
+        let Ok(ready) = socket.ready(Interest::READABLE | Interest::ERROR).await else { return };
         if ready.is_error() {
             // There is no more to be taken until the next event.
-            let _: io::Result<()> = socket.socket.try_io(Interest::ERROR, || {
-                socket.dispatch_refused(&mut buffer, &expected);
+            let _: io::Result<()> = socket.try_io(Interest::ERROR, || {
+                tell_of_refused(socket, buffer, expected);
                 Err(io::ErrorKind::WouldBlock.into())
             });
         }
         for _ in 0..BATCH {
-            match socket.socket.try_recv_from(&mut buffer) {
+            match socket.try_recv_from(buffer) {
                 Ok((length, from)) => {
-                    socket.dispatch(from, buffer.get(..length).unwrap_or_default(), &expected);
+                    shared.dispatch(from, buffer.get(..length).unwrap_or_default(), expected);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // About an earlier datagram, of which the queue of errors tells.
@@ -277,6 +290,16 @@ async fn receive(socket: Arc<SharedSocket>, expected: Arc<Expected>) {
             }
         }
         tokio::task::yield_now().await;
+    }
+}
+
+/// Tells of datagrams that were refused.
+fn tell_of_refused(socket: &UdpSocket, buffer: &mut [u8], expected: &Expected) {
+    for (to, datagram) in refused::take(socket, buffer) {
+        // The transaction of a request lies behind the connection id and the action.
+        if let Some(transaction) = number_at(&datagram, 12) {
+            expected.deliver(to, transaction, Err(io::ErrorKind::ConnectionRefused));
+        }
     }
 }
 

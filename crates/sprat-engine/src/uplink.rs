@@ -3,11 +3,15 @@
 //! Each socket is bound to the interface itself (`SO_BINDTODEVICE`), not to one of its addresses: what routes there are does not matter
 //! then, and when the interface is gone the kernel refuses to send. Linux lets everybody do that since version 5.7. Where it cannot be
 //! done there is no socket: never one by another way.
+//!
+//! A tunnel that is opened again is another interface to the kernel, also under the same name, and a socket cannot be bound anew
+//! without privileges: sockets that stay are [made again](Uplink::renew).
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use socket2::SockRef;
 use thiserror::Error;
@@ -15,6 +19,9 @@ use tokio::net::{TcpSocket, TcpStream};
 
 /// The longest name of one (`IFNAMSIZ`, without the zero at the end).
 const LONGEST_NAME: usize = 15;
+
+/// So often is looked whether the interface of a socket is still there, and then whether it is there again.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// The way to the network that sockets take: by all interfaces, or by one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -53,6 +60,26 @@ impl Uplink {
         })
     }
 
+    /// Ends when the interface that a socket was [confined](Self::confine) to is gone; never if it may use all.
+    pub(crate) async fn lost<'s>(&self, socket: impl Into<SockRef<'s>>) {
+        let Some(name) = &self.0 else { return std::future::pending().await };
+        let socket = socket.into();
+        while is_on(&socket, name) {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Makes a socket in place of one that is [lost](Self::lost), as soon as that can be done.
+    pub(crate) async fn renew<S>(&self, make: impl Fn(&Self) -> io::Result<S>) -> S {
+        loop {
+            if let Ok(socket) = make(self) {
+                tracing::info!(interface = %self, "a socket was made anew, since the interface was");
+                return socket;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     /// Connects to `address`. The caller limits the time.
     pub(crate) async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
@@ -70,6 +97,20 @@ impl fmt::Display for Uplink {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn bind(socket: &SockRef<'_>, name: &str) -> io::Result<()> {
     socket.bind_device(Some(name.as_bytes()))
+}
+
+/// Whether the interface that a socket was bound to is there, under this name.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn is_on(socket: &SockRef<'_>, name: &str) -> bool {
+    match socket.device() {
+        Ok(device) => device.as_deref() == Some(name.as_bytes()),
+        Err(error) => error.raw_os_error() != Some(rustix::io::Errno::NODEV.raw_os_error()),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn is_on(_: &SockRef<'_>, _: &str) -> bool {
+    true
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]

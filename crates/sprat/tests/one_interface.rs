@@ -1,4 +1,5 @@
-//! A daemon that may use one network interface uses no other, whatever routes there are, also when its own is gone.
+//! A daemon that may use one network interface uses no other, whatever routes there are, also when its own is gone; and uses it again
+//! when it comes back.
 
 // Network namespaces, and the option of sockets that this is about.
 #![cfg(target_os = "linux")]
@@ -12,7 +13,7 @@ mod sprat;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -24,6 +25,9 @@ use crate::sprat::{PATIENCE, Sprat};
 
 /// Where the daemon is asked, on its own machine.
 const API: &str = "127.0.0.1:7772";
+
+/// So long one attempt may take.
+const MOMENT: Duration = Duration::from_millis(250);
 
 /// The network of the interface that may be used; the other one is 10.77.0.0.
 const OWN: &str = "10.78.0";
@@ -53,7 +57,7 @@ fn nothing_leaves_by_another_interface() {
 
     let settings = format!(
         "[api]\nlisten = [\"{API}\"]\n[paths]\nstate = \"{0}/state\"\ndownloads = \"{0}/copy\"\n\
-        [peers]\ninterface = \"tun0\"\ndht = false\n[addresses]\nallow_private = true\n",
+        [peers]\ninterface = \"tun0\"\ndht_entrances = []\n[addresses]\nallow_private = true\n",
         home.path().display()
     );
     fs::write(home.path().join("sprat.toml"), settings).unwrap();
@@ -103,6 +107,13 @@ fn nothing_leaves_by_another_interface() {
         failures().iter().zip(&before).any(|(now, before)| now > before)
     });
     assert_eq!(leecher.sent_by("eth0"), sent_before, "the interface that may be used is gone");
+
+    // A tunnel that is opened again is another interface with the same name.
+    leecher.do_now("ip", &["route", "delete", &format!("{OWN}.0/24")]);
+    network.add_interface(&leecher, "tun0", &format!("{OWN}.2")).unwrap();
+    let called = SocketAddr::new(format!("{OWN}.2").parse().unwrap(), 6881);
+    seeder.until("peers can call us", || TcpStream::connect_timeout(&called, MOMENT).is_ok());
+    seeder.until("nodes of the DHT can ask us", || answers_a_ping(called));
     daemon.must_not_have_crashed().unwrap();
 }
 
@@ -130,7 +141,24 @@ fn exchange(method: &str, path: &str, token: &str, body: &Value) -> Value {
     serde_json::from_str(body).unwrap_or_default()
 }
 
+/// Whether a node of the DHT is there (BEP 5).
+fn answers_a_ping(node: SocketAddr) -> bool {
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    socket.set_read_timeout(Some(MOMENT)).unwrap();
+    let asked = socket.send_to(b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe", node);
+    let mut answer = [0; 512];
+    asked.is_ok() && socket.recv(&mut answer).is_ok_and(|length| answer[..length].ends_with(b"1:y1:re"))
+}
+
 impl Machine {
+    /// Waits until something is so there.
+    fn until(&self, what: &str, is_so: impl Fn() -> bool + Sync) {
+        let began = Instant::now();
+        while !self.inside(&is_so).unwrap() {
+            assert!(began.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        }
+    }
+
     /// Runs a command there, which must succeed.
     fn do_now(&self, program: &str, arguments: &[&str]) {
         let output = self.run(Command::new(program).args(arguments)).output().unwrap();

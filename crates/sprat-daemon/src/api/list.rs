@@ -1,14 +1,16 @@
 //! The list of torrents: a page of it, or what has changed since.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{Query, State as Shared};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use super::error::ApiError;
 use crate::service::Service;
-use crate::torrents::{Cursor, Snapshot, State, Summary};
+use crate::torrents::{Cursor, Line, Snapshot, State, Summary};
 
 /// Torrents on a page, unless it is said otherwise.
 const PAGE: usize = 100;
@@ -85,7 +87,35 @@ pub struct Page {
     pub gone: Option<Vec<String>>,
     /// Torrents, with the fields that were asked for.
     #[schema(value_type = Vec<Summary>)]
-    pub torrents: Vec<Value>,
+    pub torrents: Vec<Shown>,
+}
+
+/// A torrent on a page.
+#[derive(Debug, Clone)]
+pub enum Shown {
+    /// All of it, written as it stands: lists are long.
+    Whole(Arc<Line>),
+    /// The fields that were asked for.
+    Fields(Map<String, Value>),
+}
+
+impl Serialize for Shown {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Whole(line) => line.summary.serialize(serializer),
+            Self::Fields(fields) => fields.serialize(serializer),
+        }
+    }
+}
+
+impl Shown {
+    fn new(line: &Arc<Line>, fields: Option<&[&str]>) -> Self {
+        let Some(fields) = fields else { return Self::Whole(Arc::clone(line)) };
+        let Ok(Value::Object(mut all)) = serde_json::to_value(&line.summary) else {
+            return Self::Fields(Map::new());
+        };
+        Self::Fields(fields.iter().filter_map(|field| all.remove_entry(*field)).collect())
+    }
 }
 
 /// The list of torrents.
@@ -108,8 +138,7 @@ pub(super) async fn list(
 pub(super) fn changes(snapshot: &Snapshot, since: Option<Cursor>, fields: Option<&str>) -> Page {
     let delta = snapshot.since(since);
     let fields = fields.map(fields_of);
-    let torrents: Vec<Value> =
-        delta.changed.iter().map(|line| value_of(&line.summary, fields.as_deref())).collect();
+    let torrents: Vec<Shown> = delta.changed.iter().map(|line| Shown::new(line, fields.as_deref())).collect();
     Page {
         cursor: snapshot.cursor().to_string(),
         total: torrents.len(),
@@ -123,12 +152,8 @@ fn page(snapshot: &Snapshot, query: &ListQuery) -> Page {
     let words = query.search.as_deref().unwrap_or_default();
     let words = words.get(..MAX_SEARCH).unwrap_or(words).to_lowercase();
     let words: Vec<&str> = words.split_whitespace().collect();
-    let mut found: Vec<&Summary> = snapshot
-        .lines()
-        .iter()
-        .map(|line| &line.summary)
-        .filter(|one| query.lets_through(one, &words))
-        .collect();
+    let mut found: Vec<&Arc<Line>> =
+        snapshot.lines().iter().filter(|line| query.lets_through(&line.summary, &words)).collect();
     sort(&mut found, query.sort.unwrap_or_default());
     if query.descending {
         found.reverse();
@@ -140,7 +165,7 @@ fn page(snapshot: &Snapshot, query: &ListQuery) -> Page {
         total: found.len(),
         full: None,
         gone: None,
-        torrents: wanted.map(|one| value_of(one, fields.as_deref())).collect(),
+        torrents: wanted.map(|line| Shown::new(line, fields.as_deref())).collect(),
     }
 }
 
@@ -160,40 +185,29 @@ impl ListQuery {
     }
 }
 
-fn sort(found: &mut [&Summary], by: SortBy) {
+fn sort(found: &mut [&Arc<Line>], by: SortBy) {
     // Equal ones stay in the order in which they were added.
     match by {
-        SortBy::Position => found.sort_by_key(|one| one.position),
-        SortBy::Name => found.sort_by_cached_key(|one| one.name.to_lowercase()),
-        SortBy::State => found.sort_by_key(|one| one.state),
-        SortBy::Size => found.sort_by_key(|one| one.size),
-        SortBy::Progress => found.sort_by_key(|one| one.progress),
-        SortBy::DownloadRate => found.sort_by_key(|one| one.download_rate),
-        SortBy::UploadRate => found.sort_by_key(|one| one.upload_rate),
-        SortBy::Downloaded => found.sort_by_key(|one| one.downloaded),
-        SortBy::Uploaded => found.sort_by_key(|one| one.uploaded),
-        SortBy::Ratio => found.sort_by(|one, other| one.ratio.total_cmp(&other.ratio)),
-        SortBy::Eta => found.sort_by_key(|one| one.eta.unwrap_or(u64::MAX)),
-        SortBy::Peers => found.sort_by_key(|one| one.peers),
-        SortBy::Seeds => found.sort_by_key(|one| one.seeds),
-        SortBy::Label => found.sort_by(|one, other| one.label.cmp(&other.label)),
-        SortBy::AddedAt => found.sort_by_key(|one| one.added_at),
-        SortBy::CompletedAt => found.sort_by_key(|one| one.completed_at),
-        SortBy::ActiveAt => found.sort_by_key(|one| one.active_at),
+        SortBy::Position => found.sort_by_key(|line| line.summary.position),
+        SortBy::Name => found.sort_by_cached_key(|line| line.summary.name.to_lowercase()),
+        SortBy::State => found.sort_by_key(|line| line.summary.state),
+        SortBy::Size => found.sort_by_key(|line| line.summary.size),
+        SortBy::Progress => found.sort_by_key(|line| line.summary.progress),
+        SortBy::DownloadRate => found.sort_by_key(|line| line.summary.download_rate),
+        SortBy::UploadRate => found.sort_by_key(|line| line.summary.upload_rate),
+        SortBy::Downloaded => found.sort_by_key(|line| line.summary.downloaded),
+        SortBy::Uploaded => found.sort_by_key(|line| line.summary.uploaded),
+        SortBy::Ratio => found.sort_by(|line, other| line.summary.ratio.total_cmp(&other.summary.ratio)),
+        SortBy::Eta => found.sort_by_key(|line| line.summary.eta.unwrap_or(u64::MAX)),
+        SortBy::Peers => found.sort_by_key(|line| line.summary.peers),
+        SortBy::Seeds => found.sort_by_key(|line| line.summary.seeds),
+        SortBy::Label => found.sort_by(|line, other| line.summary.label.cmp(&other.summary.label)),
+        SortBy::AddedAt => found.sort_by_key(|line| line.summary.added_at),
+        SortBy::CompletedAt => found.sort_by_key(|line| line.summary.completed_at),
+        SortBy::ActiveAt => found.sort_by_key(|line| line.summary.active_at),
     }
 }
 
 fn fields_of(fields: &str) -> Vec<&str> {
     fields.split(',').map(str::trim).filter(|field| !field.is_empty()).collect()
-}
-
-fn value_of(summary: &Summary, fields: Option<&[&str]>) -> Value {
-    let value = serde_json::to_value(summary).unwrap_or_default();
-    match (fields, value) {
-        (Some(fields), Value::Object(mut all)) => {
-            let chosen = fields.iter().filter_map(|field| all.remove_entry(*field));
-            Value::Object(chosen.collect::<Map<_, _>>())
-        }
-        (_, value) => value,
-    }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use sprat_core::io::FilePriority;
 use sprat_core::storage::{Files, TorrentId};
@@ -21,6 +22,9 @@ use crate::torrents::{ReachedLimits, Record, SeedingChange, Snapshot};
 
 /// So long is waited for the end of a removal.
 const SOON_GONE: Duration = Duration::from_secs(2);
+
+/// So many removals are ordered at a time: what waits to be durable together costs one commit.
+const REMOVALS: usize = 256;
 
 /// What can be done with many torrents at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -210,9 +214,13 @@ impl Service {
     /// When this returns they are gone, so that they can be added again; unless a disk or a tracker is slow: then they are soon.
     pub async fn remove(&self, torrents: &[TorrentId], files: Files) -> Result<(), ChangeError> {
         let mut changes = self.changes();
-        for torrent in torrents {
-            self.0.client.remove(*torrent, files).await??;
-        }
+        let removals = stream::iter(torrents.iter().copied().map(Ok));
+        removals
+            .try_for_each_concurrent(REMOVALS, async |torrent| {
+                self.0.client.remove(torrent, files).await??;
+                Ok::<_, ChangeError>(())
+            })
+            .await?;
         let are_gone = |now: &Arc<Snapshot>| torrents.iter().all(|torrent| now.line(*torrent).is_none());
         // Neither that it takes longer nor that the service ends meanwhile is a fault.
         let _ = timeout(SOON_GONE, changes.wait_for(are_gone)).await;

@@ -108,8 +108,7 @@ section! {
         addresses: Vec<IpAddr> as Vec<String> [AtRestart] =
             vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
         /// The only network interface by which peers and trackers are spoken to, and files and feeds fetched. When it is gone, nothing is
-        /// sent or received; when it was made anew, peers cannot call before a restart. Names are looked up as the system does it. Not set:
-        /// all of them.
+        /// sent or received until it is there again. Names are looked up as the system does it. Not set: all of them.
         interface: Option<String> [AtRestart] = None, example "\"tun0\"";
         /// Look for peers in the DHT, and be a node of it (BEP 5).
         dht: bool [AtRestart] = true;

@@ -265,17 +265,13 @@ async fn a_unix_socket_needs_the_token_too_and_its_file_goes_with_the_server() {
     assert!(!socket.exists());
 }
 
-fn pem(label: &str, der: &[u8]) -> String {
-    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", data_encoding::BASE64.encode(der))
-}
-
 #[tokio::test]
 async fn with_a_certificate_only_tls_is_spoken() {
     let keys = tempfile::tempdir().unwrap();
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let files = TlsFiles { certificate: keys.path().join("cert.pem"), key: keys.path().join("key.pem") };
-    std::fs::write(&files.certificate, pem("CERTIFICATE", made.cert.der())).unwrap();
-    std::fs::write(&files.key, pem("PRIVATE KEY", &made.signing_key.serialize_der())).unwrap();
+    std::fs::write(&files.certificate, made.cert.pem()).unwrap();
+    std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
     let tls = Tls::load(files.clone()).unwrap();
     let house =
         House::open_on(ServerLimits::default(), Some(Arc::clone(&tls)), |_| "127.0.0.1:0".to_owned()).await;

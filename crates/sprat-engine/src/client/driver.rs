@@ -47,7 +47,7 @@ const BATCH: usize = 32;
 const ANNOUNCES: usize = 100;
 
 /// How long a shutdown waits for trackers and disks. Promise P-22 gives five seconds in all.
-const SHUTDOWN_LIMIT: Duration = Duration::from_secs(4);
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(3);
 
 /// How long what is still to be written may take after that.
 const LAST_PATIENCE: Duration = Duration::from_millis(300);
@@ -157,7 +157,7 @@ impl Shell {
         config.session.listen_port = listeners.as_ref().map_or(0, |listeners| listeners.port);
         if let Some(listeners) = listeners {
             for listener in [listeners.v4, listeners.v6].into_iter().flatten() {
-                tokio::task::spawn_local(socket::accept(listener, happened.clone()));
+                tokio::task::spawn_local(socket::accept(listener, config.uplink.clone(), happened.clone()));
             }
         }
         let held_elsewhere = means::divide(&mut config, SOCKET_QUEUE);

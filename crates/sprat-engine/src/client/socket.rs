@@ -19,7 +19,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 
 use super::receive::{Appetite, ReceiveBuffers};
-use crate::listen::{DIAL_TIMEOUT, dial, set_up};
+use crate::listen::{DIAL_TIMEOUT, dial, listen, set_up};
 use crate::storage::Pressure;
 use crate::uplink::Uplink;
 
@@ -167,10 +167,18 @@ impl Drop for Connection {
     }
 }
 
-/// Accepts for ever.
-pub(super) async fn accept(listener: TcpListener, happened: mpsc::Sender<Happened>) {
+/// Accepts for ever, also when the interface goes and comes again.
+pub(super) async fn accept(mut listener: TcpListener, uplink: Uplink, happened: mpsc::Sender<Happened>) {
+    let Ok(own) = listener.local_addr() else { return };
     loop {
-        let (stream, address) = match listener.accept().await {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = uplink.lost(&listener) => {
+                listener = uplink.renew(|uplink| listen(own, uplink)).await;
+                continue;
+            }
+        };
+        let (stream, address) = match accepted {
             Ok(accepted) => accepted,
             Err(error) if is_shortage(&error) => {
                 if happened.send(Happened::NoDescriptors).await.is_err() {

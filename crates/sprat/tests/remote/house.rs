@@ -79,6 +79,18 @@ impl House {
         house
     }
 
+    /// Has the daemon speak TLS, with a certificate for `localhost` that nobody else vouches for. Where that is.
+    pub(crate) fn secured(&self) -> PathBuf {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let (certificate, key) = (self.path("certificate.pem"), self.path("key.pem"));
+        fs::write(&certificate, made.cert.pem()).unwrap();
+        fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        let file = self.path("config/sprat/sprat.toml");
+        let tls = format!("[api]\ntls_certificate = {certificate:?}\ntls_key = {key:?}\n");
+        fs::write(&file, fs::read_to_string(&file).unwrap().replace("[api]\n", &tls)).unwrap();
+        certificate
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
     }
@@ -135,6 +147,12 @@ impl House {
     /// Runs a command to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Said {
         Said::of(self.command(arguments).output().unwrap())
+    }
+
+    /// Runs a command to its end, with these authorities in place of the system's.
+    pub(crate) fn run_trusting(&self, authorities: &Path, arguments: &[&str]) -> Said {
+        let mut command = self.command(arguments);
+        Said::of(command.env("SSL_CERT_FILE", authorities).env_remove("SSL_CERT_DIR").output().unwrap())
     }
 
     /// Runs a command that has to succeed. What it prints.

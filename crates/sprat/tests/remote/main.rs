@@ -68,6 +68,26 @@ fn any_other_daemon_is_named_with_its_token() {
 }
 
 #[test]
+fn a_daemon_with_a_certificate_is_spoken_to_if_somebody_vouches_for_it() {
+    let house = House::new("127.0.0.1:0");
+    let certificate = house.secured();
+    let (_daemon, listening) = house.daemon();
+    let port = listening[0].rsplit(':').next().unwrap();
+    let ls = |name: &str| ["ls".to_owned(), "--daemon".to_owned(), format!("https://{name}:{port}")];
+    let run = |name: &str| house.run_trusting(&certificate, &ls(name).each_ref().map(String::as_str));
+    let trusted = run("localhost");
+    assert_eq!((trusted.out.as_str(), trusted.code), ("no torrents\n", Some(0)), "{}", trusted.err);
+
+    // It is for another name, or nobody vouches for it: the token is not sent.
+    let misnamed = run("127.0.0.1");
+    assert!(misnamed.code == NETWORK && misnamed.err.contains("certificate"), "{}", misnamed.err);
+    let strange = house.run(&ls("localhost").each_ref().map(String::as_str));
+    assert!(strange.code == NETWORK && strange.err.contains("certificate"), "{}", strange.err);
+    let plain = house.run(&["ls", "--daemon", &format!("http://localhost:{port}")]);
+    assert_eq!(plain.code, NETWORK, "{}", plain.err);
+}
+
+#[test]
 fn a_torrent_is_fetched_moved_and_removed() {
     let house = House::new(SOCKET);
     let (_daemon, _) = house.daemon();
