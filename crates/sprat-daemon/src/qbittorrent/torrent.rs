@@ -41,8 +41,7 @@ impl List {
     pub(super) fn describe<'a>(&'a self, line: &'a Line) -> Described<'a> {
         let (one, hashes) = (&line.summary, &line.identity.info_hashes);
         let swarm = self.overview.swarms.get(&line.torrent);
-        let in_force =
-            self.labels.seeding_limits(one.seeding, one.label.as_deref(), self.choices.seeding);
+        let in_force = self.labels.seeding_limits(one.seeding, one.label.as_deref(), self.choices.seeding);
         let minutes = |time: Option<Duration>| time.map_or(-1, |time| share::of_seconds(time.as_secs()));
         let content = &*line.identity.content;
         let has_files = content != one.directory;

@@ -8,7 +8,9 @@ use sprat_core::time::Time;
 use sprat_engine::client::Listing;
 
 use crate::torrents::queue::{Slowness, Stage};
-use crate::torrents::{Board, ContentLayout, Facts, Live, Record, Running, Summary, is_expected_elsewhere, summarise};
+use crate::torrents::{
+    Board, ContentLayout, Facts, Live, Record, Running, Summary, is_expected_elsewhere, summarise,
+};
 
 /// What is known of all torrents.
 #[derive(Debug)]
