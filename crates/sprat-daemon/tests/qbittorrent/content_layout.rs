@@ -4,12 +4,12 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use sprat_daemon::Service;
-use sprat_daemon::service::HappeningKind;
-use sprat_daemon::torrents::State;
+use sprat_daemon::service::{HappeningKind, NewTorrent, Source};
+use sprat_daemon::torrents::{ContentLayout, State};
 
 use crate::house::House;
 use crate::service_under_test::album::Album;
-use crate::service_under_test::{next, torrent, until, until_one};
+use crate::service_under_test::{Place, next, torrent, until, until_one};
 
 async fn paths(house: &House, hash: &str) -> Vec<String> {
     let files = house.get(&format!("torrents/files?hash={hash}")).await.json();
@@ -79,4 +79,20 @@ async fn the_files_of_a_link_lie_as_wished_before_it_is_told_that_they_are_there
     assert_eq!(there(&downloads), ["notes", "one.flac", "three.mp3"]);
     assert_eq!(content_path(&house).await, json!(downloads));
     stop([&house.service, &album.seeder]).await;
+}
+
+#[tokio::test]
+async fn what_was_wished_for_a_link_outlives_a_restart() {
+    let (album, place) = (Album::new().await, Place::new());
+    let link = Source::Magnet(format!("magnet:?xt=urn:btih:{}", album.hash));
+    let service = place.start().await;
+    let new = NewTorrent { layout: ContentLayout::NoSubfolder, ..NewTorrent::new(link) };
+    service.add(new).await.unwrap();
+    service.stop().await;
+    let service = place.start().await;
+    let mut happenings = service.happenings();
+    album.introduce(&service).await;
+    while !matches!(next(&mut happenings).await, HappeningKind::Finished) {}
+    assert_eq!(there(&place.downloads()), ["notes", "one.flac", "three.mp3"]);
+    stop([&service, &album.seeder]).await;
 }
