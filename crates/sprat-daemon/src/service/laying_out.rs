@@ -63,6 +63,8 @@ impl Service {
         names.extend(listing.place.names.clone());
         self.0.client.relocate(torrent, Place { names, ..listing.place }).await??;
         self.read_facts(torrent).await?;
+        // Whoever is told that it is finished finds it where it is.
+        self.publish();
         Ok(())
     }
 }

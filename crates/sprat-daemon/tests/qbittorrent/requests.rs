@@ -214,12 +214,18 @@ async fn single_torrents_are_changed() {
 #[tokio::test]
 async fn it_is_told_how_far_each_piece_has_come() {
     let (album, house) = (Album::new().await, House::new().await);
-    house.add(&album.file, &[("dlLimit", "50000")]).await;
+    let seeded = album.seeder.find(&album.hash).unwrap();
+    let give = async |upload| {
+        let limits = RateLimits { upload, download: None };
+        album.seeder.client().set_torrent_limits(seeded, limits).await.unwrap();
+    };
+    give(Some(50_000)).await;
+    house.add(&album.file, &[]).await;
     album.introduce(&house.service).await;
     until_one(&house.service, &album.hash, |one| one.downloaded > 0).await;
     let states = piece_states(&house, &album.hash).await;
     assert!(states.contains(&json!(1)), "those that are asked for: {states:?}");
-    house.does("torrents/setDownloadLimit", &[("hashes", &album.hash), ("limit", "0")]).await;
+    give(None).await;
     until_one(&house.service, &album.hash, |one| one.state == State::Seeding).await;
     assert!(piece_states(&house, &album.hash).await.iter().all(|state| *state == 2));
     house.service.stop().await;
