@@ -13,43 +13,38 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use sprat_core::time::Time;
 use thiserror::Error;
-
-use crate::fetch::Validators;
 
 pub mod driver;
 mod episode;
 mod episode_filter;
+mod exchange;
 mod feed;
 mod item;
 mod name;
 mod pattern;
 mod recent;
 mod rule;
+mod saved;
+mod shown;
 mod xml_limits;
 
 pub use episode_filter::{EpisodeFilter, EpisodeFilterError};
+pub use exchange::{FetchDue, Fetched, Match, Ticket};
+pub use feed::{DEFAULT_INTERVAL, FeedConfig, MIN_INTERVAL};
 pub use item::{Channel, FeedProblem, Item, ItemKey, MAX_ITEMS, parse};
 pub use name::{Name, NameError};
 pub use pattern::{Notation, PatternError};
 pub use rule::{AddWith, LastMatch, Rejection, Rule, RuleError};
+pub use saved::SavedFeeds;
+pub use shown::{FeedStatus, ItemStatus, Judgement, RuleStatus};
 pub use xml_limits::XmlProblem;
 
-use feed::{Feed, FetchState, Pending};
+use feed::{Feed, FetchState, MAX_PAUSE, Pending};
 use recent::Recent;
 use rule::{CompiledRule, History};
-
-/// Feeds are not fetched more often than this, whatever anybody asks for.
-pub const MIN_INTERVAL: Duration = Duration::from_secs(5 * 60);
-
-/// How often a feed is fetched that says nothing else.
-pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(30 * 60);
-
-/// After failures it takes at most this long until the next try, and no feed is left alone for longer because it asks
-/// for that.
-const MAX_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
+use saved::{SavedFeed, SavedRule};
 
 /// Within this time after the start all feeds are fetched, not all at once.
 const START_SPREAD: Duration = Duration::from_secs(60);
@@ -66,20 +61,6 @@ const MAX_FEEDS: usize = 500;
 /// Of all.
 const MAX_RULES: usize = 500;
 
-/// What the user says of a feed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FeedConfig {
-    /// Where it is. May contain a key: not to be logged.
-    pub url: String,
-    /// How often to fetch it, in seconds, whatever it asks for itself. At least [`MIN_INTERVAL`].
-    #[serde(default)]
-    pub interval_secs: Option<u32>,
-    /// Not fetched.
-    #[serde(default)]
-    pub paused: bool,
-}
-
 /// A command that cannot be carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum FeedsError {
@@ -92,150 +73,6 @@ pub enum FeedsError {
     /// There is none with this name.
     #[error("there is no such rule")]
     NoSuchRule,
-}
-
-/// What is to be kept over a restart.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct SavedFeeds {
-    feeds: Vec<SavedFeed>,
-    rules: Vec<SavedRule>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct SavedFeed {
-    name: Name,
-    config: FeedConfig,
-    #[serde(default)]
-    taken: Recent<ItemKey, ()>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct SavedRule {
-    name: Name,
-    rule: Rule,
-    #[serde(default)]
-    history: History,
-}
-
-/// A fetch that is to be made now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FetchDue {
-    /// To be given back with the result.
-    pub ticket: Ticket,
-    /// From where.
-    pub url: String,
-    /// What the answer may be compared with.
-    pub known: Validators,
-}
-
-/// Which fetch a result belongs to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ticket {
-    feed: Name,
-    number: u64,
-}
-
-impl Ticket {
-    /// The feed that is fetched.
-    #[must_use]
-    pub const fn feed(&self) -> &Name {
-        &self.feed
-    }
-}
-
-/// What came of a fetch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fetched {
-    /// The feed is what it was.
-    Unchanged,
-    /// The feed.
-    Changed {
-        /// What it offers.
-        channel: Channel,
-        /// What to ask with the next time.
-        validators: Validators,
-    },
-    /// None.
-    Failed {
-        /// Why, for people. Without secrets.
-        reason: String,
-        /// How long the server wishes to be left alone.
-        retry_after: Option<Duration>,
-    },
-}
-
-/// Something to be added, and then to be [settled](Feeds::settle).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Match {
-    /// The feed that offers it.
-    pub feed: Name,
-    /// Where that was fetched.
-    pub feed_url: String,
-    /// The rule that wants it.
-    pub rule: Name,
-    /// What it is.
-    pub item: Item,
-    /// When it was found, by the clock on the wall.
-    pub date: Timestamp,
-    /// How it is to be added.
-    pub add: AddWith,
-}
-
-/// A feed as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FeedStatus<'a> {
-    /// Which one.
-    pub name: &'a Name,
-    /// What the user says of it.
-    pub config: &'a FeedConfig,
-    /// Its title, once it was fetched.
-    pub title: Option<&'a str>,
-    /// When it was fetched last with success since the start, by the clock on the wall.
-    pub fetched: Option<Timestamp>,
-    /// Why it could not be fetched.
-    pub error: Option<&'a str>,
-    /// In how many tries, one after the other.
-    pub failures: u32,
-    /// When it will be fetched again; `None` while it is fetched or paused, or something of it is being added.
-    pub next_fetch: Option<Time>,
-    /// What it offers.
-    pub items: &'a Arc<[Item]>,
-}
-
-/// An item as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ItemStatus<'a> {
-    /// What it is.
-    pub item: &'a Item,
-    /// A rule has taken it, and it does not come again.
-    pub is_taken: bool,
-    /// Why it could not be added the last time that it was tried.
-    pub failure: Option<&'a str>,
-}
-
-/// A rule as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RuleStatus<'a> {
-    /// Which one.
-    pub name: &'a Name,
-    /// The rule.
-    pub rule: &'a Rule,
-    /// Its newest match.
-    pub last_match: Option<&'a LastMatch>,
-}
-
-/// What a rule says to an item.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judgement<'a> {
-    /// The feed that offers it.
-    pub feed: &'a Name,
-    /// The item.
-    pub item: &'a Item,
-    /// A rule has taken it before: it does not come again, whatever the verdict is.
-    pub is_taken: bool,
-    /// Whether it is wanted.
-    pub verdict: Result<(), Rejection>,
 }
 
 /// Feeds and rules.

@@ -10,6 +10,7 @@ use sprat_engine::state::{Change, StateError, Table};
 use utoipa::ToSchema;
 
 use crate::torrents::SeedingLimits;
+use crate::torrents::share_limits::{self, Effective, Layer};
 
 /// Where they are kept. Must never change.
 const KEY: &[u8] = b"daemon/labels";
@@ -57,6 +58,14 @@ impl Labels {
                 tracing::warn!(%error, "the labels could not be kept");
             }
         });
+    }
+
+    /// When a torrent has given enough: by its own limits, those of its label, or those of all.
+    #[must_use]
+    pub fn seeding_limits(&self, own: SeedingLimits, label: Option<&str>, all: Layer) -> Effective {
+        let layer = |limits| Layer { limits, action: None };
+        let label = label.and_then(|label| self.labels.get(label)).map(|label| label.seeding);
+        share_limits::effective(&[layer(own), layer(label.unwrap_or_default()), all])
     }
 
     /// Whether this can be the name of a label or a tag.

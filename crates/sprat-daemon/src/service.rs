@@ -37,6 +37,7 @@ mod happenings;
 mod inspecting;
 mod keeping;
 mod known;
+mod laying_out;
 mod moving;
 mod queueing;
 mod reading;
@@ -47,7 +48,7 @@ pub use changing::{Action, Change, ChangeError};
 pub use choices::{Choices, Fixed};
 pub use details::{
     FileDescription, FileDetails, PeerDetails, PeerOrigin, Pieces, Priority, TorrentDetails, TrackerDetails,
-    TrackerWord,
+    TrackerWord, urls_by_tier,
 };
 pub use happenings::{Happening, HappeningKind};
 pub use inspecting::InspectError;

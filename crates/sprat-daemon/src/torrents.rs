@@ -7,6 +7,7 @@
 //! ```
 
 mod board;
+mod content_layout;
 mod facts;
 mod live;
 pub mod queue;
@@ -17,6 +18,7 @@ mod summary;
 mod times;
 
 pub use board::{Board, Cursor, Delta, Gone, Line, NoCursor, Snapshot};
+pub use content_layout::ContentLayout;
 pub use facts::{Facts, Identity};
 pub use live::{Bytes, Doing, Live, look};
 pub use recent::{RECENT, Recent};

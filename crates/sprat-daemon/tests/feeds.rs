@@ -13,8 +13,6 @@ mod daemon_under_test;
 #[path = "../../sprat-engine/tests/loopback/mod.rs"]
 mod loopback;
 mod service_under_test;
-#[allow(dead_code, reason = "not every test needs all of it")]
-#[path = "access/wire.rs"]
 mod wire;
 
 const RSS: &str = "<rss version='2.0'><channel><title>Images</title>\

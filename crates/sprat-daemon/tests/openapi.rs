@@ -10,8 +10,6 @@ use wire::{Answer, exchange, head};
 mod daemon_under_test;
 mod furnished;
 mod service_under_test;
-#[allow(dead_code, reason = "not every test needs all of it")]
-#[path = "access/wire.rs"]
 mod wire;
 
 /// An operation of the description.

@@ -5,8 +5,6 @@ use serde_json::{Value, json};
 use daemon_under_test::House;
 
 mod daemon_under_test;
-#[allow(dead_code, reason = "not every test needs all of it")]
-#[path = "access/wire.rs"]
 mod wire;
 
 /// How a request without a body for something below `/api/v1` ends.

@@ -11,8 +11,6 @@ use daemon_under_test::House;
 use wire::exchange;
 
 mod daemon_under_test;
-#[allow(dead_code, reason = "not every test needs all of it")]
-#[path = "access/wire.rs"]
 mod wire;
 
 /// What is in the configuration besides.

@@ -9,6 +9,7 @@ use crate::bitfield::Bitfield;
 use crate::connection::Direction;
 use crate::io::{Totals, Trouble};
 use crate::peer_list::PeerSource;
+use crate::picker::PieceState;
 use crate::time::Time;
 
 use super::{Phase, Torrent};
@@ -170,6 +171,11 @@ impl Torrent {
     #[must_use]
     pub const fn have(&self) -> &Bitfield {
         self.picker.have()
+    }
+
+    /// How far each piece has come.
+    pub fn piece_states(&self) -> impl Iterator<Item = PieceState> + '_ {
+        self.geometry.all_pieces().map(|piece| self.picker.state(piece))
     }
 
     /// How many connected peers have each piece.

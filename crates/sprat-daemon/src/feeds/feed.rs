@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use sprat_core::time::Time;
 
 use super::episode::Episode;
@@ -12,14 +13,37 @@ use super::item::{Channel, Item, ItemKey, MAX_ITEMS};
 use super::name::Name;
 use super::recent::Recent;
 use super::rule::LastMatch;
-use super::{FeedConfig, MAX_PAUSE, MIN_INTERVAL};
 use crate::fetch::Validators;
+
+/// Feeds are not fetched more often than this, whatever anybody asks for.
+pub const MIN_INTERVAL: Duration = Duration::from_secs(5 * 60);
+
+/// How often a feed is fetched that says nothing else.
+pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(30 * 60);
+
+/// After failures it takes at most this long until the next try, and no feed is left alone for longer because it asks
+/// for that.
+pub(super) const MAX_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The keys that are remembered of each feed: what it offers, and as much of what it has offered.
 pub(super) const MAX_TAKEN: usize = 2 * MAX_ITEMS;
 
 /// An item that could not be added is handed out this many times before it is given up.
 const MAX_ATTEMPTS: u32 = 5;
+
+/// What the user says of a feed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeedConfig {
+    /// Where it is. May contain a key: not to be logged.
+    pub url: String,
+    /// How often to fetch it, in seconds, whatever it asks for itself. At least [`MIN_INTERVAL`].
+    #[serde(default)]
+    pub interval_secs: Option<u32>,
+    /// Not fetched.
+    #[serde(default)]
+    pub paused: bool,
+}
 
 #[derive(Debug)]
 pub(super) struct Feed {

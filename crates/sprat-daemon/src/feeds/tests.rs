@@ -1,3 +1,5 @@
+use crate::fetch::Validators;
+
 use super::feed::MAX_TAKEN;
 use super::*;
 

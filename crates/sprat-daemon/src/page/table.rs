@@ -52,6 +52,7 @@ pub(super) const FILES: &[File] = files![
     "scripts/pieces.js"
     "scripts/quantity.js"
     "scripts/query.js"
+    "scripts/removal.js"
     "scripts/seeding.js"
     "scripts/selection.js"
     "scripts/settings.js"

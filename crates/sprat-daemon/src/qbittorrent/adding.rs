@@ -14,7 +14,7 @@ use super::params::Params;
 use super::share;
 use super::state::Web;
 use crate::service::{Action, AddError, NewTorrent, Source};
-use crate::torrents::SeedingLimits;
+use crate::torrents::{ContentLayout, SeedingLimits};
 
 /// So many URLs may be named at once: each is fetched while the request waits.
 const MOST_URLS: usize = 100;
@@ -80,6 +80,7 @@ async fn source(web: &Web, url: &str) -> Result<Source, String> {
 struct Wishes {
     directory: Option<PathBuf>,
     in_place: bool,
+    layout: ContentLayout,
     name: Option<String>,
     label: Option<String>,
     tags: BTreeSet<String>,
@@ -107,6 +108,7 @@ impl Wishes {
                 || params.flag("useDownloadPath") == Some(false)
                 || directory.is_some() && text("downloadPath") == directory,
             directory: directory.map(PathBuf::from),
+            layout: layout(params),
             name: text("rename").map(str::to_owned),
             label: text("category").map(str::to_owned),
             tags: params.list("tags", ',').into_iter().map(str::to_owned).collect(),
@@ -122,10 +124,20 @@ impl Wishes {
     }
 }
 
+/// Each generation has its field. A word that nobody knows is as good as none.
+fn layout(params: &Params) -> ContentLayout {
+    match (params.text("contentLayout").map(str::trim), params.flag("root_folder")) {
+        (Some("Subfolder"), _) => ContentLayout::Subfolder,
+        (Some("NoSubfolder"), _) | (None | Some(""), Some(false)) => ContentLayout::NoSubfolder,
+        _ => ContentLayout::Original,
+    }
+}
+
 async fn add_one(web: &Web, source: Source, wishes: &Wishes) -> Result<(), AddError> {
     let new = NewTorrent {
         directory: wishes.directory.clone(),
         in_place: wishes.in_place,
+        layout: wishes.layout,
         name: wishes.name.clone(),
         label: wishes.label.clone(),
         tags: wishes.tags.clone(),
@@ -173,6 +185,21 @@ mod tests {
         }
         assert_eq!(read("savepath=/a&autoTMM=true").directory, None);
         assert_eq!(read("savepath=/a&autoTMM=false").directory, Some("/a".into()));
+    }
+
+    #[test]
+    fn both_generations_say_how_files_lie() {
+        for (form, layout) in [
+            ("", ContentLayout::Original),
+            ("contentLayout=Original&root_folder=false", ContentLayout::Original),
+            ("contentLayout=Subfolder", ContentLayout::Subfolder),
+            ("contentLayout=NoSubfolder&root_folder=true", ContentLayout::NoSubfolder),
+            ("contentLayout=Elsewhere", ContentLayout::Original),
+            ("root_folder=true", ContentLayout::Original),
+            ("contentLayout=&root_folder=false", ContentLayout::NoSubfolder),
+        ] {
+            assert_eq!(read(form).layout, layout, "{form}");
+        }
     }
 
     #[test]

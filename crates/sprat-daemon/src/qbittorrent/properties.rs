@@ -6,8 +6,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use data_encoding::BASE64;
 use serde_json::{Map, Value, json};
+use sprat_core::picker::PieceState;
 
 use super::delta;
 use super::failure::Failure;
@@ -104,21 +104,24 @@ fn popularity(ratio: f64, seconds: i64) -> f64 {
     if seconds <= 0 { 0.0 } else { ratio * MONTH / seconds as f64 }
 }
 
-/// `torrents/pieceStates`: for each piece 2 if it is there, else 0.
+/// `torrents/pieceStates`: how far each piece has come, by the numbers that programs know.
 pub(super) async fn piece_states(
     State(web): State<Arc<Web>>,
     params: Params,
 ) -> Result<Json<Vec<u8>>, Failure> {
+    const MISSING: u8 = 0;
+    const DOWNLOADING: u8 = 1;
     const HAVE: u8 = 2;
-    let line = one(&web, &params)?;
-    let pieces = match web.service.pieces(line.torrent).await {
+    let states = match web.service.piece_states(one(&web, &params)?.torrent).await {
         Err(InspectError::NoMetadata) => return Ok(Json(Vec::new())),
-        pieces => pieces?,
+        states => states?,
     };
-    let bits = BASE64.decode(pieces.have.as_bytes()).unwrap_or_default();
-    let states =
-        bits.iter().flat_map(|byte| (0..8).map(move |bit| if byte << bit & 0x80 == 0 { 0 } else { HAVE }));
-    Ok(Json(states.take(pieces.count as usize).collect()))
+    let number = |state| match state {
+        PieceState::Missing => MISSING,
+        PieceState::Partial | PieceState::Checking => DOWNLOADING,
+        PieceState::Have => HAVE,
+    };
+    Ok(Json(states.into_iter().map(number).collect()))
 }
 
 /// `torrents/webseeds`

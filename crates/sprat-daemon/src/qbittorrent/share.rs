@@ -2,9 +2,7 @@
 
 use super::failure::Failure;
 use super::params::Params;
-use crate::labels::Labels;
-use crate::service::Choices;
-use crate::torrents::{SeedingChange, SeedingLimit, Summary};
+use crate::torrents::{SeedingChange, SeedingLimit};
 
 const INHERIT: f64 = -2.0;
 const UNLIMITED: f64 = -1.0;
@@ -33,26 +31,6 @@ pub(super) fn minutes(limit: SeedingLimit<u64>) -> i64 {
 /// Whole minutes, rounded up: a limit that is shown as reached is reached.
 pub(super) fn of_seconds(seconds: u64) -> i64 {
     i64::try_from(seconds.div_ceil(MINUTE)).unwrap_or(i64::MAX)
-}
-
-/// The limits that hold for one: its own, those of its label, or those of all.
-pub(super) struct InForce {
-    pub(super) ratio: Option<f64>,
-    pub(super) seconds: Option<u64>,
-    pub(super) idle_seconds: Option<u64>,
-}
-
-impl InForce {
-    pub(super) fn of(one: &Summary, choices: &Choices, labels: &Labels) -> Self {
-        let all = choices.seeding.limits;
-        let label = one.label.as_ref().and_then(|label| labels.labels.get(label));
-        let label = label.map(|label| label.seeding).unwrap_or_default();
-        Self {
-            ratio: one.seeding.ratio.or(label.ratio.or(all.ratio.or(None))),
-            seconds: one.seeding.seconds.or(label.seconds.or(all.seconds.or(None))),
-            idle_seconds: one.seeding.idle_seconds.or(label.idle_seconds.or(all.idle_seconds.or(None))),
-        }
-    }
 }
 
 /// What a request says of limits; what it does not speak of stays.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 use sprat_core::storage::TorrentId;
 use sprat_wire::magnet::Magnet;
 
-use super::share::{self, InForce};
+use super::share;
 use super::status::Status;
 use super::swarms::{Overview, Swarm};
 use crate::labels::Labels;
@@ -40,8 +41,8 @@ impl List {
     pub(super) fn describe<'a>(&'a self, line: &'a Line) -> Described<'a> {
         let (one, hashes) = (&line.summary, &line.identity.info_hashes);
         let swarm = self.overview.swarms.get(&line.torrent);
-        let in_force = InForce::of(one, &self.choices, &self.labels);
-        let minutes = |seconds: Option<u64>| seconds.map_or(-1, share::of_seconds);
+        let in_force = self.labels.seeding_limits(one.seeding, one.label.as_deref(), self.choices.seeding);
+        let minutes = |time: Option<Duration>| time.map_or(-1, |time| share::of_seconds(time.as_secs()));
         let content = &*line.identity.content;
         let has_files = content != one.directory;
         Described {
@@ -68,9 +69,9 @@ impl List {
             infohash_v2: hashes.v2().map(|hash| hash.to_string()).unwrap_or_default(),
             last_activity: one.active_at.unwrap_or(one.added_at),
             magnet_uri: magnet(line, swarm.map(|swarm| &**swarm)),
-            max_inactive_seeding_time: minutes(in_force.idle_seconds),
-            max_ratio: in_force.ratio.unwrap_or(-1.0),
-            max_seeding_time: minutes(in_force.seconds),
+            max_inactive_seeding_time: minutes(in_force.inactive),
+            max_ratio: in_force.ratio.map_or(-1.0, |ratio| f64::from(ratio.thousandths()) / 1000.0),
+            max_seeding_time: minutes(in_force.seeding),
             name: &one.name,
             num_complete: swarm.and_then(|swarm| swarm.seeders).map_or(-1, i64::from),
             num_incomplete: swarm.and_then(|swarm| swarm.leechers).map_or(-1, i64::from),

@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::params::Params;
 use super::state::Web;
 use super::who::one;
-use crate::service::{PeerDetails, PeerOrigin, TrackerDetails, TrackerWord};
+use crate::service::{PeerDetails, PeerOrigin, TrackerDetails, TrackerWord, urls_by_tier};
 
 /// `torrents/trackers`. Where peers come from without a tracker stands before those, as if each was one.
 pub(super) async fn list(State(web): State<Arc<Web>>, params: Params) -> Result<Json<Vec<Value>>, Failure> {
@@ -81,25 +81,13 @@ async fn edit_tiers(
     edit: impl FnOnce(&mut Vec<Vec<String>>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let edit = |before: Vec<TrackerDetails>| {
-        let mut tiers = by_tier(before);
+        let mut tiers = urls_by_tier(before.into_iter().map(|tracker| (tracker.tier, tracker.url)));
         edit(&mut tiers)?;
         Ok::<_, Failure>(Some(tiers))
     };
     web.service.edit_trackers(torrent, edit).await?;
     web.swarms.forget().await;
     Ok(())
-}
-
-fn by_tier(trackers: Vec<TrackerDetails>) -> Vec<Vec<String>> {
-    let mut tiers: Vec<Vec<String>> = Vec::new();
-    let mut last = None;
-    for tracker in trackers {
-        if last.replace(tracker.tier) != Some(tracker.tier) {
-            tiers.push(Vec::new());
-        }
-        tiers.last_mut().into_iter().for_each(|tier| tier.push(tracker.url.clone()));
-    }
-    tiers
 }
 
 /// `torrents/addTrackers`: a tier for each, or for those between which there is no empty line. Known ones are passed over.

@@ -1,6 +1,6 @@
 //! Adding torrents.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use super::{HappeningKind, PrivateAddress, Service, Torrent, hold};
 use crate::clock;
 use crate::fetch;
 use crate::labels::Labels;
-use crate::torrents::{Facts, Record, SeedingLimits};
+use crate::torrents::{ContentLayout, Facts, Record, SeedingLimits};
 
 /// What is to be added.
 #[derive(Debug, Clone)]
@@ -62,6 +62,8 @@ pub struct NewTorrent {
     pub adopt: bool,
     /// Its files are at `directory` from the beginning, since they are there already: not where others are until they are complete.
     pub in_place: bool,
+    /// Whether its content is in a directory of its own. What is only a link is laid out when its metadata has come.
+    pub layout: ContentLayout,
     /// Pieces in order.
     pub sequential: bool,
     /// How it is to go about its work otherwise.
@@ -94,6 +96,7 @@ impl NewTorrent {
             at_top: false,
             adopt: false,
             in_place: false,
+            layout: ContentLayout::Original,
             sequential: false,
             manner: Manner::USUAL,
             priorities: Vec::new(),
@@ -192,8 +195,12 @@ impl Service {
         }
         self.may_call(&new.peers)?;
         let (directory, destination) = self.directories_of(&new)?;
-        let place = Place { adopt: new.adopt, ..Place::from(directory) };
-        let record = self.record_of(&new, destination);
+        let (names, layout) = match &parsed {
+            Parsed::File(metainfo) => (new.layout.names(&metainfo.info), ContentLayout::Original),
+            Parsed::Magnet(_) => (BTreeMap::new(), new.layout),
+        };
+        let place = Place { directory, names, adopt: new.adopt };
+        let record = Record { layout, ..self.record_of(&new, destination) };
         let admission = Admission { place, note: note_of(&record), trackers_by: Origin::Torrent };
         let hashes = parsed.info_hashes();
         let name = parsed.name();
@@ -330,6 +337,7 @@ impl Service {
         hold(&self.0.statistics).session.added += 1;
         // What has happened to it before it was noted was passed over.
         self.read_facts(torrent).await?;
+        self.lay_out(torrent);
         if hold(&self.0.known).torrents.get(&torrent).is_some_and(|one| one.facts.is_complete) {
             self.on_complete(torrent);
         }

@@ -21,7 +21,7 @@ impl Service {
             if was_fetched(one) {
                 hold(&self.0.statistics).session.completed += 1;
             }
-            let is_at_home = one.record.destination.is_none();
+            let is_at_home = one.record.destination.is_none() && !one.awaits_layout();
             known.show(torrent);
             is_at_home
         };
@@ -43,10 +43,13 @@ impl Service {
     /// was on its way there. To be called when everybody listens who is to be told.
     pub fn go_on(&self) {
         self.complete_unnoticed();
+        self.lay_out_unnoticed();
         let on_their_way: Vec<(TorrentId, bool)> = {
             let known = hold(&self.0.known);
-            let moving = known.torrents.iter().filter(|(_, one)| one.is_on_its_way());
-            moving.map(|(id, one)| (*id, one.record.destination.is_some())).collect()
+            let moving = known.torrents.iter().filter(|(_, one)| {
+                if one.awaits_layout() { one.record.completed_at.is_some() } else { one.is_on_its_way() }
+            });
+            moving.map(|(id, one)| (*id, one.record.destination.is_some() || one.awaits_layout())).collect()
         };
         for (torrent, has_home) in on_their_way {
             if has_home {

@@ -11,8 +11,8 @@ use super::{Choices, HappeningKind, Known, Service, Torrent, hold};
 use crate::labels::Labels;
 use crate::settings::SeedingAction;
 use crate::torrents::queue::{self, Candidate, Stage};
-use crate::torrents::share_limits::{self, Effective, Given, Layer};
-use crate::torrents::{Doing, ReachedLimits, Record};
+use crate::torrents::share_limits::{self, Effective, Given};
+use crate::torrents::{Doing, ReachedLimits};
 
 /// Ten thousand torrents are not put in order each second: only when something has changed that the order depends on, and so often
 /// for the rest, which is time and rates.
@@ -136,15 +136,9 @@ impl Known {
     }
 }
 
-fn label_layer(record: &Record, labels: &Labels) -> Layer {
-    let label = record.label.as_ref().and_then(|label| labels.labels.get(label));
-    label.map(|label| Layer { limits: label.seeding, ..Layer::default() }).unwrap_or_default()
-}
-
 impl Torrent {
     fn seeding_limits(&self, choices: &Choices, labels: &Labels) -> Effective {
-        let own = Layer { limits: self.record.seeding, ..Layer::default() };
-        share_limits::effective(&[own, label_layer(&self.record, labels), choices.seeding])
+        labels.seeding_limits(self.record.seeding, self.record.label.as_deref(), choices.seeding)
     }
 
     /// None while it lacks something: only who seeds gives.

@@ -240,6 +240,14 @@ impl TrackerDetails {
     }
 }
 
+/// The URLs of trackers by tier, of pairs in the order of their tiers. What says nothing of a tier has none: no tier is empty.
+#[must_use]
+pub fn urls_by_tier(trackers: impl IntoIterator<Item = (usize, String)>) -> Vec<Vec<String>> {
+    let trackers: Vec<(usize, String)> = trackers.into_iter().collect();
+    let tiers = trackers.chunk_by(|(tier, _), (next, _)| tier == next);
+    tiers.map(|tier| tier.iter().map(|(_, url)| url.clone()).collect()).collect()
+}
+
 /// What a tracker does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

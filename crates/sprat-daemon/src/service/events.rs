@@ -62,6 +62,7 @@ impl Service {
             Event::Finished { torrent } => self.on_complete(torrent),
             Event::MetadataReceived { torrent, .. } => {
                 self.read_facts(torrent).await?;
+                self.lay_out(torrent);
                 self.tell_of(torrent, HappeningKind::MetadataFound);
             }
             Event::FileChanged { torrent, .. } => {

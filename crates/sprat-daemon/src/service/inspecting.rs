@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use data_encoding::BASE64;
 use sprat_core::announcer::{TrackerState, TrackerStatus};
+use sprat_core::bitfield::Bitfield;
+use sprat_core::picker::PieceState;
 use sprat_core::storage::TorrentId;
 use sprat_core::time::Time;
 use sprat_core::torrent::Torrent;
@@ -160,18 +162,35 @@ impl Service {
         let have = move |session: &mut sprat_core::Session, _| {
             session.torrent(torrent).map(|one| one.have().clone())
         };
-        if let Some(have) = self.0.client.with(have).await? {
-            return Ok(Pieces { count: have.len(), have: BASE64.encode(&have.to_wire()) });
+        let have = match self.0.client.with(have).await? {
+            Some(have) => have,
+            None => match self.pieces_asleep(torrent).await? {
+                (count, true) => Bitfield::full(count),
+                (count, false) => Bitfield::new(count),
+            },
+        };
+        Ok(Pieces { count: have.len(), have: BASE64.encode(&have.to_wire()) })
+    }
+
+    /// How far each piece of a torrent has come.
+    pub async fn piece_states(&self, torrent: TorrentId) -> Result<Vec<PieceState>, InspectError> {
+        let states = move |session: &mut sprat_core::Session, _| {
+            session.torrent(torrent).map(|one| one.piece_states().collect())
+        };
+        if let Some(states) = self.0.client.with(states).await? {
+            return Ok(states);
         }
+        let (count, is_complete) = self.pieces_asleep(torrent).await?;
+        let state = if is_complete { PieceState::Have } else { PieceState::Missing };
+        Ok(vec![state; count as usize])
+    }
+
+    /// Of a torrent that the session does not run: how many pieces it has, and whether all of them are there. If not, nobody knows
+    /// which.
+    async fn pieces_asleep(&self, torrent: TorrentId) -> Result<(u32, bool), InspectError> {
         let listing = self.0.client.listing(torrent).await?.ok_or(InspectError::Unknown)?;
         let metainfo = self.metainfo(torrent).await.ok_or(InspectError::NoMetadata)?;
-        let count = metainfo.info.piece_count();
-        let have = if listing.is_complete {
-            sprat_core::bitfield::Bitfield::full(count)
-        } else {
-            sprat_core::bitfield::Bitfield::new(count)
-        };
-        Ok(Pieces { count, have: BASE64.encode(&have.to_wire()) })
+        Ok((metainfo.info.piece_count(), listing.is_complete))
     }
 
     /// How many connected peers have each piece; empty while nobody is connected.

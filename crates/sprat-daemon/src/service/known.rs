@@ -8,7 +8,9 @@ use sprat_core::time::Time;
 use sprat_engine::client::Listing;
 
 use crate::torrents::queue::{Slowness, Stage};
-use crate::torrents::{Board, Facts, Live, Record, Running, Summary, is_expected_elsewhere, summarise};
+use crate::torrents::{
+    Board, ContentLayout, Facts, Live, Record, Running, Summary, is_expected_elsewhere, summarise,
+};
 
 /// What is known of all torrents.
 #[derive(Debug)]
@@ -78,6 +80,11 @@ impl Torrent {
             (false, false) => Running::Incomplete,
             (false, true) => Running::Seeding,
         }
+    }
+
+    /// Its files do not lie yet as whoever has added it wished.
+    pub(super) fn awaits_layout(&self) -> bool {
+        self.record.layout != ContentLayout::Original
     }
 
     /// Its files are on their way, or about to be.

@@ -9,7 +9,7 @@ use thiserror::Error;
 use tokio::sync::OwnedMutexGuard;
 
 use super::keeping::LOOK_EVERY;
-use super::{HappeningKind, Service, hold};
+use super::{HappeningKind, Service, Torrent, hold};
 
 /// Why files were not moved.
 #[derive(Debug, Error)]
@@ -106,18 +106,22 @@ impl Service {
 
     /// As long as this is held, nobody else gives its files other names. Whoever comes meanwhile is told so, as by the engine: a disk
     /// may hang.
-    fn placing(&self, torrent: TorrentId) -> Result<OwnedMutexGuard<()>, MoveError> {
+    pub(super) fn placing(&self, torrent: TorrentId) -> Result<OwnedMutexGuard<()>, MoveError> {
         let lock = hold(&self.0.known).torrents.get(&torrent).map(|one| one.placing.clone());
         lock.ok_or(MoveError::Unknown)?.try_lock_owned().map_err(|_| RelocateError::Busy.into())
     }
 
     /// What is complete is brought to where it is to stay, and [`HappeningKind::Finished`] is told then; also if it cannot be brought
-    /// there. While it is moved already, it is waited for.
+    /// there. While it is moved already, or about to be laid out, it is waited for.
     pub(super) fn bring_home(&self, torrent: TorrentId) {
         let service = self.clone();
         tokio::spawn(async move {
             loop {
                 let Ok(Some(listing)) = service.0.client.listing(torrent).await else { return };
+                if hold(&service.0.known).torrents.get(&torrent).is_some_and(Torrent::awaits_layout) {
+                    tokio::time::sleep(LOOK_EVERY).await;
+                    continue;
+                }
                 let home = hold(&service.0.known).record(torrent).and_then(|one| one.destination.clone());
                 // The user has said otherwise meanwhile.
                 let Some(directory) = home else { break };

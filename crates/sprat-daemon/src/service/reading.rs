@@ -40,6 +40,7 @@ impl Service {
                 hold(&self.0.known).forget(torrent);
             }
         }
+        self.lay_out_unnoticed();
         self.complete_unnoticed();
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::ContentLayout;
 use super::times::Times;
 
 /// What is kept of a torrent. What a later version adds is passed over by this one.
@@ -41,6 +42,8 @@ pub struct Record {
     pub active_at: Option<i64>,
     /// Where it is moved when it is complete; `None` when it is there, or cannot be brought there.
     pub destination: Option<PathBuf>,
+    /// How its files are to lie as soon as it is known which they are; as the torrent says when that is done, or cannot be.
+    pub layout: ContentLayout,
     /// Who has added it, in words for a person: "api", "watch folder", "feed …".
     pub origin: String,
 }

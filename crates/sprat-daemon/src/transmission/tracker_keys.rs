@@ -8,7 +8,7 @@ use super::names::Name;
 use super::trackers::Tracker;
 use super::value::{Object, Out};
 use super::view::View;
-use crate::service::TrackerWord;
+use crate::service::{TrackerWord, urls_by_tier};
 
 /// What `announceState` can be.
 const INACTIVE: i64 = 0;
@@ -31,16 +31,10 @@ pub(super) fn stats(view: &View<'_>) -> Out {
 
 /// All of them, a line each, and an empty one between tiers.
 pub(super) fn list(view: &View<'_>) -> Out {
-    let mut text = String::new();
-    let mut tier = None;
-    for one in &view.parts.trackers {
-        if tier.replace(one.details.tier).is_some_and(|before| before != one.details.tier) {
-            text.push('\n');
-        }
-        text.push_str(&one.details.url);
-        text.push('\n');
-    }
-    text.into()
+    let trackers = view.parts.trackers.iter().map(|one| (one.details.tier, one.details.url.clone()));
+    let lines = |tier: Vec<String>| tier.into_iter().map(|url| url + "\n").collect();
+    let tiers: Vec<String> = urls_by_tier(trackers).into_iter().map(lines).collect();
+    tiers.join("\n").into()
 }
 
 fn numbered<'a>(view: &'a View<'_>) -> impl Iterator<Item = (usize, &'a Tracker)> {

@@ -4,7 +4,7 @@ use url::Url;
 
 use super::failure::{Code, Failure};
 use super::params::{Params, integer};
-use crate::service::{TrackerDetails, TrackerWord};
+use crate::service::{TrackerDetails, TrackerWord, urls_by_tier};
 
 /// A tracker of a torrent. Its number is its place among them.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,16 +44,7 @@ pub(super) fn edited(params: &Params, before: &[Tracker]) -> Result<Option<Vec<V
     for id in removed {
         *urls.get_mut(id).ok_or_else(|| unknown(id))? = None;
     }
-    let mut tiers: Vec<Vec<String>> = Vec::new();
-    let mut last = None;
-    for (tier, url) in urls.into_iter().flatten() {
-        if last.replace(tier) != Some(tier) {
-            tiers.push(Vec::new());
-        }
-        if let Some(one) = tiers.last_mut() {
-            one.push(url);
-        }
-    }
+    let mut tiers = urls_by_tier(urls.into_iter().flatten());
     for url in added {
         let url = checked(&url)?;
         if !tiers.iter().flatten().any(|one| *one == url) {

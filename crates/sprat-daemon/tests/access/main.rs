@@ -14,6 +14,7 @@ mod packaging;
 mod real;
 #[path = "../service_under_test/mod.rs"]
 mod service_under_test;
+#[path = "../wire/mod.rs"]
 mod wire;
 
 use std::sync::Arc;

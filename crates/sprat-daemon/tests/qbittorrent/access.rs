@@ -1,19 +1,18 @@
 //! Who may do what.
 
-use crate::house::{House, form};
+use crate::house::{FORM, House, form};
+use crate::wire::Answer;
 
-const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
-
-async fn log_in(house: &House, token: &str, head: &[&str]) -> crate::house::Reply {
+async fn log_in(house: &House, token: &str, head: &[(&'static str, &str)]) -> Answer {
     let body = form(&[("username", "whoever"), ("password", token)]);
     house.send("POST", "auth/login", &[&[FORM], head].concat(), body.as_bytes()).await
 }
 
-/// The line that shows the session that was begun.
-fn cookie(reply: &crate::house::Reply) -> String {
+/// What shows the session that was begun.
+fn cookie(reply: &Answer) -> String {
     let cookie = reply.header("Set-Cookie").unwrap();
     assert!(cookie.starts_with("SID=") && cookie.contains("; HttpOnly; SameSite=Strict"), "{cookie}");
-    format!("Cookie: other=1; {}", cookie.split(';').next().unwrap())
+    format!("other=1; {}", cookie.split(';').next().unwrap())
 }
 
 #[tokio::test]
@@ -24,16 +23,19 @@ async fn a_session_begins_with_a_token_and_ends_with_a_logout() {
     let reply = log_in(&house, &house.token, &[]).await;
     assert_eq!((reply.status, reply.body.as_str()), (200, "Ok."));
     let session = cookie(&reply);
-    let version = house.send("GET", "app/webapiVersion", &[&session], b"").await;
+    let version = house.send("GET", "app/webapiVersion", &[("Cookie", &session)], b"").await;
     assert_eq!((version.status, version.body.as_str()), (200, "2.11.4"));
     // Some send what is empty as plain text.
-    let plain = house.send("POST", "torrents/categories", &[&session, "Content-Type: text/plain"], b"").await;
+    let plain = house
+        .send("POST", "torrents/categories", &[("Cookie", &session), ("Content-Type", "text/plain")], b"")
+        .await;
     assert_eq!((plain.status, plain.body.as_str()), (200, "{}"));
-    let made = house.send("POST", "torrents/createCategory", &[&session, FORM], b"category=tv").await;
+    let made =
+        house.send("POST", "torrents/createCategory", &[("Cookie", &session), FORM], b"category=tv").await;
     assert_eq!(made.status, 200);
     assert!(house.service.labels().labels.contains_key("tv"));
-    assert_eq!(house.send("POST", "auth/logout", &[&session], b"").await.status, 200);
-    assert_eq!(house.send("GET", "app/version", &[&session], b"").await.status, 403);
+    assert_eq!(house.send("POST", "auth/logout", &[("Cookie", &session)], b"").await.status, 200);
+    assert_eq!(house.send("GET", "app/version", &[("Cookie", &session)], b"").await.status, 403);
     house.service.stop().await;
 }
 
@@ -63,14 +65,16 @@ async fn who_may_look_changes_nothing() {
     for endpoint in ["app/preferences", "torrents/info", "sync/maindata", "transfer/info"] {
         for method in ["GET", "POST"] {
             assert_eq!(
-                house.send(method, endpoint, &[&session], b"").await.status,
+                house.send(method, endpoint, &[("Cookie", &session)], b"").await.status,
                 200,
                 "{method} {endpoint}"
             );
         }
     }
     for endpoint in CHANGING {
-        let reply = house.send("POST", endpoint, &[&session, FORM], b"category=x&hashes=all&json={}").await;
+        let reply = house
+            .send("POST", endpoint, &[("Cookie", &session), FORM], b"category=x&hashes=all&json={}")
+            .await;
         assert_eq!(reply.status, 403, "{endpoint}");
     }
     assert!(house.service.labels().labels.is_empty());
@@ -111,25 +115,36 @@ const CHANGING: &[&str] = &[
 async fn foreign_pages_have_no_effect() {
     let house = House::new().await;
     let session = cookie(&log_in(&house, &house.token, &[]).await);
-    let foreign = "Origin: http://example.org";
+    let foreign = ("Origin", "http://example.org");
     for endpoint in CHANGING {
         // A picture in a page, a form in a page.
         assert_eq!(
-            house.send("GET", &format!("{endpoint}?category=x"), &[&session], b"").await.status,
+            house.send("GET", &format!("{endpoint}?category=x"), &[("Cookie", &session)], b"").await.status,
             405,
             "{endpoint}"
         );
-        let posted = house.send("POST", endpoint, &[&session, foreign, FORM], b"category=x").await;
+        let posted =
+            house.send("POST", endpoint, &[("Cookie", &session), foreign, FORM], b"category=x").await;
         assert_eq!(posted.status, 403, "{endpoint}");
-        let json = house.send("POST", endpoint, &[&session, "Content-Type: application/json"], b"{}").await;
+        let json = house
+            .send("POST", endpoint, &[("Cookie", &session), ("Content-Type", "application/json")], b"{}")
+            .await;
         assert_eq!(json.status, 415, "{endpoint}");
     }
     assert_eq!(log_in(&house, &house.token, &[foreign]).await.status, 403);
-    assert_eq!(log_in(&house, &house.token, &["Host: example.org"]).await.status, 421);
-    let rebound = house.send("GET", "torrents/info", &[&session, "Host: example.org"], b"").await;
+    assert_eq!(log_in(&house, &house.token, &[("Host", "example.org")]).await.status, 421);
+    let rebound =
+        house.send("GET", "torrents/info", &[("Cookie", &session), ("Host", "example.org")], b"").await;
     assert_eq!(rebound.status, 421);
-    let own = format!("Origin: http://{}", house.address);
-    let posted = house.send("POST", "torrents/createCategory", &[&session, &own, FORM], b"category=tv").await;
+    let own = format!("http://{}", house.address);
+    let posted = house
+        .send(
+            "POST",
+            "torrents/createCategory",
+            &[("Cookie", &session), ("Origin", &own), FORM],
+            b"category=tv",
+        )
+        .await;
     assert_eq!(posted.status, 200);
     assert_eq!(house.service.labels().labels.keys().collect::<Vec<_>>(), ["tv"]);
     house.service.stop().await;

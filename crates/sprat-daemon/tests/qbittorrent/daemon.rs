@@ -6,7 +6,7 @@ use sprat_daemon::notify::Supervisor;
 use sprat_daemon::settings::Places;
 use sprat_daemon::{Daemon, Options};
 
-use crate::house::{exchange, form};
+use crate::house::{self, FORM, form};
 
 #[tokio::test]
 async fn preferences_are_settings_that_stay() {
@@ -23,11 +23,10 @@ async fn preferences_are_settings_that_stay() {
     for run in 0..2 {
         let daemon = start(&file).await;
         let token = std::fs::read_to_string(daemon.token_file()).unwrap();
-        let authorization = format!("Authorization: Bearer {}", token.trim());
+        let authorization = format!("Bearer {}", token.trim());
         let ask = async |method: &str, endpoint: &str, body: String| {
-            let kind = "Content-Type: application/x-www-form-urlencoded";
-            let target = format!("/api/v2/{endpoint}");
-            exchange(daemon.addresses()[0], method, &target, &[&authorization, kind], body.as_bytes()).await
+            let head = [("Authorization", authorization.as_str()), FORM];
+            house::ask(daemon.addresses()[0], method, endpoint, &head, body.as_bytes()).await
         };
         if run == 0 {
             let reply = ask("POST", "app/setPreferences", form(&[("json", &wishes.to_string())])).await;

@@ -6,18 +6,19 @@ use std::time::Duration;
 
 use axum::Router;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::Value;
 use sprat_daemon::Service;
 use sprat_daemon::access::{Access, Gate, GateConfig, SessionLife, Tokens};
 use sprat_daemon::http::{Proxies, Server, ServerLimits, bind};
 use sprat_daemon::qbittorrent::{QBittorrent, router};
 use sprat_daemon::settings::ListenAddress;
 use sprat_daemon::torrents::Summary;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::service_under_test::Place;
+use crate::wire::{Answer, Request, exchange};
+
+/// Of what [`form`] makes.
+pub(crate) const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
 
 pub(crate) struct House {
     pub(crate) place: Place,
@@ -26,30 +27,8 @@ pub(crate) struct House {
     pub(crate) address: SocketAddr,
     /// The owner's.
     pub(crate) token: String,
-    /// What the settings were to be.
     /// Serves as long as this is there.
     _stop: watch::Sender<bool>,
-}
-
-/// What came back.
-#[derive(Debug)]
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    head: String,
-    pub(crate) body: String,
-}
-
-impl Reply {
-    /// A line of the head.
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-    }
-
-    pub(crate) fn json(&self) -> Value {
-        assert_eq!(self.status, 200, "{}", self.body);
-        serde_json::from_str(&self.body).unwrap()
-    }
 }
 
 impl House {
@@ -80,24 +59,53 @@ impl House {
         Self { place, service, gate, address, token, _stop: stop }
     }
 
-    /// As it comes: an endpoint, lines of the head, and a body.
-    pub(crate) async fn send(&self, method: &str, endpoint: &str, head: &[&str], body: &[u8]) -> Reply {
-        exchange(self.address, method, &format!("/api/v2/{endpoint}"), head, body).await
+    /// As it comes: an endpoint, the head, and a body.
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        endpoint: &str,
+        head: &[(&'static str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        ask(self.address, method, endpoint, head, body).await
     }
 
-    fn authorization(&self) -> String {
-        format!("Authorization: Bearer {}", self.token)
+    /// The owner's.
+    async fn send_as_owner(
+        &self,
+        method: &str,
+        endpoint: &str,
+        head: &[(&'static str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        let bearer = format!("Bearer {}", self.token);
+        self.send(method, endpoint, &[&[("Authorization", bearer.as_str())], head].concat(), body).await
     }
 
     /// The owner asks, without a session.
-    pub(crate) async fn get(&self, endpoint: &str) -> Reply {
-        self.send("GET", endpoint, &[&self.authorization()], b"").await
+    pub(crate) async fn get(&self, endpoint: &str) -> Answer {
+        self.send_as_owner("GET", endpoint, &[], b"").await
     }
 
     /// The owner sends a form.
-    pub(crate) async fn post(&self, endpoint: &str, fields: &[(&str, &str)]) -> Reply {
-        let kind = "Content-Type: application/x-www-form-urlencoded";
-        self.send("POST", endpoint, &[&self.authorization(), kind], form(fields).as_bytes()).await
+    pub(crate) async fn post(&self, endpoint: &str, fields: &[(&str, &str)]) -> Answer {
+        self.send_as_owner("POST", endpoint, &[FORM], form(fields).as_bytes()).await
+    }
+
+    /// Sends a torrent file, and fields beside it.
+    pub(crate) async fn add(&self, file: &[u8], fields: &[(&str, &str)]) -> Answer {
+        let mut body = Vec::new();
+        for (name, value) in fields {
+            body.extend(
+                format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").bytes(),
+            );
+        }
+        body.extend(b"--x\r\nContent-Disposition: form-data; name=\"torrents\"; filename=\"a.torrent\"\r\n");
+        body.extend(b"Content-Type: application/x-bittorrent\r\n\r\n");
+        body.extend(file);
+        body.extend(b"\r\n--x--\r\n");
+        let kind = ("Content-Type", "multipart/form-data; boundary=x");
+        self.send_as_owner("POST", "torrents/add", &[kind], &body).await
     }
 
     /// It is done.
@@ -125,30 +133,23 @@ pub(crate) fn form(fields: &[(&str, &str)]) -> String {
     fields.join("&")
 }
 
-/// One request on a connection of its own.
-pub(crate) async fn exchange(
+/// A request for an endpoint: its head but for the host, which can be another one, and its body.
+pub(crate) async fn ask(
     address: SocketAddr,
     method: &str,
-    target: &str,
-    head: &[&str],
+    endpoint: &str,
+    head: &[(&'static str, &str)],
     body: &[u8],
-) -> Reply {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let mut request = format!("{method} {target} HTTP/1.1\r\nConnection: close\r\n");
-    if !head.iter().any(|line| line.starts_with("Host: ")) {
-        request += &format!("Host: {address}\r\n");
+) -> Answer {
+    let mut request = Request::new(method, &format!("/api/v2/{endpoint}")).body(body);
+    if !head.iter().any(|(name, _)| *name == "Host") {
+        request = request.header("Host", address.to_string());
     }
-    for line in head {
-        request += &format!("{line}\r\n");
+    if method == "POST" && body.is_empty() {
+        request = request.header("Content-Length", "0");
     }
-    if method == "POST" {
-        request += &format!("Content-Length: {}\r\n", body.len());
+    for (name, value) in head {
+        request = request.header(name, *value);
     }
-    stream.write_all(&[(request + "\r\n").as_bytes(), body].concat()).await.unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.unwrap();
-    let answer = String::from_utf8_lossy(&answer);
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Reply { status, head: head.to_owned(), body: body.to_owned() }
+    exchange(address, &request.to_bytes()).await.unwrap()
 }

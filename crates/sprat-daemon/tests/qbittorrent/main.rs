@@ -12,9 +12,12 @@
 )]
 
 mod access;
+mod content_layout;
 mod daemon;
 mod house;
 mod python;
+mod requests;
 #[path = "../service_under_test/mod.rs"]
 mod service_under_test;
+#[path = "../wire/mod.rs"]
 mod wire;

@@ -18,6 +18,5 @@ mod ranges;
 #[path = "../service_under_test/mod.rs"]
 mod service_under_test;
 mod theatre;
-#[allow(dead_code, reason = "others need more of it")]
-#[path = "../access/wire.rs"]
+#[path = "../wire/mod.rs"]
 mod wire;

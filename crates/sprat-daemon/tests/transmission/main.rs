@@ -11,9 +11,11 @@
     reason = "all of this is a test"
 )]
 
+mod dialects;
 mod house;
 mod python;
 mod remote;
 #[path = "../service_under_test/mod.rs"]
 mod service_under_test;
+#[path = "../wire/mod.rs"]
 mod wire;

@@ -2,7 +2,7 @@
 
 use hyper::Method;
 use serde_json::json;
-use sprat_daemon::service::{Action, TrackerDetails, TrackerWord};
+use sprat_daemon::service::{Action, TrackerDetails, TrackerWord, urls_by_tier};
 
 use super::caller::Caller;
 use super::table::{Heading, table};
@@ -56,19 +56,9 @@ fn changed(now: &[TrackerDetails], add: &[String], remove: &[String]) -> anyhow:
     for url in remove {
         anyhow::ensure!(now.iter().any(|tracker| tracker.url == *url), "it has no tracker {url}");
     }
-    let mut tiers: Vec<Vec<String>> = Vec::new();
-    let last = now.iter().map(|tracker| tracker.tier).max();
-    for tier in last.map_or(0..0, |last| 0..last + 1) {
-        let mut urls: Vec<String> = Vec::new();
-        for tracker in now.iter().filter(|tracker| tracker.tier == tier) {
-            if !remove.contains(&tracker.url) && !urls.contains(&tracker.url) {
-                urls.push(tracker.url.clone());
-            }
-        }
-        tiers.push(urls);
-    }
+    let stay = TrackerDetails::each_once(now.to_vec()).into_iter().filter(|one| !remove.contains(&one.url));
+    let mut tiers = urls_by_tier(stay.map(|tracker| (tracker.tier, tracker.url)));
     tiers.extend(add.iter().map(|url| vec![url.clone()]));
-    tiers.retain(|tier| !tier.is_empty());
     Ok(tiers)
 }
 

@@ -4,6 +4,7 @@ import * as api from '../api.js';
 import { field, show, tick } from '../dialog.js';
 import { el } from '../dom.js';
 import { readSpan, writeSpan } from '../quantity.js';
+import { askToRemove } from '../removal.js';
 
 /**
  * @param {FeedDetails | null} feed
@@ -33,14 +34,7 @@ export function askFeed(feed, update) {
  * @param {() => Promise<void>} update
  */
 export function removeFeed(feed, update) {
-  show({
-    title: `Remove the feed ${feed.name}?`,
-    body: [el('p', {}, 'What was added from it stays.')],
-    confirm: 'Remove',
-    isDangerous: true,
-    submit: async () => {
-      await api.request('DELETE', `/feeds/${encodeURIComponent(feed.name)}`);
-      await update();
-    },
-  });
+  askToRemove({
+    title: `Remove the feed ${feed.name}?`, outcome: 'What was added from it stays.', path: `/feeds/${encodeURIComponent(feed.name)}`,
+  }, update);
 }

@@ -5,6 +5,7 @@ import { split } from '../changes.js';
 import { field, show, tick } from '../dialog.js';
 import { el } from '../dom.js';
 import * as format from '../format.js';
+import { askToRemove } from '../removal.js';
 
 /** Titles that a trial shows. */
 const SHOWN = 20;
@@ -97,14 +98,7 @@ async function test(list, name, rule) {
  * @param {() => Promise<void>} update
  */
 export function removeRule(rule, update) {
-  show({
-    title: `Remove the rule ${rule.name}?`,
-    body: [el('p', {}, 'What it has added stays.')],
-    confirm: 'Remove',
-    isDangerous: true,
-    submit: async () => {
-      await api.request('DELETE', `/feed-rules/${encodeURIComponent(rule.name)}`);
-      await update();
-    },
-  });
+  askToRemove({
+    title: `Remove the rule ${rule.name}?`, outcome: 'What it has added stays.', path: `/feed-rules/${encodeURIComponent(rule.name)}`,
+  }, update);
 }

@@ -6,6 +6,7 @@ import { field, show } from '../dialog.js';
 import { el } from '../dom.js';
 import * as format from '../format.js';
 import { icon } from '../icons.js';
+import { askToRemove } from '../removal.js';
 import * as seeding from '../seeding.js';
 
 /** @returns {Promise<import('../settings.js').Pane>} */
@@ -66,14 +67,9 @@ function ask(label, update) {
  * @param {() => Promise<void>} update
  */
 function remove(label, update) {
-  show({
+  askToRemove({
     title: `Remove the label ${label.name}?`,
-    body: [el('p', {}, label.torrents === 0 ? 'No torrent has it.' : `${format.count(label.torrents, 'torrent loses', 'torrents lose')} it. Their files stay where they are.`)],
-    confirm: 'Remove',
-    isDangerous: true,
-    submit: async () => {
-      await api.request('DELETE', `/labels/${encodeURIComponent(label.name)}`);
-      await update();
-    },
-  });
+    outcome: label.torrents === 0 ? 'No torrent has it.' : `${format.count(label.torrents, 'torrent loses', 'torrents lose')} it. Their files stay where they are.`,
+    path: `/labels/${encodeURIComponent(label.name)}`,
+  }, update);
 }

@@ -8,6 +8,7 @@ import { field, show } from '../dialog.js';
 import { el } from '../dom.js';
 import * as format from '../format.js';
 import { icon } from '../icons.js';
+import { askToRemove } from '../removal.js';
 
 /** @type {Record<TokenDetails['access'], string>} */
 const MAY = { full: 'may do everything', read_only: 'may look only' };
@@ -77,14 +78,10 @@ function reveal(name, token) {
  * @param {() => Promise<void>} update
  */
 function revoke(token, update) {
-  show({
+  askToRemove({
     title: `Revoke the token for ${token.name}?`,
-    body: [el('p', {}, 'Whoever uses it is out at once, and so is every browser that has logged in with it.')],
+    outcome: 'Whoever uses it is out at once, and so is every browser that has logged in with it.',
     confirm: 'Revoke',
-    isDangerous: true,
-    submit: async () => {
-      await api.request('DELETE', `/tokens/${encodeURIComponent(token.id)}`);
-      await update();
-    },
-  });
+    path: `/tokens/${encodeURIComponent(token.id)}`,
+  }, update);
 }

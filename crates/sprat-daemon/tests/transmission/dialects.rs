@@ -10,7 +10,7 @@ use sprat_daemon::service::Source;
 use sprat_daemon::torrents::{SeedingLimit, State};
 use sprat_daemon::transmission::Transmission;
 
-use crate::house::{House, header};
+use crate::house::House;
 use crate::service_under_test::album::Album;
 use crate::service_under_test::{torrent, until, until_one};
 
@@ -24,8 +24,8 @@ async fn nobody_is_heard_without_the_session_id() {
     for method in ["GET", "POST"] {
         let reply = house.send(method, r#"{"method": "session-close"}"#).await;
         assert_eq!(reply.status, 409);
-        assert_eq!(header(&reply.head, "x-transmission-rpc-version").unwrap(), "6.0.1");
-        assert!(header(&reply.head, "x-transmission-session-id").unwrap().len() >= 32);
+        assert_eq!(reply.header("x-transmission-rpc-version").unwrap(), "6.0.1");
+        assert!(reply.header("x-transmission-session-id").unwrap().len() >= 32);
     }
     house.service.stop().await;
 }

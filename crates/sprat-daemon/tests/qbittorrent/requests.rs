@@ -9,26 +9,9 @@ use sprat_daemon::qbittorrent::QBittorrent;
 use sprat_daemon::service::Source;
 use sprat_daemon::torrents::{SeedingLimit, State};
 
-use crate::house::{House, Reply};
+use crate::house::House;
 use crate::service_under_test::album::Album;
 use crate::service_under_test::{torrent, until, until_one};
-
-/// Sends a torrent file, and fields beside it.
-async fn add(house: &House, file: &[u8], fields: &[(&str, &str)]) -> Reply {
-    let mut body = Vec::new();
-    for (name, value) in fields {
-        body.extend(
-            format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").bytes(),
-        );
-    }
-    body.extend(b"--x\r\nContent-Disposition: form-data; name=\"torrents\"; filename=\"a.torrent\"\r\n");
-    body.extend(b"Content-Type: application/x-bittorrent\r\n\r\n");
-    body.extend(file);
-    body.extend(b"\r\n--x--\r\n");
-    let authorization = format!("Authorization: Bearer {}", house.token);
-    let kind = "Content-Type: multipart/form-data; boundary=x";
-    house.send("POST", "torrents/add", &[&authorization, kind], &body).await
-}
 
 fn magnet(number: u32) -> (String, String) {
     let hash = format!("{number:040x}");
@@ -42,12 +25,17 @@ async fn magnets(house: &House, numbers: std::ops::Range<u32>) -> Vec<String> {
     hashes
 }
 
+async fn piece_states(house: &House, hash: &str) -> Vec<Value> {
+    let states = house.get(&format!("torrents/pieceStates?hash={hash}")).await.json();
+    states.as_array().unwrap().clone()
+}
+
 #[tokio::test]
 async fn a_torrent_is_found_by_each_of_its_hashes() {
     let (album, house) = (Album::new().await, House::new().await);
-    let added = add(&house, &album.file, &[("category", "tv"), ("paused", "true"), ("tags", "a,b")]).await;
+    let added = house.add(&album.file, &[("category", "tv"), ("paused", "true"), ("tags", "a,b")]).await;
     assert_eq!((added.status, added.body.as_str()), (200, "Ok."));
-    assert_eq!(add(&house, &album.file, &[]).await.body, "Fails.", "it is there already");
+    assert_eq!(house.add(&album.file, &[]).await.body, "Fails.", "it is there already");
     let told = house.get("torrents/info").await.json();
     let told = &told[0];
     let v2 = told["infohash_v2"].as_str().unwrap();
@@ -149,7 +137,7 @@ async fn who_follows_is_told_what_has_changed() {
 #[tokio::test]
 async fn single_torrents_are_changed() {
     let (album, house) = (Album::new().await, House::new().await);
-    add(&house, &album.file, &[("stopped", "true")]).await;
+    house.add(&album.file, &[("stopped", "true")]).await;
     let hash = album.hash.as_str();
     let info = async || house.get("torrents/info").await.json()[0].clone();
 
@@ -200,8 +188,7 @@ async fn single_torrents_are_changed() {
     assert_eq!(priorities, [0, 6, 0]);
     let names: Vec<_> = files.iter().map(|file| file["name"].as_str().unwrap()).collect();
     assert!(names.contains(&"record/drei.mp3") && names.contains(&"record/notes/read me.txt"), "{names:?}");
-    let states = house.get(&format!("torrents/pieceStates?hash={hash}")).await.json();
-    assert!(states.as_array().unwrap().iter().all(|state| *state == 0));
+    assert!(piece_states(&house, hash).await.iter().all(|state| *state == 0));
 
     let (a, b, c) = ("http://127.0.0.1:9/announce", "udp://127.0.0.1:9", "http://127.0.0.1:9/other");
     house.does("torrents/addTrackers", &[("hash", hash), ("urls", &format!("{a}\n\n{b}\n{a}"))]).await;
@@ -220,6 +207,21 @@ async fn single_torrents_are_changed() {
     assert_eq!(info().await["save_path"], json!(elsewhere));
     let export = house.get(&format!("torrents/export?hash={hash}")).await;
     assert_eq!((export.status, export.header("Content-Type")), (200, Some("application/x-bittorrent")));
+    house.service.stop().await;
+    album.seeder.stop().await;
+}
+
+#[tokio::test]
+async fn it_is_told_how_far_each_piece_has_come() {
+    let (album, house) = (Album::new().await, House::new().await);
+    house.add(&album.file, &[("dlLimit", "50000")]).await;
+    album.introduce(&house.service).await;
+    until_one(&house.service, &album.hash, |one| one.downloaded > 0).await;
+    let states = piece_states(&house, &album.hash).await;
+    assert!(states.contains(&json!(1)), "those that are asked for: {states:?}");
+    house.does("torrents/setDownloadLimit", &[("hashes", &album.hash), ("limit", "0")]).await;
+    until_one(&house.service, &album.hash, |one| one.state == State::Seeding).await;
+    assert!(piece_states(&house, &album.hash).await.iter().all(|state| *state == 2));
     house.service.stop().await;
     album.seeder.stop().await;
 }
@@ -269,7 +271,7 @@ async fn what_can_not_be_done_is_said() {
     let outside = [("urls", magnet(9).0), ("savepath", "/etc".to_owned())];
     let outside = outside.each_ref().map(|(name, value)| (*name, value.as_str()));
     assert_eq!(house.post("torrents/add", &outside).await.body, "Fails.");
-    assert_eq!(add(&house, b"no torrent", &[]).await.status, 415);
+    assert_eq!(house.add(b"no torrent", &[]).await.status, 415);
     assert_eq!(house.service.snapshot().lines().len(), 1);
     house.service.stop().await;
 }
@@ -316,7 +318,7 @@ async fn files_that_are_there_are_seeded_where_they_are() {
     let path = there.to_str().unwrap();
     let fields =
         [("savepath", path), ("downloadPath", path), ("skip_checking", "true"), ("stopped", "false")];
-    assert_eq!(add(&house, &album.file, &fields).await.body, "Ok.");
+    assert_eq!(house.add(&album.file, &fields).await.body, "Ok.");
     let one = until_one(&house.service, &album.hash, |one| one.state == State::Seeding).await;
     assert_eq!((one.downloaded, one.directory.as_str()), (0, path));
     house.service.stop().await;
