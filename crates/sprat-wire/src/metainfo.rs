@@ -136,6 +136,14 @@ pub struct File {
     pub pieces_root: Option<Sha256Hash>,
 }
 
+impl File {
+    /// Whether it is a file on the disk at all: neither padding nor a symbolic link, which nobody makes.
+    #[must_use]
+    pub const fn is_on_disk(&self) -> bool {
+        !self.attributes.pad && !self.attributes.symlink
+    }
+}
+
 /// What BEP 47 says of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Attributes {

@@ -42,17 +42,19 @@ impl Service {
     /// Does what the last run of the daemon has left undone: tells of what has become complete unnoticed, and brings to its place what
     /// was on its way there. To be called when everybody listens who is to be told.
     pub fn go_on(&self) {
-        self.complete_unnoticed();
-        self.lay_out_unnoticed();
         let on_their_way: Vec<(TorrentId, bool)> = {
             let known = hold(&self.0.known);
-            let moving = known.torrents.iter().filter(|(_, one)| {
-                if one.awaits_layout() { one.record.completed_at.is_some() } else { one.is_on_its_way() }
+            let all = known.torrents.iter().map(|(id, one)| (*id, one, one.is_to_be_brought_home()));
+            // What has become complete unnoticed is brought home when note is taken of that.
+            let moving = all.filter(|(_, one, is_homeward)| {
+                if *is_homeward { one.record.completed_at.is_some() } else { one.facts.is_moving }
             });
-            moving.map(|(id, one)| (*id, one.record.destination.is_some() || one.awaits_layout())).collect()
+            moving.map(|(id, _, is_homeward)| (id, is_homeward)).collect()
         };
-        for (torrent, has_home) in on_their_way {
-            if has_home {
+        self.complete_unnoticed();
+        self.lay_out_unnoticed();
+        for (torrent, is_homeward) in on_their_way {
+            if is_homeward {
                 self.bring_home(torrent);
             } else {
                 self.follow_move(torrent);

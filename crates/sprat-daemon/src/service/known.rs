@@ -87,6 +87,11 @@ impl Torrent {
         self.record.layout != ContentLayout::Original
     }
 
+    /// Its files are to lie elsewhere: at home since it is complete, or first of all as was wished.
+    pub(super) fn is_to_be_brought_home(&self) -> bool {
+        self.awaits_layout() || is_expected_elsewhere(&self.facts, &self.record)
+    }
+
     /// Its files are on their way, or about to be.
     pub(super) const fn is_on_its_way(&self) -> bool {
         self.facts.is_moving || is_expected_elsewhere(&self.facts, &self.record)

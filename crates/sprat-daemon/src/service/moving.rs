@@ -83,7 +83,7 @@ impl Service {
         let metainfo = self.metainfo(torrent).await.ok_or_else(nothing)?;
         let renamed = path.rsplit_once('/').map_or(name.to_owned(), |(above, _)| format!("{above}/{name}"));
         let mut place = listing.place;
-        let files = metainfo.info.files.iter().enumerate().filter(|(_, file)| !file.attributes.pad);
+        let files = metainfo.info.files.iter().enumerate().filter(|(_, file)| file.is_on_disk());
         let changed: Vec<(usize, String)> = files
             .filter_map(|(index, file)| {
                 let below = place.names.get(&index).unwrap_or(&file.path).strip_prefix(path)?;

@@ -26,7 +26,7 @@ impl ContentLayout {
     #[must_use]
     pub fn names(self, info: &Info) -> BTreeMap<usize, String> {
         let files = info.files.iter().enumerate();
-        let files = files.filter(|(_, file)| !file.attributes.pad && !file.attributes.symlink);
+        let files = files.filter(|(_, file)| file.is_on_disk());
         let renamed = files.filter_map(|(index, file)| Some((index, self.path(&file.path)?)));
         renamed.collect()
     }

@@ -18,7 +18,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::contain::Root;
 use super::fault::{changed, conflict, fault};
 use super::file_read::read_exact_at;
-use super::place::{Place, directories_of, is_file};
+use super::place::{Place, directories_of};
 use super::pool::FilePool;
 use super::progress::{FileRecord, Origin};
 use super::recorder::Recorder;
@@ -340,7 +340,7 @@ impl Content {
 
     /// Those in which the files lie, below the root.
     pub(super) fn directories(&self) -> BTreeSet<&str> {
-        let files = self.info.files.iter().enumerate().filter(|(_, file)| is_file(file));
+        let files = self.info.files.iter().enumerate().filter(|(_, file)| file.is_on_disk());
         files.flat_map(|(file, _)| directories_of(self.path(file))).filter(|path| !path.is_empty()).collect()
     }
 

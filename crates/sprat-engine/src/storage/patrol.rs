@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use sprat_core::storage::StorageReply;
+use sprat_wire::metainfo::File;
 
-use super::place::is_file;
 use super::{OpenTorrent, Shared};
 
 /// From the end of one patrol to the next.
@@ -96,7 +96,7 @@ impl Beat {
         for _ in 0..files.min(share) {
             let file = self.next % files;
             self.next = file + 1;
-            if !content.info.files.get(file).is_some_and(is_file) {
+            if !content.info.files.get(file).is_some_and(File::is_on_disk) {
                 continue;
             }
             // What cannot be looked at will be noticed by whoever wants to read it.

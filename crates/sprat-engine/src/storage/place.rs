@@ -79,12 +79,14 @@ impl Place {
         if self.names.is_empty() {
             return Ok(());
         }
-        if let Some(file) = self.names.keys().find(|file| !info.files.get(**file).is_some_and(is_file)) {
+        if let Some(file) =
+            self.names.keys().find(|file| !info.files.get(**file).is_some_and(File::is_on_disk))
+        {
             return Err(PlaceError::NoSuchFile(*file));
         }
         self.check_names()?;
         let mut paths = PathTable::new();
-        for (file, _) in info.files.iter().enumerate().filter(|(_, file)| is_file(file)) {
+        for (file, _) in info.files.iter().enumerate().filter(|(_, file)| file.is_on_disk()) {
             let path = self.path(info, file);
             let components: Vec<&[u8]> = path.split('/').map(str::as_bytes).collect();
             match paths.insert(&components) {
@@ -95,11 +97,6 @@ impl Place {
         }
         Ok(())
     }
-}
-
-/// Whether this is a file on the disk at all.
-pub(super) const fn is_file(file: &File) -> bool {
-    !file.attributes.pad && !file.attributes.symlink
 }
 
 /// The directories on the way to a file, the root (empty) first.

@@ -20,13 +20,13 @@ use serde::{Deserialize, Serialize};
 use sprat_core::bitfield::Bitfield;
 use sprat_core::geometry::Geometry;
 use sprat_core::storage::{Found, StorageError};
-use sprat_wire::metainfo::{Info, Metainfo};
+use sprat_wire::metainfo::{File, Info, Metainfo};
 
 use super::contain::Root;
 use super::content::{Content, locked, only_regular};
 use super::fault::{changed, conflict, fault};
 use super::open_contents::OpenContents;
-use super::place::{Place, PlaceError, is_file};
+use super::place::{Place, PlaceError};
 use super::pool::FilePool;
 use super::progress::{FileRecord, Origin, Progress};
 use super::recorder::{Recorder, key_of};
@@ -128,7 +128,7 @@ impl Left {
 }
 
 fn check_files(files: &Inodes, info: &Info) -> Result<(), PlaceError> {
-    let stranger = files.iter().find(|(file, _)| !info.files.get(*file).is_some_and(is_file));
+    let stranger = files.iter().find(|(file, _)| !info.files.get(*file).is_some_and(File::is_on_disk));
     stranger.map_or(Ok(()), |(file, _)| Err(PlaceError::NoSuchFile(*file)))
 }
 
@@ -551,7 +551,7 @@ impl Relocation {
 
     fn files(&self) -> impl Iterator<Item = usize> + '_ {
         let files = self.from.info.files.iter().enumerate();
-        files.filter(|(_, file)| is_file(file)).map(|(index, _)| index)
+        files.filter(|(_, file)| file.is_on_disk()).map(|(index, _)| index)
     }
 
     /// Whether old and new path are the same name in the same directory, however that is called.

@@ -8,7 +8,6 @@ use super::contain::Root;
 use super::content::Content;
 use super::fault::fault;
 use super::open_contents::OpenContents;
-use super::place::is_file;
 use super::progress::Origin;
 use super::signature::Signature;
 use super::users::OtherUsers;
@@ -26,7 +25,7 @@ pub(super) fn delete(content: &Content, open: &OpenContents) -> Result<(), Stora
     open.note(&mut users, content, device);
     content.close();
     let mut result = Ok(());
-    for (file, _) in content.info.files.iter().enumerate().filter(|(_, file)| is_file(file)) {
+    for (file, _) in content.info.files.iter().enumerate().filter(|(_, file)| file.is_on_disk()) {
         if let Err(error) = delete_file(content, &root, &users, file) {
             tracing::warn!(%error, "a file is left behind");
             result = result.and(Err(error));

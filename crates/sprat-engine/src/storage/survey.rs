@@ -5,11 +5,11 @@ use std::sync::atomic::Ordering;
 use rustix::io::Errno;
 use sprat_core::bitfield::Bitfield;
 use sprat_core::storage::{Found, StorageError, StorageErrorKind};
+use sprat_wire::metainfo::File;
 
 use super::contain::Root;
 use super::content::{Content, nearest_existing};
 use super::fault::conflict;
-use super::place::is_file;
 use super::progress::{FileRecord, Origin, Progress};
 use super::signature::Signature;
 use crate::disk::planted::PlantedBug;
@@ -196,7 +196,7 @@ fn warn_of_long_files(content: &Content, signatures: &[Option<Signature>]) {
 
 fn create_empty_files(content: &Content) -> Result<(), StorageError> {
     for (index, file) in content.info.files.iter().enumerate() {
-        let is_empty = file.length == 0 && is_file(file);
+        let is_empty = file.length == 0 && file.is_on_disk();
         if is_empty && content.watch.record(index).signature.is_none() {
             match content.create_empty(index) {
                 // It holds nothing that anybody could want.
@@ -211,8 +211,8 @@ fn create_empty_files(content: &Content) -> Result<(), StorageError> {
 impl Content {
     /// How each file looks now.
     pub(super) fn signatures(&self, root: &Root) -> Result<Vec<Option<Signature>>, StorageError> {
-        let signature = |(index, file)| {
-            if !is_file(file) {
+        let signature = |(index, file): (usize, &File)| {
+            if !file.is_on_disk() {
                 return Ok(None);
             }
             Ok(self.stat(root, index)?.as_ref().map(Signature::of))

@@ -377,6 +377,7 @@ fn links_are_empty_and_pads_need_no_path() {
     let pad = Node::dict([("attr", "p".into()), ("length", 3.into())]);
     let info = v1_multi(vec![v1_file(1, &["a"]), link.clone(), pad]).parse().unwrap().info;
     assert!(info.files[1].attributes.symlink && info.files[1].length == 0);
+    assert!(info.files[0].is_on_disk() && !info.files[1].is_on_disk());
     assert!(info.files[2].attributes.pad && info.total_length() == 4);
     link.set("length", 1);
     assert_eq!(v1_multi(vec![link]).error(), "info.files[0].length: a symbolic link has no content");
