@@ -513,4 +513,6 @@ fn run(
         }
         shell.run(driver, tasks).await;
     });
+    drop(local);
+    crate::runtime::end(runtime);
 }

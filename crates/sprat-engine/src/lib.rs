@@ -15,6 +15,7 @@ pub mod lsd;
 pub mod originals;
 mod own_addresses;
 pub mod resolve;
+pub mod runtime;
 pub mod shelf;
 pub mod state;
 pub mod storage;

@@ -38,7 +38,10 @@ const REFRESH: Duration = Duration::from_millis(250);
 /// Runs a future on a runtime of its own, on this thread.
 pub(crate) fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.context("cannot start the event loop")?.block_on(future)
+    let runtime = runtime.context("cannot start the event loop")?;
+    let result = runtime.block_on(future);
+    sprat_engine::runtime::end(runtime);
+    result
 }
 
 /// Whom strangers may make us contact.

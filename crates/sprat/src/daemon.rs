@@ -35,7 +35,10 @@ pub(crate) fn run(args: DaemonArgs, inherited: Inherited, log: Log, output: Outp
         set_log_level: Box::new(move |level| log.set_level(level.name())),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.context("cannot start the event loop")?.block_on(serve(options, interrupts, reload, output))
+    let runtime = runtime.context("cannot start the event loop")?;
+    let result = runtime.block_on(serve(options, interrupts, reload, output));
+    sprat_engine::runtime::end(runtime);
+    result
 }
 
 async fn serve(

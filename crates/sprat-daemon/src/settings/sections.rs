@@ -193,7 +193,7 @@ section! {
     /// How people and programs reach the daemon. Every way needs the token, from this machine as well.
     api: Api {
         /// Addresses to listen on: "127.0.0.1:7772", `"[::1]:7772"`, or a socket "unix:/run/sprat/api.sock". Sockets that
-        /// systemd hands over are served as well. Without TLS, whoever sees the traffic sees the token.
+        /// systemd hands over take their place. Without TLS, whoever sees the traffic sees the token.
         listen: Vec<ListenAddress> [InFile] = vec![ListenAddress::Tcp(API_ADDRESS)];
         /// Names under which browsers may reach the API, exactly as they stand in the address bar: "nas.lan:7772". Addresses
         /// by number, and "localhost" from this machine, need not be said.

@@ -99,7 +99,7 @@ impl Driver {
                 _ = saving.tick() => drop(self.save()),
             }
         }
-        // If the runtime ends as well, it waits for what it has begun on other threads.
+        // If the runtime ends as well, it gives what it has begun on other threads a moment.
         drop(self.save());
     }
 
