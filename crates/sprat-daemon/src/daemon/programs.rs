@@ -16,12 +16,9 @@ use crate::qbittorrent::{self, QBittorrent};
 use crate::running::Running;
 use crate::transmission::{self, Transmission};
 
-/// Whatever kind they say it is: some say none. A page of somebody else gets no further than the gate, and without the session id
-/// no further than the door.
-const ANY_KIND: BodyRule = BodyRule::new(
-    &["application/json", "application/json-rpc", "text/plain", "application/x-www-form-urlencoded"],
-    48 << 20,
-);
+/// They say that it is JSON, text, a form or (Transmission Remote GUI) HTML, or nothing at all. A page of somebody else gets no
+/// further than the gate, and without the session id no further than the door.
+const ANY_KIND: BodyRule = BodyRule::of_any_type(48 << 20);
 
 /// What programs for Transmission speak, to be nested at `/transmission`.
 pub(super) fn transmission(shared: &Arc<Running>) -> io::Result<Router> {

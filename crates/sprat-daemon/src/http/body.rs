@@ -14,7 +14,8 @@ use thiserror::Error;
 /// ([`Timeouts`](super::Timeouts)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BodyRule {
-    types: &'static [&'static str],
+    /// None: of whatever type they say they are, also of none.
+    types: Option<&'static [&'static str]>,
     limit: u64,
 }
 
@@ -47,7 +48,14 @@ impl BodyRule {
     /// Bodies of these media types (without parameters, in lower case) up to `limit` bytes.
     #[must_use]
     pub const fn new(types: &'static [&'static str], limit: u64) -> Self {
-        Self { types, limit }
+        Self { types: Some(types), limit }
+    }
+
+    /// Bodies of whatever type, also of none, up to `limit` bytes. Only behind a door through which nothing comes that a
+    /// foreign page can send unasked.
+    #[must_use]
+    pub const fn of_any_type(limit: u64) -> Self {
+        Self { types: None, limit }
     }
 
     /// Puts the rule in front of every route of `router`; `refuse` makes the answer in the interface's own shape.
@@ -71,21 +79,28 @@ impl BodyRule {
     }
 
     fn check(self, request: &Request) -> Result<(), BodyRefusal> {
-        let mut types = request.headers().get_all(CONTENT_TYPE).into_iter();
-        match (types.next(), types.next()) {
-            (None, _) if request.body().is_end_stream() => {}
-            (Some(kind), None) => {
-                let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
-                if !self.types.iter().any(|known| known.eq_ignore_ascii_case(kind)) {
-                    return Err(BodyRefusal::WrongType);
-                }
-            }
-            _ => return Err(BodyRefusal::WrongType),
+        if let Some(taken) = self.types
+            && !is_one_of(taken, request)
+        {
+            return Err(BodyRefusal::WrongType);
         }
         // A body of unknown length is cut off where it gets too long.
         if request.body().size_hint().lower() > self.limit {
             return Err(BodyRefusal::TooLong(self.limit));
         }
         Ok(())
+    }
+}
+
+/// Whether the body is of one of these types, or there is none.
+fn is_one_of(taken: &[&str], request: &Request) -> bool {
+    let mut types = request.headers().get_all(CONTENT_TYPE).into_iter();
+    match (types.next(), types.next()) {
+        (None, _) => request.body().is_end_stream(),
+        (Some(kind), None) => {
+            let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+            taken.iter().any(|known| known.eq_ignore_ascii_case(kind))
+        }
+        _ => false,
     }
 }

@@ -22,7 +22,7 @@ pub(crate) struct Route {
 /// What a route takes.
 #[derive(Debug, Clone)]
 pub(crate) struct Body {
-    /// Media types. The first is the usual one.
+    /// Media types. The first is the usual one. None: whatever type it says, also none.
     pub(crate) kinds: Vec<String>,
     pub(crate) bytes: Vec<u8>,
 }
@@ -218,6 +218,11 @@ fn content_types(route: &Route) -> Vec<Choice> {
     const STRANGE: [&str; 4] =
         ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "x"];
     let Some(body) = &route.body else { return vec![choice("", false, &[])] };
+    if body.kinds.is_empty() {
+        let said = ["application/json", "text/html", "x"].map(|kind| [("Content-Type", kind)]);
+        let unsaid = choice("", false, &[]);
+        return said.iter().map(|header| choice("", false, header)).chain([unsaid]).collect();
+    }
     let right = body.kinds.first().map(String::as_str).unwrap_or_default();
     let mut choices = vec![choice("", false, &[("Content-Type", right)])];
     for wrong in

@@ -70,13 +70,11 @@ async fn routes(furnished: &Furnished) -> Vec<Route> {
 
 /// Some of what programs for Transmission and qBittorrent ask for.
 fn of_other_programs(furnished: &Furnished) -> [Route; 6] {
-    const RPC: &[&str] =
-        &["application/json", "application/json-rpc", "text/plain", "application/x-www-form-urlencoded"];
     const FORM: &[&str] = &["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"];
     let Furnished { hash, house, .. } = furnished;
     let remove = json!({"method": "torrent-remove", "arguments": {"ids": [hash]}});
     let routes = [
-        Route::new("POST", "/transmission/rpc", Needs::Everything).taking(RPC, remove.to_string()),
+        Route::new("POST", "/transmission/rpc", Needs::Everything).taking(&[], remove.to_string()),
         Route::new("GET", "/api/v2/app/version", Needs::Looking),
         Route::new("GET", "/api/v2/torrents/info", Needs::Looking),
         Route::new("POST", "/api/v2/torrents/setCategory", Needs::Everything)
