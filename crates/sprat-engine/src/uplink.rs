@@ -5,7 +5,7 @@
 //! done there is no socket: never one by another way.
 //!
 //! A tunnel that is opened again is another interface to the kernel, also under the same name, and a socket cannot be bound anew
-//! without privileges: sockets that stay are [made again](Uplink::renew).
+//! without privileges: sockets that stay are made again.
 
 use std::fmt;
 use std::io;
