@@ -317,12 +317,14 @@ impl<'a> Journey<'a> {
     async fn add(&mut self) -> Outcome {
         self.tell(format!("added at {:?}", self.place));
         self.is_listed = true;
+        let is_awaited = self.random.u8(0..4) > 0;
         if self.place.adopt {
-            self.consent(&self.paths(&self.place), false);
+            // Until it was looked at, what was there before is in no record, and a move leaves it where it is.
+            self.consent(&self.paths(&self.place), !is_awaited);
         }
         let added = self.client().add(self.add_wish(), self.place.clone()).await.unwrap();
         added.map_err(|error| error.to_string())?;
-        if self.random.u8(0..4) > 0 {
+        if is_awaited {
             self.settle().await?;
         }
         self.check()
